@@ -1,0 +1,153 @@
+"""Closed vocabularies of the facts app, and the event kinds Ripen ships."""
+
+from dataclasses import dataclass
+
+from django.db.models import TextChoices
+
+
+class Initiator(TextChoices):
+    """Who began the act that an event reports."""
+
+    US = "us", "us"
+    THEM = "them", "the contact"
+    BOTH = "both", "both sides"
+    THIRD_PARTY = "third", "a third party"
+    UNKNOWN = "", "unknown"
+
+
+class Reach(TextChoices):
+    """How many people the act addressed."""
+
+    MANY = "many", "one-to-many"
+    ONE = "one", "one-to-one"
+    UNKNOWN = "", "unknown"
+
+
+class Answer(TextChoices):
+    """A gate's answer. Unknown lets a contact in and becomes a question for the rep."""
+
+    YES = "yes", "yes"
+    NO = "no", "no"
+    UNKNOWN = "unknown", "unknown"
+
+
+class IdentityKind(TextChoices):
+    """What names a contact, strongest first where two disagree: external id, e-mail, anonymous id."""
+
+    EXTERNAL_ID = "external_id", "external id"
+    EMAIL = "email", "e-mail"
+    ANONYMOUS_ID = "anonymous_id", "anonymous id"
+
+
+class Direction(TextChoices):
+    """Who found whom."""
+
+    INBOUND = "inbound", "inbound"
+    OUTBOUND = "outbound", "outbound"
+    UNKNOWN = "", "unknown"
+
+
+class Motion(TextChoices):
+    """Which marketing motion brought the contact."""
+
+    DEMAND_GENERATION = "demand_generation", "demand generation"
+    LEAD_GENERATION = "lead_generation", "lead generation"
+    UNKNOWN = "", "unknown"
+
+
+class SourceKind(TextChoices):
+    """Where a write key lives. A public key is readable by anybody, so it may do less."""
+
+    SERVER = "server", "server"
+    PUBLIC = "public", "public (browser)"
+    INTERNAL = "internal", "Ripen itself"
+
+
+class Scope(TextChoices):
+    """What a key or token may do, as in API.md."""
+
+    EVENTS_WRITE = "events:write", "write events"
+    CONTACTS_READ = "contacts:read", "read contacts"
+    CONTACTS_WRITE = "contacts:write", "write contacts"
+    HANDOFFS_READ = "handoffs:read", "read handoffs"
+    HANDOFFS_WRITE = "handoffs:write", "work handoffs"
+    DEFINITIONS_READ = "definitions:read", "read definitions"
+    DEFINITIONS_WRITE = "definitions:write", "change definitions"
+    FUNNEL_READ = "funnel:read", "read funnel figures"
+    HOOKS_WRITE = "hooks:write", "manage webhooks"
+
+
+class Role(TextChoices):
+    """The groups people belong to; each is a django.contrib.auth group of that name."""
+
+    MARKETER = "marketer", "Marketer"
+    REP = "rep", "Sales rep"
+    MANAGER = "manager", "Manager"
+    ADMIN = "admin", "Administrator"
+
+
+@dataclass(frozen=True, slots=True)
+class ShippedKind:
+    """One event kind of the contract. ``id`` is fixed for ever: it is stored in every event."""
+
+    id: int
+    name: str
+    initiator: Initiator = Initiator.UNKNOWN
+    reach: Reach = Reach.UNKNOWN
+    two_way: bool = False
+    system: bool = False
+
+
+_US, _THEM, _BOTH, _THIRD = Initiator.US, Initiator.THEM, Initiator.BOTH, Initiator.THIRD_PARTY
+_MANY, _ONE = Reach.MANY, Reach.ONE
+
+SHIPPED_KINDS: tuple[ShippedKind, ...] = (
+    ShippedKind(1, "list_imported", _US, _MANY),
+    ShippedKind(2, "email_sent", _US, _MANY),
+    ShippedKind(3, "direct_mail_sent", _US, _MANY),
+    ShippedKind(4, "ad_shown", _US, _MANY),
+    ShippedKind(5, "email_delivered", _US, _MANY),
+    ShippedKind(6, "email_opened", _THEM, _MANY),
+    ShippedKind(7, "email_clicked", _THEM, _MANY),
+    ShippedKind(8, "email_replied", _THEM, _ONE, two_way=True),
+    ShippedKind(9, "email_bounced"),
+    ShippedKind(10, "email_complained"),
+    ShippedKind(11, "unsubscribed"),
+    ShippedKind(12, "newsletter_subscribed", _THEM),
+    ShippedKind(13, "details_confirmed", _THEM),
+    ShippedKind(14, "page_viewed", _THEM),
+    ShippedKind(15, "form_submitted", _THEM, _ONE),
+    ShippedKind(16, "asset_downloaded", _THEM, _ONE),
+    ShippedKind(17, "event_registered", _THEM, _ONE),
+    ShippedKind(18, "event_attended", _THEM, _ONE),
+    ShippedKind(19, "webinar_subscribed", _THEM, _ONE),
+    ShippedKind(20, "blog_commented", _THEM),
+    ShippedKind(21, "social_liked", _THEM),
+    ShippedKind(22, "social_shared", _THEM),
+    ShippedKind(23, "social_question", _THEM, _ONE),
+    ShippedKind(24, "trade_show_conversation", _BOTH, _ONE, two_way=True),
+    ShippedKind(25, "networking_met", _BOTH, _ONE, two_way=True),
+    ShippedKind(26, "call_connected", _BOTH, _ONE, two_way=True),
+    ShippedKind(27, "chat_started", _THEM, _ONE, two_way=True),
+    ShippedKind(28, "meeting_requested", _THEM, _ONE),
+    ShippedKind(29, "meeting_held", _BOTH, _ONE, two_way=True),
+    ShippedKind(30, "demo_requested", _THEM, _ONE),
+    ShippedKind(31, "pricing_requested", _THEM, _ONE),
+    ShippedKind(32, "trial_started", _THEM),
+    ShippedKind(33, "referred", _THIRD),
+    ShippedKind(34, "sequence_completed", _US),
+    ShippedKind(35, "purchased", _THEM),
+    ShippedKind(36, "refunded"),
+    ShippedKind(37, "churned"),
+    ShippedKind(101, "handoff_claimed", system=True),
+    ShippedKind(102, "handoff_accepted", system=True),
+    ShippedKind(103, "handoff_returned", system=True),
+    ShippedKind(104, "handoff_expired", system=True),
+    ShippedKind(105, "handoff_withdrawn", system=True),
+    ShippedKind(106, "stage_pinned", system=True),
+    ShippedKind(107, "stage_unpinned", system=True),
+    ShippedKind(108, "converted", system=True),
+)
+
+# Unknown kinds that sources send get ids from here on, below is room for future shipped ones.
+FIRST_UNMAPPED_KIND_ID = 1000

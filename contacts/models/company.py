@@ -1,0 +1,47 @@
+"""Companies and the append-only history of their attributes."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+
+class Company(models.Model):
+    """An organisation. The columns hold the current values; CompanyChange holds what was true when."""
+
+    name = models.CharField(max_length=255, blank=True)
+    normalised_name = models.CharField(max_length=255, blank=True, db_index=True)
+    domain = models.CharField(max_length=255, unique=True, null=True, blank=True)  # noqa: DJ001  unique, so unset must be NULL
+    industry = models.CharField(max_length=100, blank=True)
+    employees = models.PositiveIntegerField(null=True, blank=True)
+    country = models.CharField(max_length=100, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name_plural = "companies"
+
+    def __str__(self) -> str:
+        return self.name or self.domain or f"Company {self.pk}"
+
+
+class CompanyChange(models.Model):
+    """One attribute of a company took this value at ``effective_at``. Append-only.
+
+    The value in force at a moment is that of the greatest (effective_at, message) not later than it,
+    whatever the order of arrival.
+    """
+
+    company = models.ForeignKey(Company, on_delete=models.CASCADE, related_name="changes")
+    name = models.CharField(max_length=64)
+    value = models.JSONField(null=True)
+    effective_at = models.DateTimeField()
+    received_at = models.DateTimeField(db_default=Now())
+    source = models.ForeignKey("contacts.Source", on_delete=models.PROTECT, null=True)
+    message = models.UUIDField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["company", "name", "effective_at", "message"], name="companychange_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} = {self.value!r}"

@@ -1,0 +1,132 @@
+"""Contacts, what names them, and the append-only history of their attributes."""
+
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.db.models.functions import Now
+
+from contacts.enums import Answer, Direction, IdentityKind, Motion
+from contacts.models.company import Company
+
+
+class Contact(models.Model):
+    """A person (or an anonymous visitor). The columns hold current values; AttributeChange what was true when.
+
+    The original source is that of the earliest fact in event time: set with the contact, never overwritten
+    by anything later; only evidence of a still earlier beginning corrects it, so arrival order does not matter.
+    """
+
+    email = models.CharField(max_length=254, blank=True)
+    phone = models.CharField(max_length=64, blank=True)
+    first_name = models.CharField(max_length=150, blank=True)
+    last_name = models.CharField(max_length=150, blank=True)
+    job_title = models.CharField(max_length=255, blank=True)
+    role = models.CharField(max_length=100, blank=True)
+    country = models.CharField(max_length=100, blank=True)
+    means = models.CharField(max_length=7, choices=Answer, default=Answer.UNKNOWN, db_default=Answer.UNKNOWN)
+    authority = models.CharField(max_length=7, choices=Answer, default=Answer.UNKNOWN, db_default=Answer.UNKNOWN)
+    details_confirmed = models.BooleanField(default=False, db_default=False)
+    attributes = models.JSONField(default=dict, blank=True)
+    company = models.ForeignKey(Company, on_delete=models.PROTECT, null=True, blank=True, related_name="contacts")
+
+    source_channel = models.CharField(max_length=100, blank=True)
+    source_direction = models.CharField(max_length=10, choices=Direction, blank=True)
+    source_motion = models.CharField(max_length=20, choices=Motion, blank=True)
+    source_campaign = models.CharField(max_length=255, blank=True)
+    source_at = models.DateTimeField(null=True, blank=True)
+    source_message = models.UUIDField(null=True, blank=True)
+
+    search_text = models.TextField(blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(db_default=Now())
+    merged_into = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="merged")
+
+    class Meta:
+        indexes = [
+            GinIndex(fields=["search_text"], name="contact_search", opclasses=["gin_trgm_ops"]),
+            models.Index(fields=["updated_at", "id"], name="contact_updated"),
+            models.Index(fields=["source_channel", "id"], name="contact_source_channel"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(means__in=Answer.values), name="contact_means_known"),
+            models.CheckConstraint(condition=models.Q(authority__in=Answer.values), name="contact_authority_known"),
+            models.CheckConstraint(
+                condition=models.Q(source_direction__in=Direction.values), name="contact_direction_known"
+            ),
+            models.CheckConstraint(condition=models.Q(source_motion__in=Motion.values), name="contact_motion_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.display_name
+
+    @property
+    def display_name(self) -> str:
+        """What people call the contact: its name, else its e-mail, else an honest placeholder."""
+        name = f"{self.first_name} {self.last_name}".strip()
+        return name or self.email or f"Anonymous visitor {self.pk}"
+
+
+class Identity(models.Model):
+    """A value that names exactly one contact. ``value`` is normalised (e-mails lower-cased)."""
+
+    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="identities")
+    kind = models.CharField(max_length=12, choices=IdentityKind)
+    value = models.CharField(max_length=255)
+    source = models.ForeignKey("contacts.Source", on_delete=models.PROTECT, null=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name_plural = "identities"
+        constraints = [
+            models.UniqueConstraint(fields=["value", "kind"], name="identity_names_one_contact"),
+            models.CheckConstraint(condition=models.Q(kind__in=IdentityKind.values), name="identity_kind_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.value}"
+
+
+class AttributeChange(models.Model):
+    """One attribute of a contact took this value at ``effective_at``. Append-only.
+
+    ``name`` is a Contact column (``email``, ``job_title``, ``means``, ...), ``company`` (value: company id) or
+    ``attributes.<key>``. The value in force at a moment is that of the greatest (effective_at, message) not
+    later than it, whatever the order of arrival.
+    """
+
+    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="attribute_changes", db_index=False)
+    name = models.CharField(max_length=300)
+    value = models.JSONField(null=True)
+    effective_at = models.DateTimeField()
+    received_at = models.DateTimeField(db_default=Now())
+    source = models.ForeignKey("contacts.Source", on_delete=models.PROTECT, null=True, db_index=False)
+    message = models.UUIDField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["contact", "name", "effective_at", "message"], name="attributechange_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} = {self.value!r}"
+
+
+class MergeSuggestion(models.Model):
+    """A message named two known contacts: they may be one person. A person decides."""
+
+    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="merge_suggestions")
+    other = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="+")
+    reason = models.CharField(max_length=255)
+    source = models.ForeignKey("contacts.Source", on_delete=models.PROTECT, null=True)
+    created_at = models.DateTimeField(db_default=Now())
+    decided_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["contact", "other"], name="mergesuggestion_once"),
+            models.CheckConstraint(condition=models.Q(contact__lt=models.F("other")), name="mergesuggestion_ordered"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.contact_id} ~ {self.other_id}"

@@ -1,0 +1,121 @@
+"""What contacts did: event kinds, the append-only event log, message dedupe, and who is due for judgement."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+
+from contacts.enums import Initiator, Reach
+from contacts.models.access import Source
+from contacts.models.contact import Contact
+
+
+class Kind(models.Model):
+    """A kind of event. Shipped ones have fixed ids; one that a source sends first is kept unmapped."""
+
+    id = models.SmallIntegerField(primary_key=True)
+    name = models.CharField(max_length=64, unique=True)
+    initiator = models.CharField(max_length=5, choices=Initiator, blank=True)
+    reach = models.CharField(max_length=4, choices=Reach, blank=True)
+    two_way = models.BooleanField(default=False)
+    system = models.BooleanField(default=False)
+    introduced_by = models.ForeignKey(
+        Source, on_delete=models.PROTECT, null=True, blank=True, related_name="introduced_kinds"
+    )
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(initiator__in=Initiator.values), name="kind_initiator_known"),
+            models.CheckConstraint(condition=models.Q(reach__in=Reach.values), name="kind_reach_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Event(models.Model):
+    """One thing that happened. Append-only: a retraction or a suspicion is a mark, never a deletion.
+
+    ``dedupe_id`` is the message id where that is a UUID, else uuid5 of source and message id; it is unique in
+    its source for ever. ``body_digest`` tells a repeat from a conflict. ``origin_contact_id`` never changes; a
+    merge re-points only ``contact``.
+    """
+
+    contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="events", db_index=False)
+    origin_contact_id = models.BigIntegerField()
+    kind = models.ForeignKey(Kind, on_delete=models.PROTECT, db_index=False)
+    occurred_at = models.DateTimeField()
+    received_at = models.DateTimeField(db_default=Now())
+    channel = models.CharField(max_length=32, blank=True)
+    source = models.ForeignKey(Source, on_delete=models.PROTECT, db_index=False)
+    message_id = models.CharField(max_length=255)
+    dedupe_id = models.UUIDField()
+    body_digest = models.BigIntegerField(default=0)
+    properties = models.JSONField(default=dict)
+    recorded_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, db_index=False
+    )
+    suspect_reason = models.CharField(max_length=100, blank=True)
+    retracted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["dedupe_id", "source"], name="event_message_once"),
+        ]
+        indexes = [
+            # Judgement reads only this: index-only, in contact order; marked events are not in it at all.
+            models.Index(
+                fields=["contact", "occurred_at"],
+                include=["kind"],
+                condition=models.Q(retracted_at=None, suspect_reason=""),
+                name="event_judged",
+            ),
+            # The few marked ones, for the timeline; together the two cover every event.
+            models.Index(
+                fields=["contact", "occurred_at"],
+                condition=~models.Q(retracted_at=None, suspect_reason=""),
+                name="event_marked",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind_id} at {self.occurred_at:%Y-%m-%d %H:%M}"
+
+
+class Message(models.Model):
+    """A message that is no event (identify, group, alias): remembered so that its repeat changes nothing."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    source = models.ForeignKey(Source, on_delete=models.PROTECT, db_index=False)
+    dedupe_id = models.UUIDField()
+    body_digest = models.BigIntegerField(default=0)
+    received_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["dedupe_id", "source"], name="message_once")]
+
+    def __str__(self) -> str:
+        return str(self.dedupe_id)
+
+
+class Due(models.Model):
+    """This contact has facts that no judgement has seen. Appended with the fact, deleted by the drain.
+
+    ``occurred_at`` is the earliest of those facts in event time: at or before the last judgement means that
+    the contact's timeline starts over. No unique key: ingest must never wait for the evaluator.
+    """
+
+    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, db_index=True)
+    occurred_at = models.DateTimeField()
+    queued_at = models.DateTimeField(db_default=Now())
+    attempts = models.SmallIntegerField(default=0, db_default=0)
+    error = models.CharField(max_length=500, blank=True, db_default="")
+    quarantined_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "due"
+
+    def __str__(self) -> str:
+        return f"contact {self.contact_id} since {self.occurred_at:%Y-%m-%d %H:%M}"
