@@ -1,0 +1,168 @@
+"""Who may do what: one rule for page, API and button.
+
+``check_x()`` raises ``PermissionDenied`` with a sentence for the person, ``can_x()`` answers. A role is a group of
+that name; a superuser counts as an administrator. What a role may ask of the API is its set of scopes, so a personal
+token (or a session) may do what its person may do, no more and no less.
+"""
+
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeAlias
+
+from django.contrib.auth.models import AnonymousUser, User
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
+
+from contacts.enums import Role, Scope
+from contacts.models import Contact
+
+Person: TypeAlias = User | AnonymousUser
+
+P = ParamSpec("P")
+
+EVERYBODY = frozenset(Role)
+EDITORS = frozenset({Role.MARKETER, Role.MANAGER, Role.ADMIN})
+SELLERS = frozenset({Role.REP, Role.MANAGER, Role.ADMIN})
+LEADERS = frozenset({Role.MANAGER, Role.ADMIN})
+ADMINS = frozenset({Role.ADMIN})
+
+_READ = frozenset({Scope.CONTACTS_READ, Scope.HANDOFFS_READ, Scope.DEFINITIONS_READ, Scope.FUNNEL_READ})
+
+ROLE_SCOPES: dict[Role, frozenset[Scope]] = {
+    # A rep writes contacts (their own: see check_edit_contact) but no raw events: those could forge a purchase.
+    Role.REP: _READ | {Scope.CONTACTS_WRITE, Scope.HANDOFFS_WRITE},
+    Role.MARKETER: _READ | {Scope.CONTACTS_WRITE, Scope.EVENTS_WRITE, Scope.DEFINITIONS_WRITE},
+    Role.MANAGER: _READ | {Scope.CONTACTS_WRITE, Scope.EVENTS_WRITE, Scope.DEFINITIONS_WRITE, Scope.HANDOFFS_WRITE},
+    Role.ADMIN: frozenset(Scope),
+}
+
+
+def roles_of(user: Person) -> frozenset[Role]:
+    """Return the roles that ``user`` holds; none for anonymous or deactivated people.
+
+    One query, remembered on the object: a request asks many times.
+    """
+    if isinstance(user, AnonymousUser) or not user.is_active:
+        return frozenset()
+    remembered: frozenset[Role] | None = getattr(user, "_ripen_roles", None)
+    if remembered is None:
+        names = set(user.groups.values_list("name", flat=True))
+        remembered = frozenset(role for role in Role if role.value in names)
+        if user.is_superuser:
+            remembered |= {Role.ADMIN}
+        user._ripen_roles = remembered  # type: ignore[attr-defined]
+    return remembered
+
+
+def scopes_of(user: Person) -> frozenset[str]:
+    """Return the API scopes of a person's session or personal token: all that their roles allow."""
+    return frozenset(scope.value for role in roles_of(user) for scope in ROLE_SCOPES[role])
+
+
+def is_sales_only(user: Person) -> bool:
+    """Tell whether ``user`` is a rep and nothing wider: such a person edits only what is theirs."""
+    return bool(roles_of(user)) and not roles_of(user) & EDITORS
+
+
+def owner_id_of(contact: Contact) -> int | None:
+    """Return the id of the person who owns ``contact``; None means Marketing owns it."""
+    try:
+        return contact.standing.owner_id
+    except ObjectDoesNotExist:
+        return None
+
+
+def require_role(user: Person, roles: frozenset[Role], what: str) -> None:
+    """Raise ``PermissionDenied`` unless ``user`` holds one of ``roles``; ``what`` completes "may not ..."."""
+    if not roles_of(user) & roles:
+        raise PermissionDenied(f"Your role may not {what}.")
+
+
+def answers(check: Callable[Concatenate[Person, P], None]) -> Callable[Concatenate[Person, P], bool]:
+    """Make the ``can_x`` of a ``check_x``: the same rule, answered instead of raised."""
+
+    def can(user: Person, *args: P.args, **kwargs: P.kwargs) -> bool:
+        try:
+            check(user, *args, **kwargs)
+        except PermissionDenied:
+            return False
+        return True
+
+    can.__doc__ = f"Answer whether ``{check.__name__}`` would let ``user`` pass."
+    return can
+
+
+def check_view_contacts(user: Person) -> None:
+    """Everybody with a role looks at contacts, timelines, reasons and figures."""
+    require_role(user, EVERYBODY, "see contacts")
+
+
+def check_edit_contact(user: Person, contact: Contact) -> None:
+    """Marketers, managers and administrators edit any contact; a rep only one they own."""
+    require_role(user, EVERYBODY, "edit contacts")
+    if is_sales_only(user) and owner_id_of(contact) != user.pk:
+        raise PermissionDenied("This contact is not yours: a sales rep edits only contacts they have claimed.")
+
+
+def check_log_activity(user: Person, contact: Contact) -> None:
+    """Logging a call, meeting or note adds evidence to a contact: the same people as may edit it."""
+    require_role(user, EVERYBODY, "log activities")
+    if is_sales_only(user) and owner_id_of(contact) != user.pk:
+        raise PermissionDenied("This contact is not yours: a sales rep logs activities of contacts they have claimed.")
+
+
+def check_create_contacts(user: Person) -> None:
+    """New contacts come from people who may edit all of them (a rep would create what is not theirs)."""
+    require_role(user, EDITORS, "create contacts")
+
+
+def check_erase_contacts(user: Person) -> None:
+    """Erasing cannot be undone: managers and administrators."""
+    require_role(user, LEADERS, "erase contacts")
+
+
+def check_import(user: Person) -> None:
+    """Imports change many contacts at once: those who may edit all of them."""
+    require_role(user, EDITORS, "import files")
+
+
+def check_see_handoffs(user: Person) -> None:
+    """Everybody sees what was handed over and what became of it."""
+    require_role(user, EVERYBODY, "see handoffs")
+
+
+def check_work_handoffs(user: Person) -> None:
+    """Claiming and working handoffs is Sales' part: reps, managers, administrators."""
+    require_role(user, SELLERS, "claim or work handoffs")
+
+
+def check_see_definitions(user: Person) -> None:
+    """Everybody reads the definition that both teams share."""
+    require_role(user, EVERYBODY, "see definitions")
+
+
+def check_edit_definitions(user: Person) -> None:
+    """Marketers tune the definition; managers and administrators too."""
+    require_role(user, EDITORS, "change definitions")
+
+
+def check_manage_sources(user: Person) -> None:
+    """Write keys open the installation to machines: administrators."""
+    require_role(user, ADMINS, "manage sources")
+
+
+def check_manage_team(user: Person) -> None:
+    """People and roles: administrators."""
+    require_role(user, ADMINS, "manage the team")
+
+
+can_view_contacts = answers(check_view_contacts)
+can_edit_contact = answers(check_edit_contact)
+can_log_activity = answers(check_log_activity)
+can_create_contacts = answers(check_create_contacts)
+can_erase_contacts = answers(check_erase_contacts)
+can_import = answers(check_import)
+can_see_handoffs = answers(check_see_handoffs)
+can_work_handoffs = answers(check_work_handoffs)
+can_see_definitions = answers(check_see_definitions)
+can_edit_definitions = answers(check_edit_definitions)
+can_manage_sources = answers(check_manage_sources)
+can_manage_team = answers(check_manage_team)
