@@ -1,0 +1,1 @@
+"""Rendering and request plumbing that every app may import; it imports none of them."""

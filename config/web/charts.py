@@ -1,0 +1,153 @@
+"""Geometry of the charts: numbers in, SVG coordinates out. Templates only print what is computed here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, floor, log10
+
+
+@dataclass(frozen=True, slots=True)
+class Spark:
+    """A sparkline in a box of 100 x 24: the polyline's points, the area's path, and the last point."""
+
+    points: str
+    area: str
+    last_x: float
+    last_y: float
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """A bar in a box of 100 x 8: filled width and, where there is a threshold, its x."""
+
+    width: float
+    threshold_x: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One series of a chart: its stage key (or ``""``), its label and a value for each slot."""
+
+    key: str
+    label: str
+    values: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One rectangle of a stacked column, in percent of the plot."""
+
+    key: str
+    y: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One column of a chart: its place, its segments, the text shown on hover and the cells of its table row."""
+
+    label: str
+    x: float
+    width: float
+    bar_x: float
+    bar_width: float
+    segments: tuple[Segment, ...]
+    text: str
+    values: tuple[int, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """A stacked column chart in a box of 100 x 100, with round axis ticks from the top down."""
+
+    series: tuple[Series, ...]
+    slots: tuple[Slot, ...]
+    ticks: tuple[int, ...]
+    lines: tuple[float, ...]
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One row of a horizontal bar list: width in percent of the longest."""
+
+    key: str
+    label: str
+    value: int
+    width: float
+    url: str = ""
+
+
+def spark(values: Sequence[float]) -> Spark:
+    """Lay out a sparkline. One value is a level line; the scale runs from the least to the greatest."""
+    shown = list(values) if len(values) > 1 else [*values, *values] or [0.0, 0.0]
+    low, high = min(shown), max(shown)
+    span = (high - low) or 1.0
+    step = 100 / (len(shown) - 1)
+    spots = [(round(i * step, 2), round(21 - (value - low) / span * 18, 2)) for i, value in enumerate(shown)]
+    points = " ".join(f"{x},{y}" for x, y in spots)
+    area = f"M0,24 L{points.replace(' ', ' L')} L100,24 Z"
+    return Spark(points=points, area=area, last_x=spots[-1][0], last_y=spots[-1][1])
+
+
+def meter(value: float, *, maximum: float, threshold: float | None = None) -> Meter:
+    """Lay out a meter; values outside 0 to ``maximum`` stop at its ends."""
+    scale = 100 / maximum if maximum > 0 else 0.0
+    width = round(min(max(value * scale, 0.0), 100.0), 2)
+    mark = None if threshold is None else round(min(max(threshold * scale, 0.0), 100.0), 2)
+    return Meter(width=width, threshold_x=mark)
+
+
+def round_up(value: int) -> int:
+    """Return the next axis end for a greatest value: 1, 2, 4, 5 or 10 times a power of ten, at least 4."""
+    if value <= 4:
+        return 4
+    unit = 10 ** floor(log10(value))
+    return next(int(ceil(step * unit)) for step in (1, 2, 4, 5, 10) if step * unit >= value)
+
+
+def columns(labels: Sequence[str], series: Sequence[Series]) -> Columns:
+    """Lay out stacked columns, one for each label; every series has as many values as there are labels."""
+    totals = [sum(line.values[i] for line in series) for i in range(len(labels))]
+    top = round_up(max(totals, default=0))
+    width = 100 / max(len(labels), 1)
+    slots = []
+    for index, label in enumerate(labels):
+        segments, reached = [], 0
+        for line in series:
+            value = line.values[index]
+            if value:
+                height = value / top * 100
+                reached += value
+                segments.append(Segment(key=line.key, y=round(100 - reached / top * 100, 2), height=round(height, 2)))
+        values = tuple(line.values[index] for line in series)
+        named = ", ".join(f"{line.label} {value:,}" for line, value in zip(series, values, strict=True) if value)
+        slots.append(
+            Slot(
+                label=label,
+                x=round(index * width, 3),
+                width=round(width, 3),
+                bar_x=round(index * width + width * 0.18, 3),
+                bar_width=round(width * 0.64, 3),
+                segments=tuple(segments),
+                text=f"{label}: {named or 'none'}",
+                values=values,
+                total=totals[index],
+            )
+        )
+    return Columns(
+        series=tuple(series),
+        slots=tuple(slots),
+        ticks=(top, top // 2, 0),
+        lines=(0.0, 50.0, 100.0),
+        labels=tuple(labels),
+    )
+
+
+def bars(rows: Sequence[tuple[str, str, int, str]]) -> list[Bar]:
+    """Lay out a bar list from (key, label, value, url) rows, scaled to the greatest value."""
+    longest = max((value for _, _, value, _ in rows), default=0) or 1
+    return [
+        Bar(key=key, label=label, value=value, width=round(max(value, 0) / longest * 100, 2), url=url)
+        for key, label, value, url in rows
+    ]

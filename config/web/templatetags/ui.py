@@ -1,0 +1,389 @@
+"""The component library as template tags: ``{% load ui %}``. The gallery at ``/ui/`` shows each in its states.
+
+A component takes declared inputs and nothing from the page's context. Its markup is in ``templates/components/``.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from zlib import crc32
+
+from django import template
+from django.forms import BoundField, CheckboxInput, RadioSelect
+from django.template.loader import get_template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from config.web import charts, formats, icons
+from config.web.ui import Chip, Criterion, LedgerLine, MenuItem, Step, Tab, TimelineDay, Tone
+
+register = template.Library()
+
+_TONE_ICONS = {"good": "circle-check", "warn": "triangle-alert", "bad": "circle-x", "note": "info", "": "info"}
+_MESSAGE_TONES: Mapping[str, Tone] = {"success": "good", "warning": "warn", "error": "bad"}
+_HUES = 8
+
+
+def _render(name: str, **values: Any) -> SafeString:
+    return get_template(f"components/{name}.html").render(values)
+
+
+# Text and numbers
+
+
+@register.filter
+def number(value: int | float | None) -> str:
+    """``{{ n|number }}``: with thousands separators; nothing for ``None``."""
+    return "" if value is None else formats.format_number(value)
+
+
+@register.filter
+def points(millipoints: int | None) -> str:
+    """``{{ mp|points }}``: thousandths of a point as points, exact to the last digit."""
+    return "" if millipoints is None else formats.format_points(millipoints)
+
+
+@register.filter
+def signed_points(millipoints: int | None) -> str:
+    """``{{ mp|signed_points }}``: as ``points``, with a plus before gains."""
+    return "" if millipoints is None else formats.format_points(millipoints, signed=True)
+
+
+@register.filter
+def score(millipoints: int | None) -> str:
+    """``{{ mp|score }}``: thousandths of a point as points with one digit, cut rather than rounded."""
+    return "" if millipoints is None else formats.format_score(millipoints)
+
+
+@register.filter
+def exact(moment: datetime | None) -> str:
+    """``{{ moment|exact }}``: in full, with its zone."""
+    return "" if moment is None else formats.format_exact(moment)
+
+
+@register.filter
+def clock(moment: datetime) -> str:
+    """``{{ moment|clock }}``: its time of day in the current zone."""
+    return f"{timezone.localtime(moment):%H:%M}"
+
+
+@register.simple_tag
+def reltime(moment: datetime | None, empty: str = "\N{EN DASH}", now: datetime | None = None) -> SafeString | str:
+    """``{% reltime moment %}``: how long ago (or ahead), the exact moment on hover; ``empty`` where there is none."""
+    if moment is None:
+        return empty
+    return format_html(
+        '<time datetime="{}" title="{}" data-relative>{}</time>',
+        moment.isoformat(),
+        formats.format_exact(moment),
+        formats.format_relative(moment, now=now or timezone.now()),
+    )
+
+
+@register.simple_tag
+def day(moment: datetime | None, empty: str = "\N{EN DASH}", now: datetime | None = None) -> SafeString | str:
+    """``{% day moment %}``: its day, the exact moment on hover."""
+    if moment is None:
+        return empty
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        moment.isoformat(),
+        formats.format_exact(moment),
+        formats.format_day(moment, now=now or timezone.now()),
+    )
+
+
+@register.simple_tag
+def icon(name: str, size: str = "", label: str = "", extra: str = "") -> SafeString:
+    """``{% icon "leaf" %}``: an inline icon; silent unless it has a ``label``."""
+    return icons.icon_svg(name, size, label, extra)
+
+
+@register.simple_tag
+def stage_mark(key: str) -> SafeString:
+    """``{% stage_mark key %}``: the icon of a stage."""
+    return icons.icon_svg(icons.stage_icon(key))
+
+
+# Actions
+
+
+@register.inclusion_tag("components/button.html")
+def button(
+    label: str,
+    *,
+    variant: str = "",
+    icon: str = "",
+    href: str = "",
+    type: str = "submit",
+    name: str = "",
+    value: str = "",
+    small: bool = False,
+    wide: bool = False,
+    icon_only: bool = False,
+    disabled: bool = False,
+    busy: bool = False,
+    dialog: str = "",
+    claim: bool = False,
+    key: str = "",
+) -> dict[str, Any]:
+    """A button, or with ``href`` a link that looks like one.
+
+    ``variant``: ``""``, ``primary``, ``quiet`` or ``danger``. ``dialog``: id of a dialog to open instead, where
+    scripts run. ``claim``: pressed by the key ``c``. ``key``: a key shown on the button.
+    """
+    classes = ["button"]
+    classes += [f"button-{variant}"] if variant else []
+    classes += [
+        f"button-{word}" for word, on in (("small", small), ("wide", wide), ("icon", icon_only)) if on
+    ]
+    return {
+        "label": label,
+        "classes": " ".join(classes),
+        "icon": "loader-circle" if busy else icon,
+        "href": href,
+        "type": type,
+        "name": name,
+        "value": value,
+        "icon_only": icon_only,
+        "disabled": disabled or busy,
+        "busy": busy,
+        "dialog": dialog,
+        "claim": claim,
+        "key": key,
+    }
+
+
+@register.inclusion_tag("components/menu.html", takes_context=True)
+def menu(
+    context: template.Context,
+    label: str,
+    items: Sequence[MenuItem],
+    *,
+    icon: str = "ellipsis",
+    icon_only: bool = True,
+    place: str = "",
+) -> dict[str, Any]:
+    """A menu behind a button. ``place``: ``""`` (below, end-aligned), ``start`` or ``up``."""
+    return {
+        "label": label,
+        "items": items,
+        "icon": icon,
+        "icon_only": icon_only,
+        "place": place,
+        "csrf_token": context.get("csrf_token"),
+    }
+
+
+@register.inclusion_tag("components/tabs.html")
+def tabs(items: Sequence[Tab], label: str) -> dict[str, Any]:
+    """Tabs that are links: the page works the same without scripts. ``label`` names the navigation."""
+    return {"items": items, "label": label}
+
+
+@register.inclusion_tag("components/pagination.html")
+def pagination(summary: str, next_url: str = "", first_url: str = "") -> dict[str, Any]:
+    """Keyset paging: what is shown, a way on, and a way back to the start."""
+    return {"summary": summary, "next_url": next_url, "first_url": first_url}
+
+
+@register.inclusion_tag("components/chips.html")
+def chips(items: Sequence[Chip], clear_url: str = "") -> dict[str, Any]:
+    """Filters in force, each removable, with a link that clears them all."""
+    return {"items": items, "clear_url": clear_url}
+
+
+# Labels
+
+
+@register.inclusion_tag("components/badge.html")
+def badge(label: str, tone: str = "", icon: str = "") -> dict[str, Any]:
+    """A small word about a thing's state. ``tone``: ``""``, ``good``, ``warn``, ``bad`` or ``note``."""
+    return {"label": label, "tone": tone, "icon": icon}
+
+
+@register.inclusion_tag("components/avatar.html")
+def avatar(name: str, size: str = "") -> dict[str, Any]:
+    """Initials on a hue drawn from the name. ``size``: ``small``, ``""`` or ``large``. Decoration: never the only name."""
+    words = [word for word in name.split("@")[0].replace(".", " ").split() if word[0].isalnum()]
+    initials = "".join(word[0] for word in (words[:1] + words[-1:] if len(words) > 1 else words))
+    return {"initials": (initials or "?").upper(), "hue": crc32(name.lower().encode()) % _HUES, "size": size}
+
+
+@register.inclusion_tag("components/stage_pill.html")
+def stage_pill(key: str, label: str, size: str = "") -> dict[str, Any]:
+    """A stage by colour, icon and the definition's own label. ``size``: ``""`` or ``large``."""
+    return {"key": key, "label": label, "icon": icons.stage_icon(key), "size": size}
+
+
+@register.inclusion_tag("components/stage_track.html")
+def stage_track(steps: Sequence[Step]) -> dict[str, Any]:
+    """The stages as a track: reached, current, next. Build ``steps`` with ``config.web.ui.steps_of``."""
+    return {"steps": [(step, icons.stage_icon(step.key)) for step in steps]}
+
+
+# Figures
+
+
+@register.inclusion_tag("components/score_meter.html")
+def score_meter(
+    label: str, millipoints: int, *, maximum: int, threshold: int | None = None, note: str = ""
+) -> dict[str, Any]:
+    """A score against its threshold; all in thousandths of a point. Below the threshold the bar is muted."""
+    return {
+        "label": label,
+        "value": formats.format_score(millipoints),
+        "needed": None if threshold is None else formats.format_score(threshold),
+        "met": threshold is None or millipoints >= threshold,
+        "bar": charts.meter(millipoints, maximum=max(maximum, millipoints), threshold=threshold),
+        "note": note,
+    }
+
+
+@register.inclusion_tag("components/score.html")
+def score_bar(millipoints: int, maximum: int = 100_000) -> dict[str, Any]:
+    """A score with a small bar, for table cells; in thousandths of a point."""
+    return {
+        "value": formats.format_score(millipoints),
+        "bar": charts.meter(millipoints, maximum=max(maximum, 1)),
+    }
+
+
+@register.inclusion_tag("components/sparkline.html")
+def sparkline(values: Sequence[float], label: str, stage: str = "") -> dict[str, Any]:
+    """A trend without axes; ``label`` says in words what it shows."""
+    return {"spark": charts.spark(values), "label": label, "stage": stage}
+
+
+@register.inclusion_tag("components/progress.html")
+def progress(label: str, value: int | None = None, maximum: int = 100, detail: str = "", done: bool = False) -> Any:
+    """How far a long task has come. Without a ``value`` the bar only says that something is going on."""
+    return {"label": label, "value": value, "maximum": maximum, "detail": detail, "done": done}
+
+
+@register.inclusion_tag("components/chart_columns.html")
+def chart_columns(title: str, chart: charts.Columns, slot_name: str = "Week") -> dict[str, Any]:
+    """Stacked columns in a chart frame: plot, legend, read-out, and the same figures as a table."""
+    return {
+        "title": title,
+        "chart": chart,
+        "slot_name": slot_name,
+        "legend": [(line, icons.stage_icon(line.key)) for line in chart.series],
+    }
+
+
+@register.inclusion_tag("components/chart_bars.html")
+def chart_bars(title: str, bars: Sequence[charts.Bar]) -> dict[str, Any]:
+    """Horizontal bars with their figures beside them; readable as a list without the bars."""
+    return {"title": title, "bars": bars}
+
+
+# Judgement
+
+
+@register.inclusion_tag("components/criteria.html")
+def criteria_tree(items: Sequence[Criterion]) -> dict[str, Any]:
+    """Criteria as nested lists with ticks and crosses; each state is also said in words for screen readers."""
+    return {"items": items}
+
+
+@register.inclusion_tag("components/ledger.html")
+def ledger(lines: Sequence[LedgerLine], total: int, caption: str, total_label: str = "Sum") -> dict[str, Any]:
+    """A score taken apart: its lines and their sum, in thousandths of a point."""
+    return {"lines": lines, "total": total, "caption": caption, "total_label": total_label}
+
+
+@register.inclusion_tag("components/timeline.html")
+def timeline(days: Sequence[TimelineDay]) -> dict[str, Any]:
+    """Days, newest first, each with its events and changes of stage."""
+    return {"days": days}
+
+
+# Feedback
+
+
+@register.inclusion_tag("components/toasts.html")
+def toasts(messages: Any) -> dict[str, Any]:
+    """The page's live region, with Django's messages in it as toasts."""
+    rows = []
+    for message in messages or ():
+        tone = _MESSAGE_TONES.get(message.level_tag, "note")
+        rows.append({"text": str(message), "tone": tone, "icon": _TONE_ICONS[tone]})
+    return {"rows": rows, "kinds": [(tone, _TONE_ICONS[tone]) for tone in ("good", "bad", "note")]}
+
+
+@register.inclusion_tag("components/toast.html")
+def toast(text: str, tone: Tone = "note") -> dict[str, Any]:
+    """One toast. It must stand in a live region to be heard."""
+    return {"text": text, "tone": tone, "icon": _TONE_ICONS[tone]}
+
+
+@register.inclusion_tag("components/alert.html")
+def alert(title: str, text: str = "", tone: Tone = "note", icon: str = "") -> dict[str, Any]:
+    """A lasting remark in the page. ``bad`` and ``warn`` interrupt a screen reader, the others do not."""
+    return {"title": title, "text": text, "tone": tone, "icon": icon or _TONE_ICONS[tone]}
+
+
+@register.inclusion_tag("components/empty_state.html")
+def empty_state(
+    title: str, text: str, icon: str = "leaf", action_label: str = "", action_url: str = "", action_icon: str = ""
+) -> dict[str, Any]:
+    """Nothing here, and what to do next."""
+    return {
+        "title": title,
+        "text": text,
+        "icon": icon,
+        "action_label": action_label,
+        "action_url": action_url,
+        "action_icon": action_icon,
+    }
+
+
+@register.inclusion_tag("components/skeleton.html")
+def skeleton(lines: int = 3) -> dict[str, Any]:
+    """Bars that stand in for text which is on its way."""
+    return {"lines": range(lines)}
+
+
+# Forms
+
+
+@register.inclusion_tag("components/field.html")
+def field(bound: BoundField, optional: bool = False) -> dict[str, Any]:
+    """A form field with its label, help and errors, each tied to the control. ``optional``: say so on the label."""
+    widget = bound.field.widget
+    return {
+        "field": bound,
+        "check": isinstance(widget, CheckboxInput),
+        "radios": isinstance(widget, RadioSelect),
+        "optional": optional,
+    }
+
+
+# Frames: components round a block
+
+
+@register.simple_block_tag
+def card(content: str, title: str = "", *, flush: bool = False, aside: str = "", level: int = 2, id: str = "") -> str:
+    """``{% card "Title" %}...{% endcard %}``. ``flush``: no padding, for tables and lists. ``aside``: text at the end."""
+    return _render("card", content=content, title=title, flush=flush, aside=aside, level=level, id=id)
+
+
+@register.simple_block_tag
+def table(
+    content: str, caption: str, *, rows: bool = False, sticky: bool = False, hide_caption: bool = True, extra: str = ""
+) -> str:
+    """``{% table "Contacts" %}<thead>...{% endtable %}``: in a frame that scrolls by itself where it is too narrow.
+
+    ``rows``: each row follows its ``.row-link``. ``sticky``: the head stays in sight while the page scrolls.
+    """
+    return _render(
+        "table", content=content, caption=caption, rows=rows, sticky=sticky, hide_caption=hide_caption, extra=extra
+    )
+
+
+@register.simple_block_tag
+def dialog(content: str, id: str, title: str) -> str:
+    """``{% dialog "id" "Title" %}...{% enddialog %}``: opened by ``button dialog="id"``."""
+    return _render("dialog", content=content, id=id, title=title)

@@ -1,0 +1,36 @@
+"""Throw-away PostgreSQL and Valkey for one test session, unless DATABASE_URL and REDIS_URL name others.
+
+tests/conftest.py starts them when pytest imports it, before any setting is read; xdist's workers inherit
+the environment of the session that started them and use the same services, each with its own database.
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from config.env import Environment
+from config.local.session import Lease, lease_for
+
+_lease: Lease | None = None
+
+
+def start() -> None:
+    """Point RIPEN_STATE_DIR at a fresh folder and start the services there."""
+    global _lease  # noqa: PLW0603  one session, one lease
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return
+    folder = Path(tempfile.mkdtemp(prefix="ripen-test-"))
+    os.environ["RIPEN_STATE_DIR"] = str(folder)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    atexit.register(stop)
+    _lease = lease_for(Environment(), throw_away=True)
+
+
+def stop() -> None:
+    """Stop the services and wait until they have ended."""
+    global _lease  # noqa: PLW0603
+    if _lease is not None:
+        _lease.release(wait=True)
+        _lease = None
