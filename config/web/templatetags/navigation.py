@@ -1,0 +1,120 @@
+"""The frame of every page: brand, navigation, account menu, theme button."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django import template
+from django.urls import Resolver404, resolve
+
+register = template.Library()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One destination of the main navigation; ``prefixes`` are the paths that count as being there."""
+
+    key: str
+    label: str
+    url: str
+    icon: str
+    keys: str = ""
+    prefixes: tuple[str, ...] = ()
+    current: bool = False
+
+
+_PLACES: Final = (
+    (
+        "",
+        (
+            Place("overview", "Overview", "/", "layout-dashboard", "g o"),
+            Place("contacts", "Contacts", "/contacts/", "users", "g c", ("/contacts/",)),
+        ),
+    ),
+    (
+        "Sales",
+        (
+            Place("queue", "Queue", "/queue/", "inbox", "g q", ("/queue/", "/handoffs/")),
+            Place("mine", "My prospects", "/mine/", "handshake", "g m", ("/mine/",)),
+        ),
+    ),
+    (
+        "Rules",
+        (
+            Place("funnel", "Funnel", "/funnel/", "chart-no-axes-column", "g f", ("/funnel/",)),
+            Place("definitions", "Definitions", "/definitions/", "book-open-check", "g d", ("/definitions/",)),
+        ),
+    ),
+    (
+        "Data",
+        (
+            Place("imports", "Imports", "/imports/", "upload", "", ("/imports/",)),
+            Place("sources", "Sources", "/sources/", "plug", "", ("/sources/",)),
+            Place("team", "Team", "/team/", "users-round", "", ("/team/",)),
+        ),
+    ),
+)
+
+
+def _exists(url: str) -> bool:
+    try:
+        resolve(url)
+    except Resolver404:
+        return False
+    return True
+
+
+def _groups(path: str) -> list[tuple[str, list[Place]]]:
+    """Lay out the places this installation has, the current one marked."""
+    groups = []
+    for title, places in _PLACES:
+        shown = [
+            Place(
+                key=place.key,
+                label=place.label,
+                url=place.url,
+                icon=place.icon,
+                keys=place.keys,
+                current=path == place.url or any(path.startswith(prefix) for prefix in place.prefixes),
+            )
+            for place in places
+            if _exists(place.url)
+        ]
+        if shown:
+            groups.append((title, shown))
+    return groups
+
+
+def _frame(context: template.Context) -> dict[str, Any]:
+    request = context.get("request")
+    user = getattr(request, "user", None)
+    signed_in = bool(user is not None and user.is_authenticated)
+    return {
+        "groups": _groups(request.path if request else ""),
+        "user": user if signed_in else None,
+        "name": (user.get_full_name() or user.get_username()) if user is not None and signed_in else "",
+        "csrf_token": context.get("csrf_token"),
+    }
+
+
+@register.inclusion_tag("components/sidebar.html", takes_context=True)
+def sidebar(context: template.Context) -> dict[str, Any]:
+    """The navigation of wide screens."""
+    return _frame(context)
+
+
+@register.inclusion_tag("components/topbar.html", takes_context=True)
+def topbar(context: template.Context) -> dict[str, Any]:
+    """The navigation of narrow screens; it unfolds without a script."""
+    return _frame(context)
+
+
+@register.inclusion_tag("components/brand.html")
+def brand() -> dict[str, str]:
+    """The mark and the name, leading home."""
+    return {"home": "/"}
+
+
+@register.inclusion_tag("components/theme_toggle.html")
+def theme_toggle() -> dict[str, Any]:
+    """The button that goes through system, light and dark."""
+    return {}
