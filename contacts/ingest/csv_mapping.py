@@ -1,0 +1,326 @@
+"""What the columns of a CSV file mean: the mapping document, and a row turned into facts by it. Pure.
+
+The document (YAML, see docs/importing.md) gives every column a target; a row becomes a contact's identifiers and
+traits in the shape of the events API, so that it passes the very checks a message through the API passes.
+"""
+
+import difflib
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from contacts.ingest.csv import ERROR_COLUMN
+from contacts.ingest.csv_values import ColumnType, convert
+
+IDENTITY_TARGETS = ("id", "external_id", "email", "anonymous_id")
+TRAIT_TARGETS = (
+    "first_name",
+    "last_name",
+    "full_name",
+    "phone",
+    "job_title",
+    "role",
+    "country",
+    "means",
+    "authority",
+    "details_confirmed",
+)
+COMPANY_TARGETS = ("company.name", "company.domain", "company.industry", "company.employees", "company.country")
+SOURCE_TARGETS = ("source.channel", "source.direction", "source.motion", "source.campaign")
+TARGETS = (*IDENTITY_TARGETS, *TRAIT_TARGETS, *COMPANY_TARGETS, *SOURCE_TARGETS, "occurred_at")
+# Traits of these names mean something else to the API or are refused by it.
+RESERVED_ATTRIBUTES = frozenset(
+    (*IDENTITY_TARGETS, *TRAIT_TARGETS, "company", "owner", "consent", "stage", "scores", "source")
+)
+
+_IMPLIED_TYPES: dict[str, ColumnType] = {
+    "means": "answer",
+    "authority": "answer",
+    "details_confirmed": "boolean",
+    "company.employees": "integer",
+    "company.domain": "domain",
+    "occurred_at": "date",
+}
+_MAX_VALUE_CHARS = 8192
+_ATTRIBUTE_KEY = re.compile(r"[^\s.\x00][^\x00.]{0,200}")
+
+
+class MappingError(ValueError):
+    """The mapping document is wrong, or does not fit the file; the message says where."""
+
+
+class RowError(ValueError):
+    """A cell cannot be read as what its column means. ``column`` is the header, the message the reason."""
+
+    def __init__(self, column: str, reason: str) -> None:
+        super().__init__(reason)
+        self.column = column
+
+
+class ColumnRule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """One column's meaning, as in the document. ``values`` is looked up without regard to case."""
+
+    to: str
+    type: ColumnType | None = None
+    values: dict[str, str] = {}
+    default: str = ""
+    empty: list[str] = []
+    fold_case: bool = False
+    case: Literal["", "lower", "upper", "title"] = ""
+    format: str = ""
+    required: bool = False
+
+
+class MappingDocument(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A mapping as people write it. ``constants`` gives targets that no column carries."""
+
+    columns: dict[str, list[ColumnRule]]
+    empty: list[str] = []
+    constants: dict[str, str] = {}
+    event: str = ""
+    other_columns: Literal["ignore", "attributes"] = "ignore"
+
+
+class RowFacts(msgspec.Struct):
+    """What one row says, in the shape of the events API. ``origin`` holds channel, direction, motion, campaign."""
+
+    contact: dict[str, str]
+    traits: dict[str, Any]
+    origin: dict[str, str]
+    occurred_at: datetime | None = None
+
+
+class _BoundColumn(msgspec.Struct, frozen=True):
+    """A rule bound to a place in the row."""
+
+    index: int
+    header: str
+    rule: ColumnRule
+    type: ColumnType
+    values: dict[str, str]
+    empty: frozenset[str]
+
+
+class Mapping:
+    """A mapping document bound to the header of a file: ``read_row`` turns its rows into facts."""
+
+    def __init__(self, document: MappingDocument, header: Sequence[str]) -> None:
+        self.document = document
+        self.header = list(header)
+        self.event = document.event
+        self._columns = self._bind(document, header)
+        self._constants = [(target, _convert_constant(target, value)) for target, value in document.constants.items()]
+        self._spellings: dict[int, dict[str, str]] = {}
+        targets = {bound.rule.to for bound in self._columns}
+        if not targets.intersection(IDENTITY_TARGETS):
+            raise MappingError("No column says who the contact is: map one to email, external_id, anonymous_id or id.")
+
+    @staticmethod
+    def _bind(document: MappingDocument, header: Sequence[str]) -> list[_BoundColumn]:
+        empty = frozenset(word.strip().casefold() for word in document.empty)
+        by_name = {name: place for place, name in enumerate(header)}
+        by_folded = {" ".join(name.casefold().split()): place for place, name in enumerate(header)}
+        bound: list[_BoundColumn] = []
+        taken = set()
+        for name, rules in document.columns.items():
+            place = by_name.get(name, by_folded.get(" ".join(name.casefold().split())))
+            if place is None:
+                near = difflib.get_close_matches(name, header, 1)
+                hint = f" Did you mean {near[0]!r}?" if near else f" It has: {', '.join(header[:20])}."
+                raise MappingError(f"columns: the file has no column {name!r}.{hint}")
+            taken.add(place)
+            bound.extend(_bind_rule(place, header[place], rule, empty) for rule in rules)
+        if document.other_columns == "attributes":
+            for place, name in enumerate(header):
+                if place not in taken and name != ERROR_COLUMN:
+                    rule = ColumnRule(to=f"attributes.{slugify_header(name)}")
+                    bound.append(_bind_rule(place, name, rule, empty))
+        return bound
+
+    @property
+    def needs_spellings(self) -> bool:
+        """Whether some column folds case, so that the file has to be read once before (``learn_spellings``)."""
+        return any(bound.rule.fold_case for bound in self._columns)
+
+    def learn_spellings(self, rows: Iterable[Sequence[str]]) -> None:
+        """Read all rows once: of spellings that differ only in case, the most frequent one stands for all.
+
+        Equally frequent ones: the first in the order of characters, so the result does not depend on row order.
+        """
+        folding = [bound.index for bound in self._columns if bound.rule.fold_case]
+        counts: dict[int, Counter[str]] = {index: Counter() for index in folding}
+        for values in rows:
+            for index in folding:
+                counts[index][_tidy(values[index])] += 1
+        for index, spellings in counts.items():
+            best: dict[str, str] = {}
+            for spelling, _ in sorted(spellings.items(), key=lambda item: (-item[1], item[0])):
+                best.setdefault(spelling.casefold(), spelling)
+            self._spellings[index] = best
+
+    def read_row(self, values: Sequence[str]) -> RowFacts:
+        """The facts of one row. Raises RowError naming the column of the first cell that cannot be read."""
+        found: dict[str, Any] = {}
+        for bound in self._columns:
+            value = self._read_cell(bound, values[bound.index])
+            if value is not None:
+                found.setdefault(bound.rule.to, value)
+        for target, value in self._constants:
+            found.setdefault(target, value)
+        facts = _arrange(found)
+        if not facts.contact:
+            names = [bound.header for bound in self._columns if bound.rule.to in IDENTITY_TARGETS]
+            raise RowError(names[0], f"nothing says who this is: {' and '.join(names)} blank")
+        return facts
+
+    def _read_cell(self, bound: _BoundColumn, text: str) -> Any:
+        if len(text) > _MAX_VALUE_CHARS:
+            raise RowError(
+                bound.header, f"the value has {len(text):,} characters, at most {_MAX_VALUE_CHARS:,} are kept"
+            )
+        if not text.isascii():
+            _refuse_surrogates(bound.header, text)
+        if "\0" in text:
+            raise RowError(bound.header, "the value contains a NUL character")
+        rule = bound.rule
+        value = _tidy(text)
+        folded = value.casefold()
+        if not value or folded in bound.empty:
+            value = ""
+        elif folded in bound.values:
+            value = bound.values[folded]
+        elif rule.fold_case:
+            value = self._spellings.get(bound.index, {}).get(folded, value)
+        if not value:
+            if rule.required and not rule.default:
+                raise RowError(bound.header, "the value is blank, and the mapping requires one")
+            value = rule.default
+            if not value:
+                return None
+        if rule.case:
+            value = getattr(value, rule.case)()
+        try:
+            return convert(rule.to, bound.type, value, rule.format)
+        except ValueError as error:
+            raise RowError(bound.header, str(error)) from None
+
+
+def _arrange(found: dict[str, Any]) -> RowFacts:
+    """Values by target, sorted into the parts of a message."""
+    facts = RowFacts(contact={}, traits={}, origin={})
+    company: dict[str, Any] = {}
+    for target, value in found.items():
+        head, _, tail = target.partition(".")
+        if head == "attributes":
+            facts.traits[tail] = value
+        elif head == "company":
+            company[tail] = value
+        elif head == "source":
+            facts.origin[tail] = value
+        elif target in IDENTITY_TARGETS:
+            facts.contact[target] = value
+        elif target == "occurred_at":
+            facts.occurred_at = value
+        elif target != "full_name":
+            facts.traits[target] = value
+    if "full_name" in found:
+        first, _, last = found["full_name"].rpartition(" ")
+        facts.traits.setdefault("first_name", first or last)
+        if first:
+            facts.traits.setdefault("last_name", last)
+    if company:
+        facts.traits["company"] = company
+    return facts
+
+
+def _bind_rule(place: int, header: str, rule: ColumnRule, empty: frozenset[str]) -> _BoundColumn:
+    check_target(rule.to, f"columns.{header}")
+    return _BoundColumn(
+        index=place,
+        header=header,
+        rule=rule,
+        type=rule.type or _IMPLIED_TYPES.get(rule.to, "text"),
+        values={_tidy(key).casefold(): value.strip() for key, value in rule.values.items()},
+        empty=empty | frozenset(word.strip().casefold() for word in rule.empty),
+    )
+
+
+def check_target(target: str, where: str) -> None:
+    """Raise MappingError unless ``target`` is one of TARGETS or ``attributes.<key>``."""
+    if target in TARGETS:
+        return
+    head, _, key = target.partition(".")
+    if head == "attributes" and _ATTRIBUTE_KEY.fullmatch(key) and key not in RESERVED_ATTRIBUTES:
+        return
+    if head == "attributes":
+        raise MappingError(f"{where}: {target!r} cannot be an attribute: {key or 'a blank name'} is taken or unusable.")
+    near = difflib.get_close_matches(target, TARGETS, 1)
+    hint = f"did you mean {near[0]!r}?" if near else "use attributes.<name> for a field of your own."
+    raise MappingError(f"{where}: unknown target {target!r}; {hint}")
+
+
+def _parse_rule(column: str, item: Any) -> ColumnRule:
+    if isinstance(item, str):
+        return ColumnRule(to=item)
+    if isinstance(item, dict):
+        # YAML's own words for truth, read as text so that "Yes" may be a cell's value elsewhere.
+        truths = {"yes": "true", "no": "false", "on": "true", "off": "false"}
+        flags = {key: truths.get(str(item[key]).lower(), item[key]) for key in ("fold_case", "required") if key in item}
+        item = item | flags
+    try:
+        return msgspec.convert(item, ColumnRule, strict=False)
+    except msgspec.ValidationError as error:
+        raise MappingError(f"columns.{column}: {error}") from None
+
+
+def parse_mapping(document: Any) -> MappingDocument:
+    """The mapping from plain data, as YAML gives it when every scalar is read as text.
+
+    A column's entry may be a target, a rule, a list of these, or ``ignore``. Raises MappingError with the place.
+    """
+    if not isinstance(document, dict) or not isinstance(document.get("columns"), dict):
+        raise MappingError("The mapping must be a YAML mapping with a 'columns' section.")
+    columns: dict[str, list[ColumnRule]] = {}
+    for name, entry in document["columns"].items():
+        entries = entry if isinstance(entry, list) else [entry]
+        columns[name] = [_parse_rule(name, item) for item in entries if item not in ("", "ignore", None)]
+    try:
+        parsed = msgspec.convert({**document, "columns": columns}, MappingDocument, strict=False)
+    except msgspec.ValidationError as error:
+        raise MappingError(f"The mapping is wrong: {error}") from None
+    for name, rules in parsed.columns.items():
+        for rule in rules:
+            check_target(rule.to, f"columns.{name}")
+    for target in parsed.constants:
+        check_target(target, "constants")
+        if target in IDENTITY_TARGETS:
+            raise MappingError(f"constants: {target!r} must come from a column, it tells contacts apart.")
+    return parsed
+
+
+def _convert_constant(target: str, value: str) -> Any:
+    try:
+        return convert(target, _IMPLIED_TYPES.get(target, "text"), value.strip(), "")
+    except ValueError as error:
+        raise MappingError(f"constants.{target}: {error}") from None
+
+
+def _refuse_surrogates(header: str, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise RowError(header, "the value is not valid UTF-8") from None
+
+
+def _tidy(text: str) -> str:
+    return text.strip().strip("\ufeff\u200b").strip()
+
+
+def slugify_header(name: str) -> str:
+    """A header as an attribute's key: ``How did you hear?`` -> ``how_did_you_hear``."""
+    slug = re.sub(r"[^\w]+", "_", name.casefold()).strip("_")[:100] or "column"
+    return f"{slug}_field" if slug in RESERVED_ATTRIBUTES else slug
