@@ -8,10 +8,10 @@ import sys
 def main() -> None:
     """Run one command, with the embedded services at hand where the environment names no others."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    from config.local.session import serve_command  # noqa: PLC0415  after the settings module is named
+    from config.local.session import serve_command
 
     with serve_command(sys.argv):
-        from django.core.management import execute_from_command_line  # noqa: PLC0415  after the services answer
+        from django.core.management import execute_from_command_line
 
         execute_from_command_line(sys.argv)
 

@@ -12,4 +12,4 @@ class WiringConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the system checks."""
-        from config import checks  # noqa: F401, PLC0415  registration is the import's effect
+        from config import checks  # noqa: F401  registration is the import's effect

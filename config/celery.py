@@ -4,8 +4,10 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_process_init, worker_ready
 from django_structlog.celery.steps import DjangoStructLogInitStep
+
+from config.local.processes import die_with_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -15,6 +17,23 @@ app.steps["worker"].add(DjangoStructLogInitStep)
 app.autodiscover_tasks()
 
 
-@setup_logging.connect
-def keep_logging(**_kwargs: Any) -> None:
+def _keep_logging(**_kwargs: Any) -> None:
     """Leave logging as Django's settings have set it up; without a receiver Celery makes its own."""
+
+
+def _tie_to_worker(**_kwargs: Any) -> None:
+    """Let a pool process die with its worker: whoever kills a worker means all of it."""
+    die_with_parent()
+
+
+def _say_ready(**_kwargs: Any) -> None:
+    """Tell the supervisor that tasks are taken."""
+    from django.conf import settings
+
+    if settings.LAYOUT.run_dir.is_dir():
+        settings.LAYOUT.worker_ready.touch()
+
+
+setup_logging.connect(_keep_logging, weak=False)
+worker_process_init.connect(_tie_to_worker, weak=False)
+worker_ready.connect(_say_ready, weak=False)

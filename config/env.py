@@ -36,6 +36,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "WEB_CONCURRENCY": "web processes",
     "WEB_THREADS": "threads in each web process",
     "WORKER_CONCURRENCY": "processes of the background worker",
+    "PROMETHEUS_MULTIPROC_DIR": "where web processes share their metrics",
 }
 
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
@@ -138,14 +139,13 @@ class Environment:
 
     @property
     def allowed_hosts(self) -> list[str]:
-        """Host names to answer to: those listed, the base URL's own, and this machine in embedded mode."""
+        """Host names to answer to: those listed, the base URL's own, and this machine for its health checks."""
         hosts = self.names("ALLOWED_HOSTS")
         for host in hosts:
             if "/" in host or " " in host:
                 raise BadSetting("ALLOWED_HOSTS", "holds an address", "list bare host names, separated by commas")
         own = urlsplit(self.base_url).hostname or ""
-        local = ["localhost", "127.0.0.1", "[::1]"] if self.embedded_database or self.debug else []
-        return list(dict.fromkeys([*hosts, own, *local]))
+        return list(dict.fromkeys([*hosts, own, "localhost", "127.0.0.1", "[::1]"]))
 
     @property
     def trusted_origins(self) -> list[str]:

@@ -22,6 +22,7 @@ try:
     DATABASE: dict[str, Any] = ENV.database(str(LAYOUT.socket_dir))
     DATABASE_MAX_AGE = ENV.integer("RIPEN_DATABASE_MAX_AGE", 60, least=0, most=86_400)
     REDIS_URL = ENV.redis(str(LAYOUT.valkey_socket))
+    WORKER_CONCURRENCY = ENV.integer("WORKER_CONCURRENCY", 2, least=1, most=256)
     LOG_LEVEL = ENV.log_level
     MAIL = ENV.mail()
     HSTS_SECONDS = ENV.integer("RIPEN_HSTS_SECONDS", 0, least=0, most=63_072_000)
@@ -95,6 +96,10 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ],
+            "libraries": {
+                "navigation": "config.web.templatetags.navigation",
+                "ui": "config.web.templatetags.ui",
+            },
         },
     },
 ]
@@ -241,8 +246,8 @@ CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 # A publish is only a wake-up hint: rather lose it to the sweep than let a request wait for the broker.
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_TRANSPORT_OPTIONS = {
-    # A task whose worker was killed comes back after this many seconds.
-    "visibility_timeout": 60,
+    # A task whose worker was killed comes back after this many seconds; one that takes longer may run twice.
+    "visibility_timeout": 600,
     "unacked_restore_interval": 5,
     "unacked_restore_throttle": 1,
     "socket_connect_timeout": 2,
@@ -252,9 +257,10 @@ CELERY_BEAT_SCHEDULE = {
     "sweep-scoring": {"task": "scoring.drain", "schedule": 2.0, "options": {"expires": 10}},
     "sweep-funnel": {"task": "funnel.drain", "schedule": 2.0, "options": {"expires": 10}},
 }
-CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "celerybeat-schedule")
+# In memory: with intervals of seconds there is nothing to remember, and no file that a kill could spoil.
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 2
-WORKER_CONCURRENCY = ENV.integer("WORKER_CONCURRENCY", 2, least=1, most=256)
+CELERY_WORKER_CONCURRENCY = WORKER_CONCURRENCY
 
 # --- What is observed ---------------------------------------------------------------------------------------------
 

@@ -22,11 +22,10 @@ from typing import Final
 
 from config.local.layout import Layout, LocalServicesError
 from config.local.processes import check_unprivileged
+from config.local.restarts import Restarts
 from config.local.services import Postgres, Service, Valkey
 
 _LOOK_EVERY: Final = 0.1
-_PAUSES: Final = (0.0, 0.2, 1.0, 3.0, 10.0)
-_CALM: Final = 60.0
 
 logger = logging.getLogger("ripen.keeper")
 
@@ -39,8 +38,7 @@ class Keeper:
         self.layout = layout
         self.services = services
         self.asked_to_stop = False
-        self._falls: dict[str, list[float]] = {service.name: [] for service in services}
-        self._again_at: dict[str, float] = {}
+        self._restarts = {service.name: Restarts() for service in services}
 
     def start(self) -> None:
         """Start all services side by side and wait until they answer."""
@@ -80,18 +78,15 @@ class Keeper:
         for service in self.services:
             if service.process is None or service.process.poll() is None:
                 continue
-            if service.name not in self._again_at:
-                falls = [at for at in self._falls[service.name] if now - at < _CALM]
-                pause = _PAUSES[min(len(falls), len(_PAUSES) - 1)]
-                self._falls[service.name] = [*falls, now]
-                self._again_at[service.name] = now + pause
+            restarts = self._restarts[service.name]
+            pause = restarts.fell(now)
+            if pause is not None:
                 logger.warning("%s ended (%s), again in %s s", service.name, service.process.returncode, pause)
-            if now >= self._again_at[service.name]:
-                del self._again_at[service.name]
+            if restarts.may_start(now):
                 try:
                     service.start()
-                except LocalServicesError as error:
-                    logger.error("%s", error)
+                except LocalServicesError:
+                    logger.exception("%s does not start", service.name)
                 self._note()
 
     def _note(self) -> None:

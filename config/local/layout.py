@@ -73,6 +73,11 @@ class Layout:
         return self.root / "pids.json"
 
     @property
+    def worker_ready(self) -> Path:
+        """Touched by the worker when it takes tasks."""
+        return self.run_dir / "worker.ready"
+
+    @property
     def demo_logins(self) -> Path:
         """E-mail addresses and passwords of the demo users, as JSON, readable by the owner only."""
         return self.root / "demo_logins.json"
@@ -109,5 +114,5 @@ class Layout:
             link.symlink_to(self.run_dir, target_is_directory=True)
         except FileExistsError:
             # The temporary folder is shared: a link someone else placed there could lead to their server.
-            if link.lstat().st_uid != os.geteuid() or not link.is_symlink() or Path(os.readlink(link)) != self.run_dir:
+            if link.lstat().st_uid != os.geteuid() or not link.is_symlink() or link.readlink() != self.run_dir:
                 raise LocalServicesError(f"{link} is in the way: remove it, or set a shorter RIPEN_STATE_DIR") from None

@@ -1,10 +1,11 @@
 """Starting child processes that cannot outlive their parent, and asking whether a process still runs."""
 
+import ctypes
 import os
+import platform
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Final, Self
 
 from config.local.layout import LocalServicesError
 
+_PR_SET_PDEATHSIG: Final = 1
 _STAT_STATE: Final = 0
 _STAT_START: Final = 19
 
@@ -104,13 +106,24 @@ def _started(pid: int) -> str:
 
 
 def _started_elsewhere(pid: int) -> str:
-    if sys.platform == "linux":
+    if platform.system() == "Linux":
         return ""
     shown = subprocess.run(
         ["ps", "-o", "state=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
     ).stdout.strip()
     state, _, started = shown.partition(" ")
     return "" if not state or state.startswith("Z") else started.strip()
+
+
+def die_with_parent(death_signal: signal.Signals = signal.SIGKILL) -> None:
+    """Ask the kernel, from a forked child, to send it `death_signal` when its parent dies; nothing outside of Linux."""
+    if platform.system() != "Linux":
+        return
+    parent = os.getppid()
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(death_signal))
+    if os.getppid() != parent:
+        # It died in between; no signal will come any more.
+        os.kill(os.getpid(), death_signal)
 
 
 def child_environment(extra: Mapping[str, str]) -> dict[str, str]:

@@ -114,6 +114,7 @@ class Postgres(Service):
             "unix_socket_directories": str(self.layout.socket_dir),
             "unix_socket_permissions": "0700",
             "max_connections": "100",
+            "max_logical_replication_workers": "0",
             "shared_buffers": "256MB",
             "work_mem": "16MB",
             "maintenance_work_mem": "128MB",
@@ -166,8 +167,7 @@ class Postgres(Service):
 
     def answers(self) -> bool:
         """True when the server runs queries; makes the database on first success."""
-        import psycopg2  # noqa: PLC0415  only the keeper needs the driver, and only now
-        from psycopg2 import errors  # noqa: PLC0415
+        import psycopg2
 
         try:
             connection = psycopg2.connect(dbname="postgres", user=_ROLE, host=str(self.layout.socket_dir))
@@ -176,9 +176,9 @@ class Postgres(Service):
         connection.autocommit = True
         try:
             with connection.cursor() as cursor:
-                cursor.execute(f'CREATE DATABASE "{_ROLE}"')
-        except errors.DuplicateDatabase:
-            pass
+                cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [_ROLE])
+                if cursor.fetchone() is None:
+                    cursor.execute(f'CREATE DATABASE "{_ROLE}"')
         finally:
             connection.close()
         return True
@@ -280,7 +280,7 @@ def _works_on(pid: int, folder: Path) -> bool:
     if not ProcessMark.of(pid).started:
         return False
     try:
-        if Path(os.readlink(f"/proc/{pid}/cwd")) == folder.resolve():
+        if Path(f"/proc/{pid}/cwd").readlink() == folder.resolve():
             return True
         return os.fsencode(folder) in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:

@@ -134,7 +134,7 @@ def lease_for(environment: Environment, *, throw_away: bool = False) -> Lease | 
         without.append("postgres")
     if not environment.embedded_broker:
         without.append("valkey")
-    if len(without) == 2:  # noqa: PLR2004  both
+    if len(without) == 2:
         return None
     return Lease(Layout(environment.state_dir), throw_away=throw_away, without=without)
 
@@ -161,12 +161,12 @@ def serve_command(argv: Sequence[str]) -> Iterator[None]:
         yield
     finally:
         if lease is not None:
-            lease.release()
+            lease.release(wait=True)
 
 
 def _apply_state_option(argv: Sequence[str]) -> None:
     """Let `up --state DIR` decide the folder before the settings are read."""
-    if len(argv) < 2 or argv[1] != "up":  # noqa: PLR2004  program and command
+    if len(argv) < 2 or argv[1] != "up":
         return
     for at, word in enumerate(argv):
         if word.startswith("--state="):

@@ -1,0 +1,75 @@
+# What to type; `make help` lists it. Needs Python >= 3.11 and make, nothing else.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.locks
+LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
+UP ?=
+PYTEST ?=
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# uv where it can be had, plain pip otherwise: both install exactly what the locks name, checked by hash.
+$(STAMP): requirements.txt requirements-dev.txt
+	@if [ -z "$(PYTHON)" ]; then echo "ripen: no Python of version 3.11 or later found: install one, or set PYTHON" >&2; exit 1; fi
+	@echo "Installing the environment into $(VENV) ..."
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	@if $(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv; then \
+		$(BIN)/python -m uv pip sync --quiet --require-hashes --python $(BIN)/python requirements-dev.txt \
+		|| $(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt; \
+	else \
+		$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt; \
+	fi
+	@touch $(STAMP)
+
+.PHONY: up
+up: $(STAMP) ## run everything in the foreground: http://127.0.0.1:8000 (UP="--port 8001 --empty")
+	@exec $(BIN)/python manage.py up $(UP)
+
+.PHONY: test
+test: $(STAMP) browser check ## all gates, then all tests (PYTEST="tests/local -x" narrows)
+	@$(BIN)/python -m pytest $(PYTEST)
+
+.PHONY: browser
+browser: ## Debian's chromium where root may install it; elsewhere browser tests say why they skip
+	@if command -v chromium >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then exit 0; fi; \
+	echo "Installing chromium ..."; \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null \
+	|| echo "ripen: chromium could not be installed" >&2
+
+.PHONY: check
+check: $(STAMP) ## style, types, import contracts, templates, migrations; no tests
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@find templates -name '*.html' -print0 | xargs -0 -r $(BIN)/djade --check --target-version 5.2
+	@$(BIN)/lint-imports --no-cache --no-logo
+	@RIPEN_STATE_DIR=$$(mktemp -d); export RIPEN_STATE_DIR; trap 'rm -rf "$$RIPEN_STATE_DIR"' EXIT; \
+	$(BIN)/mypy; \
+	$(BIN)/python manage.py makemigrations --check --dry-run; \
+	$(BIN)/python manage.py check --fail-level WARNING
+
+.PHONY: fmt
+fmt: $(STAMP) ## format code and templates, fix what can be fixed
+	@$(BIN)/ruff check --fix-only --quiet
+	@$(BIN)/ruff format
+	@find templates -name '*.html' -print0 | xargs -0 -r $(BIN)/djade --target-version 5.2
+
+.PHONY: bench
+bench: $(STAMP) ## repeatable measurements, in ratios
+	@for script in benchmarks/bench_*.py; do \
+		[ -e "$$script" ] || { echo "no benchmarks/bench_*.py"; break; }; \
+		echo "== $$script"; PYTHONPATH=. $(BIN)/python "$$script"; \
+	done
+
+.PHONY: lock
+lock: ## compile the hashed locks from requirements*.in
+	@$(BIN)/python -m $(LOCK) requirements.in --output-file requirements.txt
+	@$(BIN)/python -m $(LOCK) requirements-dev.in --output-file requirements-dev.txt

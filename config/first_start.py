@@ -1,0 +1,88 @@
+"""What `manage.py up` does before it serves: static files, demo users, demo data."""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from django.apps import apps
+from django.contrib.auth.models import Group, User
+from django.contrib.staticfiles.finders import get_finders
+from django.core.management import call_command, get_commands
+from django.db import transaction
+
+from config.local.layout import Layout
+
+DEMO_PEOPLE: Final = (
+    ("marketer@demo.example", "Mira", "Marketer", "marketer"),
+    ("rep@demo.example", "Rhea", "Rep", "rep"),
+    ("rep2@demo.example", "Ravi", "Rep", "rep"),
+    ("manager@demo.example", "Mona", "Manager", "manager"),
+    ("admin@demo.example", "Ada", "Admin", "admin"),
+)
+
+
+def collect_static(layout: Layout) -> bool:
+    """Collect static files when any has changed since the last time; True when it was done."""
+    stamp = layout.root / "static.stamp"
+    digest = _static_digest()
+    if stamp.exists() and stamp.read_text() == digest:
+        return False
+    call_command("collectstatic", interactive=False, clear=True, verbosity=0)
+    stamp.write_text(digest)
+    return True
+
+
+def _static_digest() -> str:
+    found = hashlib.sha256()
+    for finder in get_finders():
+        for name, storage in finder.list([]):
+            stat = Path(storage.path(name)).stat()
+            found.update(f"{name}:{stat.st_size}:{stat.st_mtime_ns}\n".encode())
+    return found.hexdigest()
+
+
+def demo_logins(layout: Layout) -> dict[str, str]:
+    """E-mail -> password of the demo users, one a role and two reps; made on the first start of a state folder."""
+    if layout.demo_logins.exists():
+        logins: dict[str, str] = json.loads(layout.demo_logins.read_text())
+        return logins
+    logins = {email: secrets.token_urlsafe(9) for email, *_ in DEMO_PEOPLE}
+    with transaction.atomic():
+        for email, first_name, last_name, role in DEMO_PEOPLE:
+            person, _ = User.objects.get_or_create(username=email, defaults={"email": email})
+            person.first_name, person.last_name, person.is_active = first_name, last_name, True
+            person.set_password(logins[email])
+            person.save()
+            person.groups.set([Group.objects.get_or_create(name=role)[0]])
+        # Inside the transaction: no user without a noted password, no note without its user.
+        _write_private(layout.demo_logins, json.dumps(logins, indent=1))
+    return logins
+
+
+def load_demo(layout: Layout) -> Iterator[str]:
+    """Fill an installation with demo data on its first start, yielding a line for each step."""
+    marker = layout.root / "demo_data.json"
+    commands = get_commands()
+    if (
+        marker.exists()
+        or "seed_demo" not in commands
+        or apps.get_model("contacts", "Contact")._default_manager.exists()
+    ):
+        return
+    yield "Filling in demo data, once ..."
+    call_command("seed_demo", verbosity=0)
+    if "drain" in commands:
+        yield "Judging it ..."
+        call_command("drain", until_empty=True, verbosity=0)
+    _write_private(marker, "{}")
+
+
+def _write_private(path: Path, text: str) -> None:
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.touch(mode=0o600)
+    fresh.chmod(0o600)
+    fresh.write_text(text)
+    fresh.replace(path)

@@ -1,0 +1,35 @@
+"""gunicorn's configuration, for `manage.py up` and the container alike."""
+
+from pathlib import Path
+from typing import Any
+
+from config.env import Environment
+from config.local.processes import die_with_parent
+
+_env = Environment()
+
+bind = ["0.0.0.0:8000"]  # noqa: S104  the container's own network; `up` binds 127.0.0.1 on its command line
+worker_class = "gthread"
+workers = _env.integer("WEB_CONCURRENCY", 2, least=1, most=64)
+threads = _env.integer("WEB_THREADS", 4, least=1, most=64)
+timeout = 60
+graceful_timeout = 10
+keepalive = 5
+# Heartbeats must not wait for a busy disk.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  gunicorn makes private files there
+control_socket_disable = True
+forwarded_allow_ips = "*" if _env.flag("RIPEN_TRUST_PROXY") else "127.0.0.1,::1"
+loglevel = _env.log_level.lower()
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """Let a worker die with its master, however that ends."""
+    die_with_parent()
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Drop the live gauges of a worker that has ended."""
+    if _env.text("PROMETHEUS_MULTIPROC_DIR"):
+        from prometheus_client.multiprocess import mark_process_dead
+
+        mark_process_dead(worker.pid)
