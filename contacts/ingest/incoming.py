@@ -1,0 +1,105 @@
+"""What every wire format is turned into before anything is stored."""
+
+import hashlib
+import uuid
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+MESSAGE_ID_LENGTH: Final = 255
+_CANONICAL_UUID_LENGTH: Final = 36
+_SOURCES: Final = uuid.UUID("5b0f6a3e-6d0e-5a55-9f0c-6a1d8f5f2d11")
+
+
+class IncomingEvent(msgspec.Struct, kw_only=True):
+    """One message, already validated, whichever wire format it came in.
+
+    ``kind`` is None for a message that is no event (identify, group, alias): it carries identities and traits only.
+    ``occurred_at`` is aware, in UTC and never later than the arrival. ``traits`` holds the names of Contact's
+    columns, ``attributes.<key>`` for unknown ones and ``company`` (name, domain, industry, employees, country);
+    None clears. ``previous_id`` names the same person under an older id (Segment's alias). ``body_digest`` (signed
+    64 bit) tells a repeated message from a conflicting one.
+    """
+
+    index: int
+    message_id: str
+    kind: str | None
+    occurred_at: datetime
+    id: int | None = None
+    external_id: str | None = None
+    email: str | None = None
+    anonymous_id: str | None = None
+    previous_id: str | None = None
+    traits: dict[str, Any] = {}
+    properties: dict[str, Any] = {}
+    channel: str = ""
+    campaign: str = ""
+    body_digest: int = 0
+
+
+class Rejected(msgspec.Struct, kw_only=True):
+    """One message that is not stored: which, why (``code``), where (``field``), and a sentence for a person."""
+
+    index: int
+    message_id: str
+    code: str
+    field: str
+    message: str
+
+
+class IngestionWarning(msgspec.Struct, kw_only=True):
+    """Something about a stored message that its sender should know."""
+
+    index: int
+    message_id: str
+    code: str
+    field: str
+    message: str
+
+
+class Batch(msgspec.Struct, kw_only=True):
+    """What a request body holds: the good messages, the bad ones, and what is odd about the good ones."""
+
+    events: list[IncomingEvent] = []
+    rejected: list[Rejected] = []
+    warnings: list[IngestionWarning] = []
+
+
+class Refused(Exception):
+    """One message cannot be taken: ``code`` (snake_case), ``field`` (dotted path), ``message`` (for a person)."""
+
+    def __init__(self, code: str, field: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.field = field
+        self.message = message
+
+
+class Unreadable(Exception):
+    """The whole body cannot be read (400)."""
+
+
+class TooLarge(Exception):
+    """The whole body is over a limit (413)."""
+
+
+def digest(body: bytes) -> int:
+    """Return the signed 64-bit BLAKE2b of a canonical message body."""
+    return int.from_bytes(hashlib.blake2b(body, digest_size=8).digest(), "big", signed=True)
+
+
+def dedupe_id(source_id: int, message_id: str) -> uuid.UUID:
+    """Return what is unique in its source: the message id where it is a canonical UUID, else uuid5 of both.
+
+    "Canonical" is the lower-case form with hyphens, so that two texts never share an id by mere spelling.
+    """
+    if len(message_id) == _CANONICAL_UUID_LENGTH:
+        try:
+            value = uuid.UUID(message_id)
+        except ValueError:
+            pass
+        else:
+            if str(value) == message_id:
+                return value
+    return uuid.uuid5(_SOURCES, f"{source_id}:{message_id}")
