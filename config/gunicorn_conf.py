@@ -8,7 +8,8 @@ from config.local.processes import die_with_parent
 
 _env = Environment()
 
-bind = ["0.0.0.0:8000"]  # noqa: S104  the container's own network; `up` binds 127.0.0.1 on its command line
+# All of the container's own network; `up` says 127.0.0.1 on its command line.
+bind = ["0.0.0.0:8000"]
 worker_class = "gthread"
 workers = _env.integer("WEB_CONCURRENCY", 2, least=1, most=64)
 threads = _env.integer("WEB_THREADS", 4, least=1, most=64)
@@ -30,6 +31,6 @@ def post_fork(server: Any, worker: Any) -> None:
 def child_exit(server: Any, worker: Any) -> None:
     """Drop the live gauges of a worker that has ended."""
     if _env.text("PROMETHEUS_MULTIPROC_DIR"):
-        from prometheus_client.multiprocess import mark_process_dead
+        from prometheus_client import multiprocess
 
-        mark_process_dead(worker.pid)
+        multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

@@ -47,7 +47,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
         return JsonResponse(
             {"code": "forbidden", "message": "Metrics need a token or loopback.", "fields": {}}, status=403
         )
-    return ExportToDjangoView(request)
+    answer: HttpResponse = ExportToDjangoView(request)
+    return answer
 
 
 def _may_measure(request: HttpRequest) -> bool:

@@ -30,7 +30,7 @@ class Command(BaseCommand):
         "Run Ripen on this machine: PostgreSQL and Valkey (unless DATABASE_URL and REDIS_URL name others), migrations, "
         "demo data on the first start, then web, worker and beat until Ctrl-C."
     )
-    requires_system_checks: list[str] = []  # noqa: RUF012  they would ask the database before it runs
+    requires_system_checks: list[str] = []  # they would ask the database before it runs
     requires_migrations_checks = False
 
     def add_arguments(self, parser: ArgumentParser) -> None:
