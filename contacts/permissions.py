@@ -42,13 +42,13 @@ def roles_of(user: Person) -> frozenset[Role]:
     """
     if isinstance(user, AnonymousUser) or not user.is_active:
         return frozenset()
-    remembered: frozenset[Role] | None = getattr(user, "_ripen_roles", None)
+    remembered: frozenset[Role] | None = vars(user).get("_ripen_roles")
     if remembered is None:
         names = set(user.groups.values_list("name", flat=True))
         remembered = frozenset(role for role in Role if role.value in names)
         if user.is_superuser:
             remembered |= {Role.ADMIN}
-        user._ripen_roles = remembered  # type: ignore[attr-defined]
+        vars(user)["_ripen_roles"] = remembered
     return remembered
 
 
