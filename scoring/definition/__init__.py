@@ -1,0 +1,46 @@
+"""The definition document: what an organisation calls lead, prospect and customer, as typed data."""
+
+from scoring.definition.document import (
+    STAGE_KEYS,
+    AttributeTest,
+    Count,
+    Counting,
+    Criterion,
+    DefinitionDocument,
+    Fit,
+    FitRule,
+    Gate,
+    Group,
+    Match,
+    PropertyTest,
+    Signal,
+    Stage,
+    Threshold,
+)
+from scoring.definition.files import dump_yaml, load_yaml, read_document, to_builtins
+from scoring.definition.validation import DefinitionError, Problem, find_problems
+
+__all__ = [
+    "STAGE_KEYS",
+    "AttributeTest",
+    "Count",
+    "Counting",
+    "Criterion",
+    "DefinitionDocument",
+    "DefinitionError",
+    "Fit",
+    "FitRule",
+    "Gate",
+    "Group",
+    "Match",
+    "Problem",
+    "PropertyTest",
+    "Signal",
+    "Stage",
+    "Threshold",
+    "dump_yaml",
+    "find_problems",
+    "load_yaml",
+    "read_document",
+    "to_builtins",
+]

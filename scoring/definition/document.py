@@ -1,0 +1,223 @@
+"""The typed structure of a definition. Pure: no Django, no clock, no database."""
+
+from typing import Literal
+
+import msgspec
+
+# The five keys are fixed; a definition chooses which it uses, their order and their labels.
+# This order ranks a stage that a definition does not use against those it does.
+STAGE_KEYS: tuple[str, ...] = ("audience", "lead", "marketing_prospect", "sales_prospect", "customer")
+
+Scalar = str | int | float | bool
+
+
+class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """Common settings of every part: immutable, unknown keys are errors, defaults are not written out."""
+
+
+class PropertyTest(_Part):
+    """A test of one event property; exactly one of its fields is given."""
+
+    present: bool | None = None
+    equals: Scalar | None = None
+    one_of: tuple[Scalar, ...] | None = None
+
+
+class Match(_Part):
+    """Which events are meant: every part given must hold. An empty match is an error."""
+
+    kinds: tuple[str, ...] = ()
+    initiator: Literal["us", "them", "both", "third"] | None = None
+    reach: Literal["many", "one"] | None = None
+    two_way: bool | None = None
+    properties: dict[str, PropertyTest] = {}
+
+
+class Counting(_Part):
+    """Which of a contact's matching events weigh: every one, the first only, or the latest ``latest``."""
+
+    once: bool = False
+    latest: int | None = None
+
+
+class Signal(_Part):
+    """Turns events into points.
+
+    ``points`` may be negative; ``half_life_days`` 0 means that it never fades; ``group`` shares a cap.
+    """
+
+    key: str
+    label: str
+    match: Match
+    points: float
+    half_life_days: float = 30.0
+    count: Counting = Counting()
+    group: str = ""
+
+
+class Group(_Part):
+    """Signals of a group together weigh at most ``cap`` points."""
+
+    key: str
+    label: str
+    cap: float
+
+
+class AttributeTest(_Part):
+    """A test of one contact or company attribute (``company.employees``); exactly one test is given.
+
+    Text compares without case. ``words``: one of these words stands in the text as a whole word or phrase.
+    An unknown value meets no test.
+    """
+
+    name: str
+    equals: Scalar | None = None
+    one_of: tuple[Scalar, ...] | None = None
+    words: tuple[str, ...] | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+
+
+class FitRule(_Part):
+    """Points for who the contact is."""
+
+    key: str
+    label: str
+    test: AttributeTest
+    points: float
+
+
+class Fit(_Part):
+    """The target profile. Without rules no target is configured and every fit criterion is met."""
+
+    rules: tuple[FitRule, ...] = ()
+
+
+class Gate(_Part):
+    """Closed while the attribute has the value ``closed_when``; unknown leaves it open and becomes a question."""
+
+    key: str
+    label: str
+    attribute: str
+    closed_when: Scalar
+    question: str
+
+
+class Threshold(_Part):
+    """At least this many points."""
+
+    at_least: float
+
+
+class Count(_Part):
+    """At least ``at_least`` events of the evidence ``of``, in the last ``within_days``, after the last ``after``."""
+
+    of: str
+    at_least: int = 1
+    within_days: float | None = None
+    after: str = ""
+
+
+class Criterion(_Part):
+    """One node of a criteria tree; exactly one of its fields is given."""
+
+    all: tuple["Criterion", ...] | None = None
+    any: tuple["Criterion", ...] | None = None
+    not_: "Criterion | None" = msgspec.field(name="not", default=None)
+    engagement: Threshold | None = None
+    fit: Threshold | None = None
+    count: Count | None = None
+    attribute: AttributeTest | None = None
+    gate: str | None = None
+    origin: Literal["inbound", "outbound"] | None = None
+    reachable: bool | None = None
+
+
+class Stage(_Part):
+    """One stage: when a contact enters, while it is kept, and what the stage means for people.
+
+    The weakest stage has no ``enter``: it is everyone's floor. Without ``keep`` a contact is kept while its
+    enter criteria hold. A ``handoff`` stage is offered to Sales the moment a contact enters.
+    """
+
+    key: Literal["audience", "lead", "marketing_prospect", "sales_prospect", "customer"]
+    label: str
+    owner: Literal["marketing", "sales"]
+    description: str
+    communication: str
+    calls_to_action: tuple[str, ...] = ()
+    handoff: bool = False
+    enter: Criterion | None = None
+    keep: Criterion | None = None
+
+
+class CoolDown(_Part):
+    """After a return only new ``lifted_by`` evidence counts towards a handoff stage, for ``days`` days."""
+
+    days: float = 30.0
+    lifted_by: str = ""
+
+
+class Evidence(_Part):
+    """A named set of events: those that meet any of its matches."""
+
+    label: str
+    any_of: tuple[Match, ...]
+
+
+class DefinitionDocument(_Part):
+    """A whole definition: evidence, signals, fit, gates and the ordered stages, weakest first."""
+
+    key: str
+    name: str
+    description: str
+    stages: tuple[Stage, ...]
+    evidence: dict[str, Evidence] = {}
+    signals: tuple[Signal, ...] = ()
+    groups: tuple[Group, ...] = ()
+    fit: Fit = Fit()
+    gates: tuple[Gate, ...] = ()
+    cool_down: CoolDown = CoolDown()
+
+    def stage(self, key: str) -> Stage:
+        """The stage with this key; a key the definition does not use gives the next weaker one it uses."""
+        return self.stages[self.stage_rank(key)]
+
+    def stage_rank(self, key: str) -> int:
+        """Index of the stage, 0 weakest; -1 for no stage (``""``), the next weaker used one for an unused key."""
+        if not key:
+            return -1
+        ranks = {stage.key: rank for rank, stage in enumerate(self.stages)}
+        for weaker in reversed(STAGE_KEYS[: STAGE_KEYS.index(key) + 1]):
+            if weaker in ranks:
+                return ranks[weaker]
+        return 0
+
+    @property
+    def fit_threshold(self) -> float:
+        """The fit, in points, that the strictest stage asks for; 0 where none does."""
+        return max((leaf.fit.at_least for leaf in self.leaves() if leaf.fit), default=0.0)
+
+    def leaves(self) -> list[Criterion]:
+        """Every leaf of every stage's criteria, in document order."""
+        trees = [tree for stage in self.stages for tree in (stage.enter, stage.keep) if tree is not None]
+        return [leaf for tree in trees for leaf in leaves_of(tree)]
+
+
+def children_of(node: Criterion) -> tuple[Criterion, ...]:
+    """The node's children; empty for a leaf."""
+    if node.not_ is not None:
+        return (node.not_,)
+    return node.all or node.any or ()
+
+
+def leaves_of(node: Criterion) -> list[Criterion]:
+    """The leaves below a node, left to right; a leaf is its own only leaf."""
+    if is_branch(node):
+        return [leaf for child in children_of(node) for leaf in leaves_of(child)]
+    return [node]
+
+
+def is_branch(node: Criterion) -> bool:
+    """Whether the node combines others."""
+    return node.all is not None or node.any is not None or node.not_ is not None

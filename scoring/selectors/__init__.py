@@ -1,0 +1,25 @@
+"""Reads of the judgement app: definitions in force, facts as arrays, transitions."""
+
+from scoring.selectors.definitions import (
+    Reign,
+    compile_row,
+    definition_document,
+    kind_names,
+    published_definition,
+    reigns,
+    stage_labels,
+)
+from scoring.selectors.facts import current_facts, load_facts, profile_values
+
+__all__ = [
+    "Reign",
+    "compile_row",
+    "current_facts",
+    "definition_document",
+    "kind_names",
+    "load_facts",
+    "profile_values",
+    "published_definition",
+    "reigns",
+    "stage_labels",
+]

@@ -1,0 +1,87 @@
+"""Which definition was in force when, and its compiled form."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from scoring.definition import DefinitionDocument, read_document
+from scoring.engine import UNKNOWN_PAST, Compiled, KindFacts, compile_definition
+from scoring.matching import load_kinds
+from scoring.models import Definition, Publication
+from scoring.moments import to_micros
+
+
+@dataclass(frozen=True, slots=True)
+class Reign:
+    """A definition in force from ``since`` (microseconds; the first: since the beginning of time) to ``until``."""
+
+    definition_id: int
+    compiled: Compiled
+    since: int
+    until: int | None
+
+
+def published_definition() -> tuple[Definition, DefinitionDocument]:
+    """The definition in force now, as row and document.
+
+    Raises:
+        Publication.DoesNotExist: when nothing was ever published (migrations publish ``default``).
+    """
+    latest = Publication.objects.filter(retracted_at=None).select_related("definition").latest("effective_at")
+    return latest.definition, definition_document(latest.definition)
+
+
+def definition_document(row: Definition) -> DefinitionDocument:
+    """The typed document of a definition row."""
+    return read_document(row.document)
+
+
+def stage_labels() -> dict[str, str]:
+    """Label of each stage that the definition in force uses, weakest first."""
+    _, document = published_definition()
+    return {stage.key: stage.label for stage in document.stages}
+
+
+def kind_names() -> dict[int, str]:
+    """Name of each event kind by id."""
+    return {kind.id: kind.name for kind in load_kinds()}
+
+
+def reigns() -> list[Reign]:
+    """All definitions that were in force, oldest first; rolled back publications never were."""
+    kinds = load_kinds()
+    rows = list(Publication.objects.filter(retracted_at=None).select_related("definition").order_by("effective_at"))
+    starts = [UNKNOWN_PAST] + [to_micros(row.effective_at) for row in rows[1:]]
+    ends: list[int | None] = [*starts[1:], None]
+    return [
+        Reign(row.definition_id, compile_row(row.definition, kinds), since, until)
+        for row, since, until in zip(rows, starts, ends, strict=True)
+    ]
+
+
+def compile_row(row: Definition, kinds: tuple[KindFacts, ...] | None = None) -> Compiled:
+    """The compiled form of a definition row."""
+    document = definition_document(row)
+    version = f"{row.key}@{row.version}"
+    return _compile(_Frozen(document, version), load_kinds() if kinds is None else kinds)
+
+
+@dataclass(frozen=True, eq=False)
+class _Frozen:
+    """Hashes a document by its content, so that an edited draft is compiled anew."""
+
+    document: DefinitionDocument
+    version: str
+
+    def _identity(self) -> tuple[str, str]:
+        return self.version, repr(self.document)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Frozen) and self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+
+@lru_cache(maxsize=32)
+def _compile(frozen: _Frozen, kinds: tuple[KindFacts, ...]) -> Compiled:
+    return compile_definition(frozen.document, kinds, version=frozen.version)

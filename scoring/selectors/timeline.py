@@ -1,0 +1,179 @@
+"""A contact's timeline: what happened and what it changed, interleaved, newest first."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import groupby
+from typing import Any, Final
+
+from django.db.models import F, Q
+from django.db.models.fields.tuple_lookups import Tuple, TupleLessThan
+from django.utils import timezone
+
+from config.web.icons import kind_icon
+from config.web.ui import TimelineDay, TimelineItem, Tone
+from contacts.enums import Initiator
+from contacts.models import Event
+from scoring.enums import Cause
+from scoring.models import Transition
+from scoring.moments import to_datetime, to_micros
+from scoring.wording import kind_phrase
+
+PAGE_SIZE = 60
+_DETAIL_KEYS: Final = (
+    "title", "subject", "name", "asset", "event", "url", "page", "path", "campaign", "plan", "product", "amount", "reason",
+)  # fmt: skip
+_CAUSES: Final = {
+    Cause.TIME: "because time passed",
+    Cause.ATTRIBUTE: "because an attribute became known",
+    Cause.PUBLICATION: "because a definition was published",
+    Cause.CREATED: "because the contact became known",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TimelinePage:
+    """A page of the timeline; ``next`` is the ``before`` of the older one, ``""`` on the last."""
+
+    days: tuple[TimelineDay, ...]
+    next: str
+    events: int
+
+
+def contact_timeline(
+    *,
+    contact_id: int,
+    labels: dict[str, str],
+    now: datetime,
+    kind: str = "",
+    initiator: str = "",
+    before: str = "",
+    limit: int = PAGE_SIZE,
+) -> TimelinePage:
+    """Return a page of events with the changes of stage of the same stretch of time; two queries.
+
+    ``labels`` are the stage labels in use. ``kind`` and ``initiator`` narrow the events, and then hide the changes of
+    stage. An unreadable ``before`` gives the newest page.
+    """
+    mark = _read_mark(before)
+    chosen = Q(contact_id=contact_id)
+    if kind:
+        chosen &= Q(kind__name=kind)
+    if initiator in Initiator.values and initiator:
+        chosen &= Q(kind__initiator=initiator)
+    rows = Event.objects.filter(chosen)
+    if mark is not None:
+        rows = rows.filter(TupleLessThan(Tuple(F("occurred_at"), F("id")), mark))
+    events = list(rows.select_related("kind", "source", "recorded_by").order_by("-occurred_at", "-id")[: limit + 1])
+    more, events = len(events) > limit, events[:limit]
+    changes: list[Transition] = []
+    if not kind and not initiator:
+        span = Q(contact_id=contact_id, superseded_at=None)
+        if more:
+            span &= Q(effective_at__gte=events[-1].occurred_at)
+        if mark is not None:
+            span &= Q(effective_at__lt=mark[0])
+        changes = list(
+            Transition.objects.filter(span)
+            .select_related("cause_event__kind", "definition")
+            .order_by("-effective_at", "-id")[:limit]
+        )
+    items = [*(change_item(change, labels) for change in changes), *(event_item(event) for event in events)]
+    # Stable: at one moment the change of stage stands above the event that caused it.
+    items.sort(key=lambda item: item.at, reverse=True)
+    return TimelinePage(
+        days=tuple(by_day(items, now=now)),
+        next=f"{to_micros(events[-1].occurred_at)}_{events[-1].pk}" if more else "",
+        events=len(events),
+    )
+
+
+def event_item(event: Event) -> TimelineItem:
+    """Describe an event for a timeline; ``kind``, ``source`` and ``recorded_by`` must be loaded."""
+    properties = event.properties if isinstance(event.properties, dict) else {}
+    badges: list[tuple[str, Tone]] = []
+    if event.retracted_at is not None:
+        badges.append(("retracted", "bad"))
+    if event.suspect_reason:
+        badges.append((event.suspect_reason, "warn"))
+    who = event.recorded_by.get_full_name() or event.recorded_by.get_username() if event.recorded_by else ""
+    named = _text(properties.get("with"))
+    details = [
+        f"with {named}" if named else "",
+        *(_text(properties.get(key)) for key in _DETAIL_KEYS if key != "reason" or event.kind.name != "handoff_returned"),
+        f"recorded by {who}" if who and who != named else "",
+        f"via {event.source.name}" if not who and not event.kind.system else "",
+    ]
+    return TimelineItem(
+        at=event.occurred_at,
+        title=sentence_case(kind_phrase(event.kind.name)),
+        icon=kind_icon(event.kind.name),
+        detail=" \N{MIDDLE DOT} ".join(filter(None, details)),
+        quote=_text(properties.get("note"), limit=2_000),
+        badges=tuple(badges),
+        by_them=event.kind.initiator in (Initiator.THEM, Initiator.BOTH),
+        void=event.retracted_at is not None or bool(event.suspect_reason),
+    )
+
+
+def change_item(change: Transition, labels: dict[str, str]) -> TimelineItem:
+    """Describe a change of stage for a timeline; ``cause_event`` with its kind, and ``definition`` must be loaded."""
+    return TimelineItem(
+        at=change.effective_at,
+        title="",
+        detail=f"{sentence_case(cause_of(change))}, under {change.definition.name} v{change.definition.version}",
+        stage=change.to_stage,
+        stage_label=labels.get(change.to_stage, change.to_stage),
+        stage_from=change.from_stage,
+        stage_from_label=labels.get(change.from_stage, change.from_stage),
+    )
+
+
+def cause_of(change: Transition) -> str:
+    """Say in words what made the change."""
+    if change.cause == Cause.EVENT and change.cause_event is not None:
+        return f"because it {kind_phrase(change.cause_event.kind.name)}"
+    return _CAUSES.get(Cause(change.cause), "because of an event")
+
+
+def by_day(items: Iterable[TimelineItem], *, now: datetime) -> list[TimelineDay]:
+    """Group items, already in order, by the day of the current time zone."""
+    today = timezone.localtime(now).date()
+    groups = groupby(items, key=lambda item: timezone.localtime(item.at).date())
+    return [TimelineDay(day=day, label=day_label(day, today=today), items=tuple(group)) for day, group in groups]
+
+
+def day_label(day: date, *, today: date) -> str:
+    """Name a day: today, yesterday, ``Friday 20 November``, with the year where it is another."""
+    gap = (today - day).days
+    if gap in (0, 1):
+        return ("Today", "Yesterday")[gap]
+    return f"{day:%A} {day.day} {day:%B}" if day.year == today.year else f"{day.day} {day:%B %Y}"
+
+
+def sentence_case(text: str) -> str:
+    """Begin with a capital and leave the rest alone."""
+    return text[:1].upper() + text[1:]
+
+
+def kinds_of(*, contact_id: int) -> Sequence[str]:
+    """Return the names of the event kinds this contact has, alphabetically."""
+    return list(
+        Event.objects.filter(contact_id=contact_id).order_by("kind__name").values_list("kind__name", flat=True).distinct()
+    )
+
+
+def _text(value: Any, *, limit: int = 200) -> str:
+    """Show a property where it is text or a number; structures stay out of sight."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return ""
+    text = str(value).strip()
+    return text if len(text) <= limit else f"{text[: limit - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
+def _read_mark(before: str) -> tuple[datetime, int] | None:
+    micros, _, key = before.partition("_")
+    try:
+        return to_datetime(int(micros)), int(key)
+    except (ValueError, OverflowError):
+        return None

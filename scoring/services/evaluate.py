@@ -1,0 +1,85 @@
+"""The drain: judge who is due, by new facts or by time."""
+
+import logging
+from datetime import datetime
+
+from django.db import connection, transaction
+
+from contacts.models import Due
+from scoring.services.folding import judge_contacts
+
+logger = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 5
+
+_CANDIDATES = """
+(SELECT contact_id FROM contacts_due WHERE quarantined_at IS NULL GROUP BY contact_id ORDER BY min(id) LIMIT %(limit)s)
+UNION
+(SELECT contact_id FROM contacts_standing WHERE review_at <= %(now)s ORDER BY review_at LIMIT %(limit)s)
+LIMIT %(limit)s
+"""
+
+# NO KEY: a plain FOR UPDATE would block event inserts through their foreign key.
+_LOCK = "SELECT id FROM contacts_contact WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"
+
+
+def drain_due(*, now: datetime, limit: int = 1000) -> int:
+    """Judge up to ``limit`` contacts that have new facts or a review due at ``now``.
+
+    Returns how many were judged; 0 means that nothing is due that another drain does not already hold. A
+    contact whose judgement fails never stops its neighbours: it is tried alone, and after MAX_ATTEMPTS
+    its due rows are quarantined with the error, where ``verify`` and the log show them.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_CANDIDATES, {"limit": limit, "now": now})
+        candidates = [contact_id for (contact_id,) in cursor.fetchall()]
+    if not candidates:
+        return 0
+    try:
+        return _judge_locked(candidates, now)
+    except Exception:
+        logger.exception("judging a batch failed, judging its contacts one by one", extra={"contacts": len(candidates)})
+    return sum(_judge_alone(contact_id, now) for contact_id in candidates)
+
+
+def _judge_locked(candidates: list[int], now: datetime) -> int:
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(_LOCK, [candidates])
+            locked = [contact_id for (contact_id,) in cursor.fetchall()]
+        if not locked:
+            return 0
+        # Read after locking: rows that appear from here on stay for the next drain.
+        due = list(Due.objects.filter(contact_id__in=locked, quarantined_at=None).values_list("id", "contact_id", "occurred_at"))
+        earliest: dict[int, datetime] = {}
+        for _, contact_id, occurred_at in due:
+            earliest[contact_id] = min(occurred_at, earliest.get(contact_id, occurred_at))
+        judge_contacts(locked, earliest=earliest, now=now)
+        Due.objects.filter(pk__in=[row[0] for row in due]).delete()
+        return len(locked)
+
+
+def _judge_alone(contact_id: int, now: datetime) -> int:
+    try:
+        return _judge_locked([contact_id], now)
+    except Exception as error:
+        logger.exception("judging a contact failed", extra={"contact_id": contact_id})
+        _count_failure(contact_id, now, f"{type(error).__name__}: {error}")
+        return 0
+
+
+_COUNT_FAILURE = """
+UPDATE contacts_due SET attempts = attempts + 1, error = %(error)s,
+    quarantined_at = CASE WHEN attempts + 1 >= %(max)s THEN %(now)s::timestamptz END
+WHERE contact_id = %(contact)s AND quarantined_at IS NULL
+"""
+
+
+def _count_failure(contact_id: int, now: datetime, error: str) -> None:
+    """Remember a failed attempt at the contact; a failed review without due rows gets one, to be in sight."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            _COUNT_FAILURE, {"error": error[:500], "max": MAX_ATTEMPTS, "now": now, "contact": contact_id}
+        )
+        if cursor.rowcount == 0:
+            Due.objects.create(contact_id=contact_id, occurred_at=now, attempts=1, error=error[:500])

@@ -1,0 +1,212 @@
+"""Folding contacts' timelines on to now, and writing what changed: standings and transitions, set-based."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+from django.db import connection
+
+from contacts.models import Standing
+from contacts.services.wake import wake
+from scoring.engine import NEVER, UNKNOWN_PAST, Assessor, Change, Facts, MomentCause, Timeline, replay
+from scoring.engine.facts import IntArray
+from scoring.enums import Cause
+from scoring.moments import to_datetime, to_micros
+from scoring.selectors import Reign, load_facts, reigns
+from scoring.services.chain import NewTransition, write_transitions
+
+CAUSES = {
+    MomentCause.PUBLICATION: Cause.PUBLICATION,
+    MomentCause.EVENT: Cause.EVENT,
+    MomentCause.ATTRIBUTE: Cause.ATTRIBUTE,
+    MomentCause.CREATED: Cause.CREATED,
+    MomentCause.TIME: Cause.TIME,
+}
+
+
+@dataclass(slots=True)
+class Folded:
+    """Contacts (ascending ids) folded to a moment: the timeline, its last activity, the transitions on the way.
+
+    Stages are keys. ``judged`` tells which contacts have been judged at all.
+    """
+
+    contact_ids: IntArray
+    timeline: Timeline
+    stage: list[str]
+    furthest: list[str]
+    last_activity: IntArray
+    transitions: list[NewTransition] = field(default_factory=list)
+
+
+def fold_contacts(
+    contact_ids: IntArray, *, until: datetime, standings: Mapping[int, Standing] | None = None
+) -> Folded:
+    """Fold each contact's timeline up to and including ``until``, under the definitions in force at each moment.
+
+    A contact with an entry in ``standings`` goes on from there, any other starts at its first moment. Reads
+    only; a fixed number of queries for each definition that was ever in force.
+    """
+    standings = standings or {}
+    rulers = reigns()
+    timeline = Timeline.start(len(contact_ids))
+    stage, furthest = [""] * len(contact_ids), [""] * len(contact_ids)
+    last_activity = np.full(len(contact_ids), UNKNOWN_PAST, dtype=np.int64)
+    for index, contact_id in enumerate(contact_ids.tolist()):
+        standing = standings.get(contact_id)
+        if standing is not None:
+            stage[index], furthest[index] = standing.stage, standing.furthest_stage
+            last_activity[index] = to_micros(standing.last_activity_at)
+            _continue_from(timeline, index, standing)
+    folded = Folded(contact_ids, timeline, stage, furthest, last_activity)
+    horizon = to_micros(until)
+    for reign in rulers:
+        last = horizon if reign.until is None else min(horizon, reign.until - 1)
+        behind = np.flatnonzero(timeline.evaluated_at < last)
+        if reign.since > horizon or not len(behind):
+            continue
+        _fold_reign(folded, reign, behind, last, until)
+    return folded
+
+
+def _fold_reign(folded: Folded, reign: Reign, behind: IntArray, last: int, until: datetime) -> None:
+    """Fold the contacts ``behind`` through one definition's reign."""
+    document = reign.compiled.document
+    facts = load_facts(folded.contact_ids[behind], reign.compiled, Assessor(document), until=until)
+    timeline = folded.timeline
+    part = Timeline(
+        stage=np.array([document.stage_rank(folded.stage[i]) for i in behind], dtype=np.int16),
+        furthest=np.array([document.stage_rank(folded.furthest[i]) for i in behind], dtype=np.int16),
+        since=timeline.since[behind],
+        engagement=timeline.engagement[behind],
+        fit=timeline.fit[behind],
+        evaluated_at=timeline.evaluated_at[behind],
+        review_at=timeline.review_at[behind],
+    )
+    former = {
+        place: folded.stage[i]
+        for place, (i, rank) in enumerate(zip(behind, part.stage, strict=True))
+        if rank >= 0 and document.stages[rank].key != folded.stage[i]
+    }
+    changes = replay(
+        reign.compiled,
+        facts,
+        part,
+        until=np.full(len(behind), last, dtype=np.int64),
+        published_at=reign.since,
+        renamed=np.array(list(former), dtype=np.int64),
+    )
+    keys = [stage.key for stage in document.stages]
+    for change in changes:
+        index = int(behind[change.contact])
+        origin = former.pop(change.contact, None) or (keys[change.from_rank] if change.from_rank >= 0 else "")
+        folded.transitions.append(_transition(int(folded.contact_ids[index]), origin, keys[change.to_rank], change, reign))
+    for name in ("since", "engagement", "fit", "evaluated_at", "review_at"):
+        getattr(timeline, name)[behind] = getattr(part, name)
+    for place, index in enumerate(behind):
+        if part.stage[place] >= 0:
+            folded.stage[index] = keys[part.stage[place]]
+            folded.furthest[index] = keys[part.furthest[place]]
+    folded.last_activity[behind] = _last_activity(facts, part)
+
+
+def _continue_from(timeline: Timeline, index: int, standing: Standing) -> None:
+    timeline.since[index] = to_micros(standing.stage_since)
+    timeline.engagement[index] = standing.engagement_mp
+    timeline.fit[index] = standing.fit_mp
+    timeline.evaluated_at[index] = to_micros(standing.evaluated_at)
+    timeline.review_at[index] = NEVER if standing.review_at is None else to_micros(standing.review_at)
+
+
+def _last_activity(facts: Facts, timeline: Timeline) -> IntArray:
+    last = np.where(facts.first_seen < NEVER, facts.first_seen, UNKNOWN_PAST)
+    np.maximum.at(last, facts.event_contact, facts.event_at)
+    return np.where(last == UNKNOWN_PAST, timeline.evaluated_at, last)
+
+
+def _transition(contact_id: int, origin: str, target: str, change: Change, reign: Reign) -> NewTransition:
+    return NewTransition(
+        contact_id=contact_id,
+        from_stage=origin,
+        to_stage=target,
+        effective_at=to_datetime(change.at),
+        cause=CAUSES[change.cause],
+        definition_id=reign.definition_id,
+        engagement_mp=change.engagement,
+        fit_mp=change.fit,
+    )
+
+
+def judge_contacts(contact_ids: Sequence[int], *, earliest: Mapping[int, datetime], now: datetime) -> int:
+    """Bring locked contacts up to ``now`` and write what changed; the caller holds their rows and a transaction.
+
+    ``earliest``: for contacts with new facts, the time of the earliest; at or before the contact's last judgement
+    its timeline starts over and corrected transitions supersede the recorded ones. Returns the number of
+    contacts whose standing was written.
+    """
+    ids = np.array(sorted(contact_ids), dtype=np.int64)
+    known = {row.contact_id: row for row in Standing.objects.filter(contact_id__in=ids.tolist())}
+    going_on = {
+        contact_id: row
+        for contact_id, row in known.items()
+        if contact_id not in earliest or earliest[contact_id] > row.evaluated_at
+    }
+    folded = fold_contacts(ids, until=now, standings=going_on)
+    restarted = [contact_id for contact_id in known if contact_id not in going_on]
+    written = write_transitions(folded.transitions, restarted=restarted, now=now)
+    if written:
+        wake("funnel.drain")
+    return _write_standings(folded, known)
+
+
+_UPSERT_STANDINGS = """
+INSERT INTO contacts_standing (contact_id, stage, furthest_stage, stage_since, engagement_mp, fit_mp,
+                               last_activity_at, evaluated_at, review_at)
+SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[], %s::bigint[], %s::bigint[],
+                     %s::timestamptz[], %s::timestamptz[], %s::timestamptz[])
+ON CONFLICT (contact_id) DO UPDATE SET
+    stage = excluded.stage, furthest_stage = excluded.furthest_stage, stage_since = excluded.stage_since,
+    engagement_mp = excluded.engagement_mp, fit_mp = excluded.fit_mp, last_activity_at = excluded.last_activity_at,
+    evaluated_at = excluded.evaluated_at, review_at = excluded.review_at
+"""
+
+
+def _write_standings(folded: Folded, known: Mapping[int, Standing]) -> int:
+    """Insert or update the standings that differ from what is stored, in one statement."""
+    timeline, columns = folded.timeline, []
+    for index, contact_id in enumerate(folded.contact_ids.tolist()):
+        if timeline.evaluated_at[index] == UNKNOWN_PAST:
+            continue
+        review = int(timeline.review_at[index])
+        row = (
+            contact_id,
+            folded.stage[index],
+            folded.furthest[index],
+            to_datetime(timeline.since[index]),
+            int(timeline.engagement[index]),
+            int(timeline.fit[index]),
+            to_datetime(folded.last_activity[index]),
+            to_datetime(timeline.evaluated_at[index]),
+            None if review == NEVER else to_datetime(review),
+        )
+        if contact_id not in known or row != _stored(known[contact_id]):
+            columns.append(row)
+    if columns:
+        with connection.cursor() as cursor:
+            cursor.execute(_UPSERT_STANDINGS, [list(column) for column in zip(*columns, strict=True)])
+    return len(columns)
+
+
+def _stored(row: Standing) -> tuple[object, ...]:
+    return (
+        row.contact_id,
+        row.stage,
+        row.furthest_stage,
+        row.stage_since,
+        row.engagement_mp,
+        row.fit_mp,
+        row.last_activity_at,
+        row.evaluated_at,
+        row.review_at,
+    )

@@ -1,0 +1,15 @@
+"""Celery entry points of the judgement: thin, each one service call."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from contacts.services.wake import clear_wake
+from scoring.services.evaluate import drain_due
+
+
+@shared_task(name="scoring.drain", ignore_result=True)
+def drain() -> None:
+    """Judge everything that is due. Woken on commit of new facts, and by the sweep every 2 s."""
+    clear_wake("scoring.drain")
+    while drain_due(now=timezone.now()):
+        pass
