@@ -1,0 +1,105 @@
+"""The handoff's state machine as data: what may follow what, who does it, and the fact that it leaves behind.
+
+Services look a move up here and run it as one conditional UPDATE whose row count decides; docs/handoffs.md draws its
+diagram from here.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from funnel.enums import OPEN_STATES, HandoffState
+
+
+class Actor(StrEnum):
+    """Who makes a move."""
+
+    SALES = "a sales rep, manager or administrator"
+    ITS_REP = "its rep, a manager or an administrator"
+    JUDGEMENT = "the judgement"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One allowed move.
+
+    ``fact`` is the kind of event recorded in the same transaction; "" where the fact is what caused the move.
+    ``condition`` says in words what must hold beyond the state.
+    """
+
+    name: str
+    sources: tuple[HandoffState, ...]
+    target: HandoffState
+    actor: Actor
+    fact: str = ""
+    condition: str = ""
+
+
+CLAIM = Move(
+    "claim",
+    (HandoffState.OFFERED,),
+    HandoffState.CLAIMED,
+    Actor.SALES,
+    fact="handoff_claimed",
+    condition="the contact still stands in a handoff stage",
+)
+ACCEPT = Move(
+    "accept",
+    (HandoffState.CLAIMED,),
+    HandoffState.ACCEPTED,
+    Actor.ITS_REP,
+    fact="handoff_accepted",
+)
+RETURN = Move(
+    "return",
+    (HandoffState.CLAIMED, HandoffState.ACCEPTED),
+    HandoffState.RETURNED,
+    Actor.ITS_REP,
+    fact="handoff_returned",
+    condition="with a reason",
+)
+WIN = Move(
+    "win",
+    (HandoffState.CLAIMED, HandoffState.ACCEPTED),
+    HandoffState.WON,
+    Actor.ITS_REP,
+    fact="converted",
+    condition="with a note",
+)
+WITHDRAW = Move(
+    "withdraw",
+    (HandoffState.OFFERED,),
+    HandoffState.WITHDRAWN,
+    Actor.JUDGEMENT,
+    fact="handoff_withdrawn",
+    condition="the contact left the handoff stage",
+)
+CLOSE_AS_WON = Move(
+    "close as won",
+    OPEN_STATES,
+    HandoffState.WON,
+    Actor.JUDGEMENT,
+    condition="the contact became a customer",
+)
+
+MOVES: tuple[Move, ...] = (CLAIM, ACCEPT, RETURN, WIN, WITHDRAW, CLOSE_AS_WON)
+
+
+def diagram() -> str:
+    """Return the state machine as a Mermaid ``stateDiagram-v2``, one arrow a move and source state."""
+    lines = ["stateDiagram-v2", f"    [*] --> {HandoffState.OFFERED}: the contact enters a handoff stage"]
+    for move in MOVES:
+        words = f"{move.name} ({move.condition})" if move.condition else move.name
+        lines += [f"    {source} --> {move.target}: {words}" for source in move.sources]
+    reached = {move.target for move in MOVES}
+    lines += [f"    {state} --> [*]" for state in HandoffState if state in reached and state not in OPEN_STATES]
+    return "\n".join(lines)
+
+
+def table() -> str:
+    """Return the moves as a Markdown table: move, from, to, who, condition, fact."""
+    lines = ["| Move | From | To | Who | When | Fact recorded |", "|---|---|---|---|---|---|"]
+    for move in MOVES:
+        sources = ", ".join(f"`{source}`" for source in move.sources)
+        fact = f"`{move.fact}`" if move.fact else "(the purchase or conversion itself)"
+        lines.append(f"| {move.name} | {sources} | `{move.target}` | {move.actor} | {move.condition} | {fact} |")
+    return "\n".join(lines)

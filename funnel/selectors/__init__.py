@@ -1,0 +1,1 @@
+"""Reads of the consequence app: for pages, the API and the services."""

@@ -1,0 +1,223 @@
+"""From judgement to consequence: offers open, are withdrawn and close by where contacts stand now.
+
+Two ways find the contacts to look at: unconsumed transitions (the outbox that the judgement writes with its verdict)
+and the state itself (a publication that marks another stage as ``handoff``, a rebuild, a failure that was repaired).
+Both apply the same rules to the *current* standing, so the order and number of drains make no difference.
+
+Locks: the contact first (as the judgement does), then handoffs, and those without waiting: a person who is just
+claiming holds the handoff and waits for the contact.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, Subquery
+
+from contacts.models import Contact, Due, Standing
+from contacts.services.record import record_fact
+from funnel.enums import OPEN_STATES, HandoffState
+from funnel.models import Handoff
+from funnel.moves import CLOSE_AS_WON, WITHDRAW, Move
+from funnel.selectors.stages import handoff_stages
+from scoring.models import Transition
+from scoring.services.explain import explain_contact
+
+log = logging.getLogger(__name__)
+
+CUSTOMER = "customer"
+# Several drains at once look at the same oldest transitions; a wider window lets each find contacts of its own.
+WINDOW = 4
+
+_OPEN_OF_CONTACT = Handoff.objects.filter(contact=OuterRef("contact"), state__in=OPEN_STATES)
+_LAST_CLOSED = (
+    Handoff.objects.filter(contact=OuterRef("contact"), state__in=[HandoffState.RETURNED, HandoffState.WON])
+    .order_by()
+    .values("contact")
+    .annotate(last=Max("closed_at"))
+    .values("last")
+)
+
+
+def draw_consequences(*, now: datetime, limit: int = 1000) -> int:
+    """Consume the transitions of up to ``limit`` contacts and bring their handoffs in line with their standing.
+
+    Returns the number of contacts done; 0 means that nothing is left (or that others are at it). Safe with any number
+    of drains at once: a contact is locked while its transitions are consumed, and the standing is read after that.
+    """
+    with transaction.atomic():
+        window = (
+            Transition.objects.filter(consumed_at=None).order_by("id").values("contact_id")[: max(limit * WINDOW, 1)]
+        )
+        contact_ids = _lock_contacts(Contact.objects.filter(id__in=window), limit=limit)
+        if contact_ids:
+            _follow_standings(contact_ids, now=now)
+            Transition.objects.filter(contact_id__in=contact_ids, consumed_at=None).update(consumed_at=now)
+        return len(contact_ids)
+
+
+def reconcile_standings(*, now: datetime, limit: int = 1000) -> int:
+    """Find up to ``limit`` contacts whose handoffs do not follow from where they stand, and put that right.
+
+    Returns the number of changes made. In normal flow that is none; it is what makes a consequence that no transition
+    announced (a stage newly marked ``handoff``, a rebuilt standing) come true all the same.
+    """
+    with transaction.atomic():
+        contact_ids = _lock_contacts(Contact.objects.filter(id__in=_out_of_line(limit)), limit=limit)
+        if not contact_ids:
+            return 0
+        return _follow_standings(contact_ids, now=now) + restore_owners(contact_ids=contact_ids)
+
+
+def restore_owners(*, contact_ids: Iterable[int]) -> int:
+    """Copy the rep of each contact's claimed handoff to its standing; return how many copies were out of date."""
+    held = _HELD.filter(contact=OuterRef("contact")).values("claimed_by")[:1]
+    return (
+        Standing.objects.filter(contact_id__in=list(contact_ids))
+        .annotate(rep=Subquery(held))
+        .filter(rep__isnull=False)
+        .filter(Q(owner=None) | ~Q(owner=F("rep")))
+        .update(owner=Subquery(held))
+    )
+
+
+_HELD = Handoff.objects.filter(state__in=[HandoffState.CLAIMED, HandoffState.ACCEPTED])
+
+
+def _out_of_line(limit: int) -> list[int]:
+    """Ids of contacts whose handoffs do not follow from where they stand, at most ``limit`` of each sort."""
+    stages = handoff_stages()
+    unoffered = _with_history(Standing.objects.filter(stage__in=stages, contact__merged_into=None)).filter(
+        has_open=False, pending=False
+    )
+    misplaced = Handoff.objects.filter(
+        Q(state=HandoffState.OFFERED) & ~Q(contact__standing__stage__in=stages)
+        | Q(state__in=OPEN_STATES, contact__standing__stage=CUSTOMER),
+        contact__standing__isnull=False,
+    )
+    unowned = _HELD.filter(contact__standing__isnull=False).filter(
+        Q(contact__standing__owner=None) | ~Q(contact__standing__owner=F("claimed_by"))
+    )
+    return sorted(
+        {
+            *unoffered.values_list("contact_id", flat=True)[:limit],
+            *misplaced.values_list("contact_id", flat=True)[:limit],
+            *unowned.values_list("contact_id", flat=True)[:limit],
+        }
+    )
+
+
+def _lock_contacts(contacts: "QuerySet[Contact]", *, limit: int) -> list[int]:
+    """Lock up to ``limit`` of ``contacts`` in id order, leaving out those that others hold."""
+    # NO KEY: inserting an event takes a share lock on the contact's key, which must not wait for us.
+    locked = contacts.order_by("id").select_for_update(no_key=True, skip_locked=True)
+    return list(locked.values_list("id", flat=True)[:limit])
+
+
+def _with_history(standings: "QuerySet[Standing]") -> "QuerySet[Standing]":
+    """Annotate ``has_open`` and ``pending``: whether the last return or win has not been judged yet.
+
+    Until it has, the standing still shows what the return took away; offering on it would open the same handoff again.
+    """
+    return standings.annotate(has_open=Exists(_OPEN_OF_CONTACT), last_closed=Subquery(_LAST_CLOSED)).annotate(
+        pending=Exists(Due.objects.filter(contact=OuterRef("contact"), occurred_at__lte=OuterRef("last_closed")))
+    )
+
+
+def _follow_standings(contact_ids: Sequence[int], *, now: datetime) -> int:
+    """Open, withdraw and close the handoffs of these (locked) contacts by where each stands now; count the changes."""
+    stages = handoff_stages()
+    # One statement: handoffs and standings of one snapshot, taken after the contacts were locked.
+    standings = list(_with_history(Standing.objects.filter(contact_id__in=contact_ids, contact__merged_into=None)))
+    outside = [standing.contact_id for standing in standings if standing.stage not in stages]
+    customers = [standing.contact_id for standing in standings if standing.stage == CUSTOMER]
+    ready = [
+        standing
+        for standing in standings
+        if standing.stage in stages and not standing.has_open and not standing.pending  # type: ignore[attr-defined]
+    ]
+    changes = 0
+    if customers:
+        changes += len(_move_all(CLOSE_AS_WON, customers, now=now))
+    if outside:
+        for handoff_id, contact_id in _move_all(WITHDRAW, outside, now=now):
+            changes += 1
+            record_fact(
+                contact_id=contact_id,
+                kind=WITHDRAW.fact,
+                by=None,
+                occurred_at=now,
+                properties={"handoff": str(handoff_id)},
+                message_id=f"handoff:{handoff_id}:{WITHDRAW.target}",
+                system=True,
+            )
+    if ready:
+        changes += _open_handoffs(ready, now=now)
+    return changes
+
+
+def _move_all(move: Move, contact_ids: Sequence[int], *, now: datetime) -> list[tuple[int, int]]:
+    """Make ``move`` on the open handoffs of these contacts; return (handoff id, contact id) of those that moved.
+
+    A handoff that somebody is moving at this moment is left to them; the sweep by state looks again.
+    """
+    found = (
+        Handoff.objects.filter(contact_id__in=contact_ids, state__in=move.sources)
+        .order_by("id")
+        .select_for_update(skip_locked=True, no_key=True)
+        .values_list("id", "contact_id")
+    )
+    moved = list(found)
+    Handoff.objects.filter(id__in=[handoff_id for handoff_id, _ in moved], state__in=move.sources).update(
+        state=move.target, closed_at=now
+    )
+    return moved
+
+
+def _open_handoffs(standings: Sequence[Standing], *, now: datetime) -> int:
+    """Offer these contacts to Sales, each with the evidence of this moment; return how many were offered."""
+    latest = {
+        transition.contact_id: transition
+        for transition in Transition.objects.filter(
+            contact_id__in=[standing.contact_id for standing in standings], superseded_at=None
+        )
+        .order_by("contact_id", "-effective_at")
+        .distinct("contact_id")
+    }
+    offers = []
+    for standing in standings:
+        try:
+            # A savepoint: one contact that cannot be explained must not sink the others' offers.
+            with transaction.atomic():
+                evidence = _evidence(standing, now=now)
+        except Exception:
+            log.exception("No handoff for contact %s: its evidence could not be computed", standing.contact_id)
+            continue
+        offers.append(
+            Handoff(
+                contact_id=standing.contact_id,
+                stage=standing.stage,
+                transition=latest.get(standing.contact_id),
+                evidence=evidence,
+                offered_at=now,
+            )
+        )
+    # The contact's lock already keeps a second offer away; the constraint is the promise.
+    Handoff.objects.bulk_create(offers, ignore_conflicts=True)
+    return len(offers)
+
+
+def _evidence(standing: Standing, *, now: datetime) -> dict[str, Any]:
+    """Freeze why the contact is offered: the sentence, the scores, the ledger's lines and the open questions."""
+    why = explain_contact(contact_id=standing.contact_id, at=now)
+    return {
+        "sentence": why["sentence"],
+        "stage": standing.stage,
+        "engagement": why["scores"]["engagement"],
+        "fit": why["scores"]["fit"],
+        "lines": why["ledger"],
+        "questions": [asked["gate"] for asked in why["questions"]],
+        "definition": why["definition"],
+    }
