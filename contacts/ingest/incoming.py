@@ -12,6 +12,14 @@ _CANONICAL_UUID_LENGTH: Final = 36
 _SOURCES: Final = uuid.UUID("5b0f6a3e-6d0e-5a55-9f0c-6a1d8f5f2d11")
 
 
+class Origin(msgspec.Struct, kw_only=True, frozen=True):
+    """Where the sender says a contact came from, taken as it is; a blank channel means that nobody knows."""
+
+    channel: str = ""
+    direction: str = ""
+    motion: str = ""
+
+
 class IncomingEvent(msgspec.Struct, kw_only=True):
     """One message, already validated, whichever wire format it came in.
 
@@ -19,7 +27,7 @@ class IncomingEvent(msgspec.Struct, kw_only=True):
     ``occurred_at`` is aware, in UTC and never later than the arrival. ``traits`` holds the names of Contact's
     columns, ``attributes.<key>`` for unknown ones and ``company`` (name, domain, industry, employees, country);
     None clears. ``previous_id`` names the same person under an older id (Segment's alias). ``body_digest`` (signed
-    64 bit) tells a repeated message from a conflicting one.
+    64 bit) tells a repeated message from a conflicting one. ``origin`` goes before the source's own (imported files).
     """
 
     index: int
@@ -35,6 +43,7 @@ class IncomingEvent(msgspec.Struct, kw_only=True):
     properties: dict[str, Any] = {}
     channel: str = ""
     campaign: str = ""
+    origin: Origin | None = None
     body_digest: int = 0
 
 
