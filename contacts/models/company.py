@@ -18,6 +18,14 @@ class Company(models.Model):
 
     class Meta:
         verbose_name_plural = "companies"
+        constraints = [
+            # A company known by name alone is found by that name, so two writers must not both make it.
+            models.UniqueConstraint(
+                fields=["normalised_name"],
+                condition=models.Q(domain=None) & ~models.Q(normalised_name=""),
+                name="company_by_name_once",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name or self.domain or f"Company {self.pk}"

@@ -91,6 +91,11 @@ class AttributeChange(models.Model):
     ``name`` is a Contact column (``email``, ``job_title``, ``means``, ...), ``company`` (value: company id) or
     ``attributes.<key>``. The value in force at a moment is that of the greatest (effective_at, message) not
     later than it, whatever the order of arrival.
+
+    Two rows are not carried by a message but follow from an e-mail address being seen (``source`` is NULL,
+    ``message`` derives from the address): ``email`` from the moment the address first appeared, and the ``company``
+    of its domain. Only these may move to an earlier moment or go when evidence of an earlier one arrives; the
+    latter, like what a public source says, only fills what nothing before it has said.
     """
 
     contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="attribute_changes", db_index=False)
@@ -106,6 +111,10 @@ class AttributeChange(models.Model):
             models.UniqueConstraint(
                 fields=["contact", "name", "effective_at", "message"], name="attributechange_once"
             ),
+        ]
+        indexes = [
+            # Who was ever with a company: they are due when what is known of it changes.
+            models.Index(fields=["value"], condition=models.Q(name="company"), name="attributechange_of_company"),
         ]
 
     def __str__(self) -> str:

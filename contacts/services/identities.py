@@ -1,0 +1,303 @@
+"""Which contact a message is about: resolving identities, and making contacts for those nobody knows."""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from django.db.backends.utils import CursorWrapper
+
+from contacts.enums import IdentityKind, SourceKind
+from contacts.ingest.incoming import IncomingEvent, IngestionWarning, Refused, Rejected
+from contacts.models import Source
+from contacts.services.rows import Item, Name, Raced, as_json
+
+EXTERNAL: Final = IdentityKind.EXTERNAL_ID.value
+EMAIL: Final = IdentityKind.EMAIL.value
+ANONYMOUS: Final = IdentityKind.ANONYMOUS_ID.value
+
+_ADDRESSES: Final = uuid.UUID("0f3c6d52-6b0c-5c0e-8f0f-3b1c0a7c9e42")
+
+FIND_IDENTITIES: Final = """
+SELECT i.kind, i.value, c.id, c.source_at, c.source_message, seen.effective_at
+FROM jsonb_to_recordset(%s::jsonb) AS wanted(kind text, value text, seen uuid)
+JOIN contacts_identity i ON i.value = wanted.value AND i.kind = wanted.kind
+JOIN contacts_contact c ON c.id = i.contact_id
+LEFT JOIN contacts_attributechange seen
+    ON seen.contact_id = c.id AND seen.name = 'email' AND seen.message = wanted.seen
+"""
+FIND_CONTACTS: Final = """
+SELECT asked.id, c.id, c.source_at, c.source_message
+FROM contacts_contact asked
+JOIN contacts_contact c ON c.id = coalesce(asked.merged_into_id, asked.id)
+WHERE asked.id = ANY(%s)
+"""
+FIND_HELD_KINDS: Final = """
+SELECT contact_id, array_agg(DISTINCT kind::text) FROM contacts_identity WHERE contact_id = ANY(%s) GROUP BY contact_id
+"""
+ALLOCATE_IDS: Final = """
+SELECT nextval(pg_get_serial_sequence('contacts_contact', 'id')) FROM generate_series(1, %s)
+"""
+INSERT_CONTACTS: Final = """
+INSERT INTO contacts_contact (
+    id, email, phone, first_name, last_name, job_title, role, country, attributes, search_text, source_channel,
+    source_direction, source_motion, source_campaign, source_at, source_message, created_at, updated_at)
+SELECT r.id, '', '', '', '', '', '', '', '{}', '', '', '', '', '', NULL, NULL, %s, %s
+FROM unnest(%s::bigint[]) AS r(id)
+"""
+# In one order everywhere: two writers of the same names then wait for each other, never in a circle.
+INSERT_IDENTITIES: Final = """
+INSERT INTO contacts_identity (contact_id, kind, value, source_id, created_at)
+SELECT r.contact_id, r.kind, r.value, %s, %s
+FROM jsonb_to_recordset(%s::jsonb) AS r(contact_id bigint, kind text, value text)
+ORDER BY r.kind, r.value
+ON CONFLICT (value, kind) DO NOTHING
+"""
+INSERT_SUGGESTIONS: Final = """
+INSERT INTO contacts_mergesuggestion (contact_id, other_id, reason, source_id, created_at)
+SELECT r.contact_id, r.other_id, r.reason, %s, %s
+FROM jsonb_to_recordset(%s::jsonb) AS r(contact_id bigint, other_id bigint, reason text)
+ORDER BY r.contact_id, r.other_id
+ON CONFLICT (contact_id, other_id) DO NOTHING
+"""
+
+
+class Beginning(msgspec.Struct):
+    """When a known contact began, in event time."""
+
+    at: datetime | None
+    message: uuid.UUID | None
+
+    def is_after(self, order: tuple[datetime, uuid.UUID]) -> bool:
+        """Tell whether a message at ``order`` is an earlier beginning."""
+        return self.at is None or self.message is None or order < (self.at, self.message)
+
+
+class _Identity(msgspec.Struct):
+    contact_id: int
+    kind: str
+    value: str
+
+
+class _Suggestion(msgspec.Struct):
+    contact_id: int
+    other_id: int
+    reason: str
+
+
+class _Wanted(msgspec.Struct):
+    kind: str
+    value: str
+    seen: uuid.UUID | None
+
+
+class Resolution(msgspec.Struct):
+    """Whose the messages are, decided but not yet written. New contacts have negative ids until they are."""
+
+    owners: dict[Name, int] = {}
+    by_id: dict[int, int] = {}
+    beginnings: dict[int, Beginning] = {}
+    addresses_seen: dict[str, datetime | None] = {}
+    held: dict[int, set[str]] = {}
+    new_names: list[Name] = []
+    created: list[int] = []
+    suggestions: dict[tuple[int, int], str] = {}
+    warnings: list[IngestionWarning] = []
+    rejected: list[Rejected] = []
+
+
+def address_uuid(email: str) -> uuid.UUID:
+    """Return the id under which the first appearance of an address is recorded, one for each address."""
+    return uuid.uuid5(_ADDRESSES, email)
+
+
+def names_of(event: IncomingEvent) -> list[Name]:
+    """Return the identities a message carries, strongest first."""
+    names: list[Name] = []
+    if event.external_id is not None:
+        names.append((EXTERNAL, event.external_id))
+    if event.email is not None:
+        names.append((EMAIL, event.email))
+    if event.anonymous_id is not None:
+        names.append((ANONYMOUS, event.anonymous_id))
+    return names
+
+
+def resolve(cursor: CursorWrapper, *, source: Source, items: Sequence[Item]) -> Resolution:
+    """Decide which contact each item is about, in the order they came; nothing is written, no lock is taken.
+
+    Identifiers resolve id > external_id > email > anonymous_id. Where they name several known contacts the strongest
+    gets the message and a merge suggestion is filed. An identifier that nobody knows joins the contact found by a
+    weaker one, unless that contact is already known under another one at least as strong: then it is somebody else
+    on the same device, or a decision for a person.
+    """
+    found = Resolution()
+    _look_up(cursor, items, found)
+    public = source.kind == SourceKind.PUBLIC
+    for item in items:
+        try:
+            _place(item, found, public=public)
+        except Refused as refused:
+            found.rejected.append(
+                Rejected(
+                    index=item.event.index,
+                    message_id=item.event.message_id,
+                    code=refused.code,
+                    field=refused.field,
+                    message=refused.message,
+                )
+            )
+    return found
+
+
+def _look_up(cursor: CursorWrapper, items: Sequence[Item], found: Resolution) -> None:
+    wanted: dict[Name, None] = {}
+    for item in items:
+        wanted.update(dict.fromkeys(item.names))
+        previous = item.event.previous_id
+        if previous is not None:
+            wanted.update({(EXTERNAL, previous): None, (ANONYMOUS, previous): None})
+    if wanted:
+        rows = [_Wanted(kind, value, address_uuid(value) if kind == EMAIL else None) for kind, value in wanted]
+        cursor.execute(FIND_IDENTITIES, [as_json(rows)])
+        for kind, value, contact_id, source_at, source_message, seen_at in cursor.fetchall():
+            found.owners[kind, value] = contact_id
+            found.beginnings[contact_id] = Beginning(source_at, source_message)
+            if kind == EMAIL:
+                found.addresses_seen[value] = seen_at
+    asked = sorted({item.event.id for item in items if item.event.id is not None})
+    if asked:
+        cursor.execute(FIND_CONTACTS, [asked])
+        for asked_id, contact_id, source_at, source_message in cursor.fetchall():
+            found.by_id[asked_id] = contact_id
+            found.beginnings[contact_id] = Beginning(source_at, source_message)
+    growing = sorted(_growing(items, found))
+    if growing:
+        cursor.execute(FIND_HELD_KINDS, [growing])
+        found.held = {contact_id: set(kinds) for contact_id, kinds in cursor.fetchall()}
+
+
+def _growing(items: Iterable[Item], found: Resolution) -> set[int]:
+    """Return the known contacts that a message names together with a name nobody knows."""
+    growing: set[int] = set()
+    for item in items:
+        owners = {found.owners[name] for name in item.names if name in found.owners}
+        if item.event.id in found.by_id:
+            owners.add(found.by_id[item.event.id])
+        if item.event.previous_id is not None or any(name not in found.owners for name in item.names):
+            growing |= owners
+    return growing
+
+
+def _place(item: Item, found: Resolution, *, public: bool) -> None:
+    owners = found.owners
+    names = item.names
+    known = [name for name in names if name in owners]
+    if item.event.previous_id is None and item.event.id is None and known and len(known) == len(names):
+        # By far the most common message: everything it names is known, mostly as one contact.
+        item.contact_id = owners[known[0]]
+        if len(known) > 1:
+            _suggest(item, {owners[name] for name in known}, found)
+        return
+    named = {owners[name] for name in known}
+    previous = _previous_name(item, found)
+    if previous is not None and previous in owners:
+        named.add(owners[previous])
+    if item.event.id is not None:
+        if item.event.id not in found.by_id:
+            raise Refused("unknown_contact", "contact.id", "No contact has this id.")
+        target = found.by_id[item.event.id]
+    elif known and not _is_somebody_else(owners[known[0]], known[0], names, found):
+        target = owners[known[0]]
+    elif not known and previous is not None and previous in owners:
+        target = owners[previous]
+    else:
+        target = -len(found.created) - 1
+        found.created.append(target)
+        found.held[target] = set()
+    item.contact_id = target
+    for name in [*names, *([previous] if previous is not None else [])]:
+        if name not in owners:
+            _attach(item, name, target, found, public=public)
+    _suggest(item, named | {target}, found)
+
+
+def _previous_name(item: Item, found: Resolution) -> Name | None:
+    """Return the name an alias gives up: as it is known, else as an anonymous id."""
+    previous = item.event.previous_id
+    if previous is None:
+        return None
+    return next(
+        (name for name in ((EXTERNAL, previous), (ANONYMOUS, previous)) if name in found.owners), (ANONYMOUS, previous)
+    )
+
+
+def _is_somebody_else(owner: int, by: Name, names: Sequence[Name], found: Resolution) -> bool:
+    if by == names[0]:
+        return False
+    held = found.held.get(owner, set())
+    return bool(held & {EXTERNAL, EMAIL}) if by[0] == ANONYMOUS else EXTERNAL in held
+
+
+def _attach(item: Item, name: Name, target: int, found: Resolution, *, public: bool) -> None:
+    held = found.held.setdefault(target, set())
+    if public and name[0] == EMAIL and EMAIL in held:
+        # A public key must not give somebody's contact another address.
+        _warn(item, "email_kept", "contact.email", "A public source cannot add a second e-mail address.", found)
+        return
+    found.owners[name] = target
+    found.new_names.append(name)
+    held.add(name[0])
+    if name[0] == EMAIL:
+        found.addresses_seen[name[1]] = None
+
+
+def _suggest(item: Item, contacts: set[int], found: Resolution) -> None:
+    others = contacts - {item.contact_id}
+    if not others:
+        return
+    for other in others:
+        found.suggestions.setdefault(
+            (item.contact_id, other), f"Named together by message {item.event.message_id}"[:255]
+        )
+    _warn(item, "merge_pending", "contact", "It names several known contacts; a merge suggestion was filed.", found)
+
+
+def _warn(item: Item, code: str, field: str, message: str, found: Resolution) -> None:
+    found.warnings.append(
+        IngestionWarning(
+            index=item.event.index, message_id=item.event.message_id, code=code, field=field, message=message
+        )
+    )
+
+
+def write_identities(
+    cursor: CursorWrapper, *, source: Source, items: Sequence[Item], found: Resolution, received_at: datetime
+) -> None:
+    """Write the new contacts, names and suggestions, and put real ids in place of the negative ones.
+
+    Raises:
+        Raced: a concurrent writer was first with one of the names.
+    """
+    real: dict[int, int] = {}
+    if found.created:
+        cursor.execute(ALLOCATE_IDS, [len(found.created)])
+        real = dict(zip(found.created, (row[0] for row in cursor.fetchall()), strict=True))
+        cursor.execute(INSERT_CONTACTS, [received_at, received_at, list(real.values())])
+        for item in items:
+            item.contact_id = real.get(item.contact_id, item.contact_id)
+        found.created = list(real.values())
+        found.owners = {name: real.get(owner, owner) for name, owner in found.owners.items()}
+    if found.new_names:
+        rows = [_Identity(found.owners[name], *name) for name in found.new_names]
+        cursor.execute(INSERT_IDENTITIES, [source.pk, received_at, as_json(rows)])
+        if cursor.rowcount != len(rows):
+            raise Raced
+    if found.suggestions:
+        pairs = {
+            tuple(sorted((real.get(one, one), real.get(other, other)))): reason
+            for (one, other), reason in found.suggestions.items()
+        }
+        suggestions = [_Suggestion(one, other, reason) for (one, other), reason in pairs.items()]
+        cursor.execute(INSERT_SUGGESTIONS, [source.pk, received_at, as_json(suggestions)])

@@ -1,0 +1,114 @@
+"""The event log, the memory of messages that are no events, and the queue of contacts to judge."""
+
+import uuid
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from django.contrib.auth.models import User
+from django.db.backends.utils import CursorWrapper
+
+from contacts.models import Source
+from contacts.services.rows import Item, Raced, as_json
+
+INSERT_EVENTS: Final = """
+INSERT INTO contacts_event (
+    contact_id, origin_contact_id, kind_id, occurred_at, received_at, channel, source_id, message_id, dedupe_id,
+    body_digest, properties, recorded_by_id, suspect_reason)
+SELECT r.contact_id, r.contact_id, r.kind_id, r.occurred_at, %s, r.channel, %s, r.message_id, r.dedupe_id,
+    r.body_digest, r.properties, %s, ''
+FROM jsonb_to_recordset(%s::jsonb) AS r(
+    contact_id bigint, kind_id smallint, occurred_at timestamptz, channel text, message_id text, dedupe_id uuid,
+    body_digest bigint, properties jsonb)
+ON CONFLICT (dedupe_id, source_id) DO NOTHING
+"""
+INSERT_MESSAGES: Final = """
+INSERT INTO contacts_message (id, source_id, dedupe_id, body_digest, received_at)
+SELECT gen_random_uuid(), %s, r.dedupe_id, r.body_digest, %s
+FROM jsonb_to_recordset(%s::jsonb) AS r(dedupe_id uuid, body_digest bigint)
+ON CONFLICT (dedupe_id, source_id) DO NOTHING
+"""
+INSERT_DUE: Final = """
+INSERT INTO contacts_due (contact_id, occurred_at, queued_at)
+SELECT r.contact_id, r.occurred_at, clock_timestamp()
+FROM jsonb_to_recordset(%s::jsonb) AS r(contact_id bigint, occurred_at timestamptz)
+"""
+# Whoever is or ever was with a company is judged again when what is known of it changes.
+INSERT_DUE_OF_COMPANIES: Final = """
+INSERT INTO contacts_due (contact_id, occurred_at, queued_at)
+SELECT a.contact_id, min(r.occurred_at), clock_timestamp()
+FROM jsonb_to_recordset(%s::jsonb) AS r(company jsonb, occurred_at timestamptz)
+JOIN contacts_attributechange a ON a.name = 'company' AND a.value = r.company
+GROUP BY a.contact_id
+"""
+MAX_EVENT_CHANNEL: Final = 32
+
+
+class _EventRow(msgspec.Struct):
+    contact_id: int
+    kind_id: int
+    occurred_at: datetime
+    channel: str
+    message_id: str
+    dedupe_id: uuid.UUID
+    body_digest: int
+    properties: dict[str, Any]
+
+
+class _MessageRow(msgspec.Struct):
+    dedupe_id: uuid.UUID
+    body_digest: int
+
+
+class _DueRow(msgspec.Struct):
+    contact_id: int
+    occurred_at: datetime
+
+
+def write_messages(
+    cursor: CursorWrapper, *, source: Source, items: Iterable[Item], received_at: datetime, by: User | None
+) -> None:
+    """Insert events, and remember messages that are none. At most two statements.
+
+    In the order of the unique key, so that two writers of the same messages never wait in a circle.
+
+    Raises:
+        Raced: a concurrent writer was first with one of the messages.
+    """
+    ordered = sorted(items, key=lambda item: item.dedupe_id)
+    events = [
+        _EventRow(
+            item.contact_id,
+            item.kind.id,
+            item.event.occurred_at,
+            item.event.channel[:MAX_EVENT_CHANNEL],
+            item.event.message_id,
+            item.dedupe_id,
+            item.event.body_digest,
+            item.event.properties,
+        )
+        for item in ordered
+        if item.kind is not None
+    ]
+    if events:
+        cursor.execute(INSERT_EVENTS, [received_at, source.pk, by.pk if by else None, as_json(events)])
+        if cursor.rowcount != len(events):
+            raise Raced
+    messages = [_MessageRow(item.dedupe_id, item.event.body_digest) for item in ordered if item.kind is None]
+    if messages:
+        cursor.execute(INSERT_MESSAGES, [source.pk, received_at, as_json(messages)])
+        if cursor.rowcount != len(messages):
+            raise Raced
+
+
+def write_due(cursor: CursorWrapper, *, items: Iterable[Item], companies: Mapping[int, datetime]) -> None:
+    """Queue the contacts of ``items``, and those who were ever with one of ``companies`` (changed since when)."""
+    since: dict[int, datetime] = {}
+    for item in items:
+        occurred_at = item.event.occurred_at
+        since[item.contact_id] = min(occurred_at, since.get(item.contact_id, occurred_at))
+    cursor.execute(INSERT_DUE, [as_json([_DueRow(*pair) for pair in since.items()])])
+    if companies:
+        rows = [{"company": company_id, "occurred_at": at} for company_id, at in companies.items()]
+        cursor.execute(INSERT_DUE_OF_COMPANIES, [as_json(rows)])

@@ -1,0 +1,360 @@
+"""The one way in: every fact, whoever reports it, is recorded by `record_events`."""
+
+import logging
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from django.contrib.auth.models import User
+from django.db import OperationalError, connection, transaction
+from django.db.backends.utils import CursorWrapper
+
+from contacts.enums import SourceKind
+from contacts.ingest.identifiers import company_domain
+from contacts.ingest.incoming import IncomingEvent, IngestionWarning, Refused, Rejected, dedupe_id
+from contacts.models import Source
+from contacts.services.beginnings import write_beginnings
+from contacts.services.companies import Companies, CompanyCall, record_companies
+from contacts.services.identities import EMAIL, Resolution, address_uuid, names_of, resolve, write_identities
+from contacts.services.kinds import check_kind, find_kinds
+from contacts.services.messages import write_due, write_messages
+from contacts.services.rows import Item, Raced
+from contacts.services.traits import (
+    AttributeRow,
+    lock_contacts,
+    record_appearances,
+    record_attributes,
+    rename_companies,
+)
+from contacts.services.wake import wake
+
+logger = logging.getLogger(__name__)
+
+# Each round loses only to a writer that committed meanwhile, so this many in a row means something is broken.
+MAX_ROUNDS: Final = 20
+_NOT_FROM_PUBLIC: Final = ("means", "authority", "details_confirmed")
+_COMPANY_NAMES: Final = frozenset({"name", "domain"})
+
+FIND_RECORDED: Final = """
+SELECT dedupe_id, body_digest, contact_id FROM contacts_event WHERE source_id = %s AND dedupe_id = ANY(%s::uuid[])
+UNION ALL
+SELECT dedupe_id, body_digest, NULL FROM contacts_message WHERE source_id = %s AND dedupe_id = ANY(%s::uuid[])
+"""
+
+
+class Receipt(msgspec.Struct, kw_only=True):
+    """What came of a batch.
+
+    ``contact_ids`` maps the index of each stored message (and of each repeated event) to its contact; ``created``
+    holds the contacts that this batch made.
+    """
+
+    accepted: int = 0
+    duplicates: int = 0
+    rejected: list[Rejected] = []
+    warnings: list[IngestionWarning] = []
+    contact_ids: dict[int, int] = {}
+    created: set[int] = set()
+
+
+class TooBusy(Exception):
+    """Concurrent writers kept getting in the way; sending again is safe."""
+
+
+def record_events(
+    *,
+    source: Source,
+    events: Sequence[IncomingEvent],
+    received_at: datetime,
+    rejected: Sequence[Rejected] = (),
+    warnings: Sequence[IngestionWarning] = (),
+    by: User | None = None,
+    strict: bool = False,
+    dry_run: bool = False,
+    system: bool = False,
+) -> Receipt:
+    """Record messages: resolve or make their contacts, store them once, apply their traits, queue who is due.
+
+    One transaction with a number of statements that does not depend on the number of messages.
+
+    Args:
+        source: who reports; a public source may do less (API.md).
+        events: what was read from the wire.
+        received_at: the arrival.
+        rejected: what reading already refused, for the receipt.
+        warnings: what reading found odd, for the receipt.
+        by: the person who records, where it is one.
+        strict: store nothing unless all messages are good.
+        dry_run: give the same answer, store nothing.
+        system: allow the kinds that only Ripen itself records.
+
+    Raises:
+        TooBusy: concurrent writers of the same names were always first.
+    """
+    for _ in range(MAX_ROUNDS):
+        receipt = Receipt(rejected=list(rejected), warnings=list(warnings))
+        try:
+            with transaction.atomic():
+                with connection.cursor() as cursor:
+                    stored = _record(cursor, source, events, received_at, by, receipt, system=system)
+                if dry_run or (strict and receipt.rejected):
+                    transaction.set_rollback(True)
+                elif stored:
+                    wake("scoring.drain")
+        except Raced:
+            continue
+        except OperationalError as error:
+            # A deadlock's victim (none is known: locks are ordered) simply goes again, unless it holds locks outside.
+            if getattr(error.__cause__, "pgcode", "") != "40P01" or connection.in_atomic_block:
+                raise
+            logger.warning("ingest_deadlock", exc_info=True)
+            continue
+        if strict and receipt.rejected:
+            receipt.accepted = 0
+            receipt.contact_ids = {}
+        receipt.rejected.sort(key=lambda item: item.index)
+        receipt.warnings.sort(key=lambda item: item.index)
+        return receipt
+    raise TooBusy
+
+
+def record_fact(
+    *,
+    contact_id: int,
+    kind: str,
+    by: User | None,
+    occurred_at: datetime,
+    properties: Mapping[str, Any] | None = None,
+    traits: Mapping[str, Any] | None = None,
+    message_id: str | None = None,
+    system: bool = False,
+) -> None:
+    """Record what happened inside Ripen (a logged call, a claimed handoff) under the internal source.
+
+    A deterministic ``message_id`` makes recording again change nothing.
+
+    Raises:
+        ValueError: the contact or the kind does not exist, or the same message id was used for something else.
+    """
+    event = IncomingEvent(
+        index=0,
+        message_id=message_id or str(uuid.uuid4()),
+        kind=kind,
+        occurred_at=occurred_at,
+        id=contact_id,
+        traits=dict(traits or {}),
+        properties=dict(properties or {}),
+    )
+    receipt = record_events(source=internal_source(), events=[event], received_at=occurred_at, by=by, system=system)
+    if receipt.rejected:
+        raise ValueError(f"{kind} of contact {contact_id}: {receipt.rejected[0].message}")
+
+
+def internal_source() -> Source:
+    """Return the source of what people record inside Ripen; every installation has it."""
+    return Source.objects.get(kind=SourceKind.INTERNAL)
+
+
+def _record(
+    cursor: CursorWrapper,
+    source: Source,
+    events: Sequence[IncomingEvent],
+    received_at: datetime,
+    by: User | None,
+    receipt: Receipt,
+    *,
+    system: bool,
+) -> int:
+    """Record within the current transaction; return how many messages are new.
+
+    Locks are taken in one order: kinds, companies, identities, suggestions, contacts, messages; each by their key.
+    """
+    items = _permitted(cursor, source, events, receipt, system=system)
+    items = _new_messages(cursor, source, items, receipt)
+    if not items:
+        return 0
+    found = resolve(cursor, source=source, items=items)
+    receipt.rejected += found.rejected
+    receipt.warnings += found.warnings
+    refused = {rejected.index for rejected in found.rejected}
+    items = [item for item in items if item.event.index not in refused]
+    appearances = _appearances(items, found)
+    calls = _company_calls(items, appearances)
+    companies = record_companies(cursor, source=source, calls=calls, received_at=received_at)
+    receipt.warnings += companies.warnings
+    write_identities(cursor, source=source, items=items, found=found, received_at=received_at)
+    _write_attributes(cursor, source, items, found, appearances, calls, companies, received_at)
+    write_messages(cursor, source=source, items=items, received_at=received_at, by=by)
+    write_due(cursor, items=items, companies=companies.changed)
+    receipt.accepted = len(items)
+    receipt.created = set(found.created)
+    for item in items:
+        receipt.contact_ids[item.event.index] = item.contact_id
+    return len(items)
+
+
+def _permitted(
+    cursor: CursorWrapper, source: Source, events: Sequence[IncomingEvent], receipt: Receipt, *, system: bool
+) -> list[Item]:
+    kinds = find_kinds(cursor, source=source, events=events)
+    public = source.kind == SourceKind.PUBLIC
+    source_id = source.pk
+    items: list[Item] = []
+    for event in events:
+        try:
+            kind = check_kind(event, kinds, source=source, system=system)
+            if public:
+                _check_public(event)
+        except Refused as refused:
+            _reject(receipt, event, refused.code, refused.field, refused.message)
+            continue
+        items.append(Item(event, kind, dedupe_id(source_id, event.message_id), names_of(event)))
+    return items
+
+
+def _check_public(event: IncomingEvent) -> None:
+    """Refuse what a key that anybody can read may not say."""
+    if event.id is not None:
+        raise Refused("not_allowed", "contact.id", "A public source cannot name contacts by id.")
+    for name in _NOT_FROM_PUBLIC:
+        if name in event.traits:
+            raise Refused("not_allowed", f"traits.{name}", f"A public source may not set “{name}”.")
+    company = event.traits.get("company")
+    if isinstance(company, dict):
+        for name in company.keys() - _COMPANY_NAMES:
+            raise Refused("not_allowed", f"traits.company.{name}", "A public source may not describe companies.")
+
+
+def _new_messages(cursor: CursorWrapper, source: Source, items: list[Item], receipt: Receipt) -> list[Item]:
+    """Leave out what is already recorded: the same body is a duplicate, another one a conflict; the first wins."""
+    if not items:
+        return items
+    ids = [str(item.dedupe_id) for item in items]
+    cursor.execute(FIND_RECORDED, [source.pk, ids, source.pk, ids])
+    recorded: dict[uuid.UUID, tuple[int, int | None]] = {row[0]: (row[1], row[2]) for row in cursor.fetchall()}
+    fresh: list[Item] = []
+    for item in items:
+        event = item.event
+        if item.dedupe_id not in recorded:
+            recorded[item.dedupe_id] = (event.body_digest, None)
+            fresh.append(item)
+            continue
+        body_digest, contact_id = recorded[item.dedupe_id]
+        if body_digest == event.body_digest:
+            receipt.duplicates += 1
+            if contact_id is not None:
+                receipt.contact_ids[event.index] = contact_id
+        else:
+            message = "This message id was used before with another body; the first one stands."
+            _reject(receipt, event, "conflict", "message_id", message)
+    return fresh
+
+
+def _reject(receipt: Receipt, event: IncomingEvent, code: str, field: str, message: str) -> None:
+    receipt.rejected.append(
+        Rejected(index=event.index, message_id=event.message_id, code=code, field=field, message=message)
+    )
+
+
+def _appearances(items: Iterable[Item], found: Resolution) -> dict[str, Item]:
+    """Return the addresses that this batch shows earlier than anything before, each with its earliest message."""
+    earliest: dict[str, Item] = {}
+    for item in items:
+        address = item.event.email
+        if address is None or found.owners.get((EMAIL, address)) != item.contact_id:
+            continue
+        if address not in earliest or item.order < earliest[address].order:
+            earliest[address] = item
+    seen = found.addresses_seen
+    return {
+        address: item
+        for address, item in earliest.items()
+        if (since := seen.get(address)) is None or item.event.occurred_at < since
+    }
+
+
+def _company_calls(items: Iterable[Item], appearances: Mapping[str, Item]) -> list[CompanyCall]:
+    calls = [CompanyCall(item, item.event.traits["company"]) for item in items if item.event.traits.get("company")]
+    for address, item in appearances.items():
+        domain = company_domain(address)
+        if domain and "company" not in item.event.traits:
+            calls.append(CompanyCall(item, {"domain": domain, "address": address}))
+    return calls
+
+
+def _write_attributes(
+    cursor: CursorWrapper,
+    source: Source,
+    items: Sequence[Item],
+    found: Resolution,
+    appearances: Mapping[str, Item],
+    calls: Sequence[CompanyCall],
+    companies: Companies,
+    received_at: datetime,
+) -> None:
+    rows = _attribute_rows(source, items, calls)
+    first_seen = [
+        AttributeRow(item.contact_id, "email", address, item.event.occurred_at, address_uuid(address), None)
+        for address, item in appearances.items()
+    ]
+    changed = {row.contact_id for row in rows} | {row.contact_id for row in first_seen}
+    beginnings = [item for item in _earliest(items) if _is_beginning(item, found)]
+    locked = (changed | {item.contact_id for item in beginnings}) - set(found.created)
+    if locked or companies.renamed:
+        lock_contacts(cursor, contact_ids=sorted(locked), company_ids=companies.renamed)
+    if beginnings:
+        write_beginnings(cursor, source=source, items=beginnings)
+    if first_seen:
+        record_appearances(cursor, rows=first_seen, received_at=received_at)
+    if changed:
+        record_attributes(cursor, rows=rows, touched=first_seen, received_at=received_at)
+    if companies.renamed:
+        rename_companies(cursor, company_ids=companies.renamed)
+
+
+def _attribute_rows(source: Source, items: Iterable[Item], calls: Iterable[CompanyCall]) -> list[AttributeRow]:
+    weak = source.kind == SourceKind.PUBLIC
+    rows: list[AttributeRow] = []
+    for item in items:
+        event = item.event
+        for name, value in event.traits.items():
+            if name != "company" or value is None:
+                rows.append(
+                    AttributeRow(item.contact_id, name, value, event.occurred_at, item.dedupe_id, source.pk, weak)
+                )
+        if event.kind == "details_confirmed" and "details_confirmed" not in event.traits:
+            rows.append(
+                AttributeRow(
+                    item.contact_id, "details_confirmed", True, event.occurred_at, item.dedupe_id, source.pk, weak
+                )
+            )
+    for call in calls:
+        address = call.given.get("address")
+        rows.append(
+            AttributeRow(
+                call.item.contact_id,
+                "company",
+                call.company_id,
+                call.item.event.occurred_at,
+                call.item.dedupe_id if address is None else address_uuid(address),
+                source.pk if address is None else None,
+                weak or address is not None,
+            )
+        )
+    return rows
+
+
+def _earliest(items: Iterable[Item]) -> Iterable[Item]:
+    earliest: dict[int, Item] = {}
+    for item in items:
+        other = earliest.get(item.contact_id)
+        if other is None or item.order < other.order:
+            earliest[item.contact_id] = item
+    return earliest.values()
+
+
+def _is_beginning(item: Item, found: Resolution) -> bool:
+    known = found.beginnings.get(item.contact_id)
+    return known is None or known.is_after(item.order)

@@ -1,0 +1,47 @@
+"""Rows on their way to PostgreSQL: one JSON parameter a statement, whatever the number of rows."""
+
+import uuid
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from contacts.ingest.incoming import IncomingEvent
+
+# Kind and value of an identity.
+Name = tuple[str, str]
+
+_encoder: Final = msgspec.json.Encoder()
+
+
+class Raced(Exception):
+    """A concurrent writer made a row that this transaction was about to make: look again and start over."""
+
+
+class KindRef(msgspec.Struct, frozen=True):
+    """What recording needs to know about an event kind."""
+
+    id: int
+    name: str
+    initiator: str
+    system: bool = False
+
+
+class Item(msgspec.Struct):
+    """One message on its way in, with what has been found out about it. ``names`` are strongest first."""
+
+    event: IncomingEvent
+    kind: KindRef | None
+    dedupe_id: uuid.UUID
+    names: list[Name]
+    contact_id: int = 0
+
+    @property
+    def order(self) -> tuple[datetime, uuid.UUID]:
+        """Place in event time; no two messages share one."""
+        return self.event.occurred_at, self.dedupe_id
+
+
+def as_json(rows: Any) -> str:
+    """Return rows as the text of one JSON parameter, for ``jsonb_to_recordset``."""
+    return _encoder.encode(rows).decode()

@@ -1,0 +1,54 @@
+"""Wake-up hints: a drain that is told of new rows at once need not wait for the sweep."""
+
+import logging
+from typing import Final
+
+import redis
+from celery import current_app
+from django.conf import settings
+from django.db import transaction
+
+logger = logging.getLogger(__name__)
+
+# Should a drain die between taking a hint and clearing it, hints flow again after this many seconds.
+_FLAG_SECONDS: Final = 10
+_PATIENCE_SECONDS: Final = 0.5
+_clients: dict[str, "redis.Redis"] = {}
+
+
+def wake(task: str) -> None:
+    """Send ``task`` once the current transaction has committed, at most one at a time.
+
+    A hint that is already on its way is enough; one that is lost costs only the seconds until the sweep, so a broker
+    that is away is logged and otherwise ignored.
+    """
+    transaction.on_commit(lambda: _send(task))
+
+
+def clear_wake(task: str) -> None:
+    """Let the next hint through. A drain calls this before it reads, so that no row falls between."""
+    try:
+        _client().delete(_flag(task))
+    except redis.RedisError as error:
+        logger.warning("wake_not_cleared", extra={"task": task, "error": str(error)})
+
+
+def _send(task: str) -> None:
+    try:
+        if _client().set(_flag(task), 1, nx=True, ex=_FLAG_SECONDS):
+            current_app.send_task(task, expires=60)
+    except Exception as error:  # noqa: BLE001  whatever the broker's client raises, the facts are stored
+        logger.warning("wake_lost", extra={"task": task, "error": str(error)})
+
+
+def _flag(task: str) -> str:
+    return f"ripen:wake:{task}"
+
+
+def _client() -> "redis.Redis":
+    url = settings.REDIS_URL
+    if url not in _clients:
+        _clients[url] = redis.Redis.from_url(
+            url, socket_timeout=_PATIENCE_SECONDS, socket_connect_timeout=_PATIENCE_SECONDS
+        )
+    return _clients[url]
