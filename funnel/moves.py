@@ -84,6 +84,11 @@ CLOSE_AS_WON = Move(
 MOVES: tuple[Move, ...] = (CLAIM, ACCEPT, RETURN, WIN, WITHDRAW, CLOSE_AS_WON)
 
 
+def fact_id(move: Move, handoff_id: int) -> str:
+    """The message id of the fact that ``move`` leaves: a handoff makes each move at most once, so a repeat is one."""
+    return f"handoff:{handoff_id}:{move.target}"
+
+
 def diagram() -> str:
     """Return the state machine as a Mermaid ``stateDiagram-v2``, one arrow a move and source state."""
     lines = ["stateDiagram-v2", f"    [*] --> {HandoffState.OFFERED}: the contact enters a handoff stage"]

@@ -16,11 +16,12 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, Subquery
 
+from contacts.ingest.incoming import IncomingEvent
 from contacts.models import Contact, Due, Standing
-from contacts.services.record import record_fact
+from contacts.services.record import internal_source, record_events
 from funnel.enums import OPEN_STATES, HandoffState
 from funnel.models import Handoff
-from funnel.moves import CLOSE_AS_WON, WITHDRAW, Move
+from funnel.moves import CLOSE_AS_WON, WITHDRAW, Move, fact_id
 from funnel.selectors.stages import handoff_stages
 from scoring.models import Transition
 from scoring.services.explain import explain_contact
@@ -142,17 +143,9 @@ def _follow_standings(contact_ids: Sequence[int], *, now: datetime) -> int:
     if customers:
         changes += len(_move_all(CLOSE_AS_WON, customers, now=now))
     if outside:
-        for handoff_id, contact_id in _move_all(WITHDRAW, outside, now=now):
-            changes += 1
-            record_fact(
-                contact_id=contact_id,
-                kind=WITHDRAW.fact,
-                by=None,
-                occurred_at=now,
-                properties={"handoff": str(handoff_id)},
-                message_id=f"handoff:{handoff_id}:{WITHDRAW.target}",
-                system=True,
-            )
+        withdrawn = _move_all(WITHDRAW, outside, now=now)
+        changes += len(withdrawn)
+        _record_withdrawals(withdrawn, now=now)
     if ready:
         changes += _open_handoffs(ready, now=now)
     return changes
@@ -174,6 +167,23 @@ def _move_all(move: Move, contact_ids: Sequence[int], *, now: datetime) -> list[
         state=move.target, closed_at=now
     )
     return moved
+
+
+def _record_withdrawals(withdrawn: Sequence[tuple[int, int]], *, now: datetime) -> None:
+    """Record that these (handoff id, contact id) were withdrawn, in one batch."""
+    events = [
+        IncomingEvent(
+            index=index,
+            message_id=fact_id(WITHDRAW, handoff_id),
+            kind=WITHDRAW.fact,
+            occurred_at=now,
+            id=contact_id,
+            properties={"handoff": str(handoff_id)},
+        )
+        for index, (handoff_id, contact_id) in enumerate(withdrawn)
+    ]
+    if events:
+        record_events(source=internal_source(), events=events, received_at=now, system=True)
 
 
 def _open_handoffs(standings: Sequence[Standing], *, now: datetime) -> int:

@@ -22,7 +22,7 @@ from contacts.services.record import record_fact
 from funnel.enums import HandoffState, ReturnReason
 from funnel.errors import HandoffConflict, HandoffTaken, NotClaimable, WrongState
 from funnel.models import Handoff
-from funnel.moves import ACCEPT, CLAIM, RETURN, WIN, Move
+from funnel.moves import ACCEPT, CLAIM, RETURN, WIN, Move, fact_id
 from funnel.permissions import check_claim, check_work_handoff, check_work_handoffs, leads_sales
 from funnel.selectors.people import name_of
 from funnel.selectors.stages import handoff_stages, stage_label
@@ -140,8 +140,7 @@ def _record_move(
         occurred_at=now,
         properties={**(properties or {}), "handoff": str(handoff_id)},
         traits=dict(traits or {}),
-        # A handoff makes each move at most once, so its name identifies the fact.
-        message_id=f"handoff:{handoff_id}:{move.target}",
+        message_id=fact_id(move, handoff_id),
         system=True,
     )
     return handoff

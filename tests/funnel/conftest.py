@@ -1,0 +1,100 @@
+"""A small world to hand contacts over in, made through the services that the product uses."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+
+from contacts.enums import Role
+from contacts.ingest.incoming import IncomingEvent
+from contacts.models import Contact, Source
+from contacts.services.record import record_events
+from funnel.models import Handoff
+from funnel.services.consequences import draw_consequences
+from funnel.services.handoffs import claim_handoff
+from scoring.services.evaluate import drain_due
+
+FITTING = {
+    "job_title": "Head of Operations",
+    "company": {"name": "Acme", "domain": "acme.example", "industry": "software", "employees": 200},
+}
+
+
+@dataclass
+class World:
+    """People, contacts and a clock that stands still until a test moves it."""
+
+    now: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
+
+    def later(self, **passed: float) -> datetime:
+        """Let time pass."""
+        self.now += timedelta(**passed)
+        return self.now
+
+    def person(self, role: Role = Role.REP, name: str = "Rhea Rep") -> User:
+        """Somebody with a role."""
+        first, _, last = name.partition(" ")
+        address = f"{first}.{last}@ripen.example".lower()
+        user = User.objects.create_user(username=address, email=address, first_name=first, last_name=last)
+        user.groups.add(Group.objects.get(name=role.value))
+        return user
+
+    def happens(
+        self,
+        email: str,
+        kind: str | None,
+        *,
+        at: datetime | None = None,
+        traits: Mapping[str, Any] | None = None,
+        properties: Mapping[str, Any] | None = None,
+    ) -> Contact:
+        """A source reports something about a contact; nothing is judged yet."""
+        source, _ = Source.objects.get_or_create(name="crm")
+        event = IncomingEvent(
+            index=0,
+            message_id=str(uuid.uuid4()),
+            kind=kind,
+            occurred_at=at or self.now,
+            email=email,
+            traits=dict(traits or {}),
+            properties=dict(properties or {}),
+        )
+        receipt = record_events(source=source, events=[event], received_at=self.now)
+        assert receipt.rejected == []
+        return Contact.objects.get(pk=receipt.contact_ids[0])
+
+    def settle(self) -> None:
+        """Judge and draw consequences until nothing is left to do."""
+        while drain_due(now=self.now) or draw_consequences(now=self.now):
+            pass
+
+    def stage(self, contact: Contact) -> str:
+        """Where the contact stands."""
+        contact.refresh_from_db()
+        return contact.standing.stage
+
+    def prospect(self, email: str = "ann@acme.example") -> Contact:
+        """A contact that asked for a demo and fits: a sales prospect, offered to Sales."""
+        contact = self.happens(email, "demo_requested", traits=FITTING)
+        self.settle()
+        assert self.stage(contact) == "sales_prospect"
+        return contact
+
+    def offer(self, email: str = "ann@acme.example") -> Handoff:
+        """An open offer."""
+        return Handoff.objects.get(contact=self.prospect(email))
+
+    def claimed(self, by: User, email: str = "ann@acme.example") -> Handoff:
+        """A handoff that ``by`` has claimed, judged."""
+        handoff = claim_handoff(handoff_id=self.offer(email).pk, by=by, now=self.later(minutes=1))
+        self.settle()
+        return handoff
+
+
+@pytest.fixture
+def world(db: None) -> World:
+    return World()
