@@ -8,19 +8,21 @@ from pathlib import Path
 from typing import Final
 
 from django.apps import apps
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command, get_commands
 from django.db import transaction
 
 from config.local.layout import Layout
+from contacts.enums import Role
+from contacts.services.people import create_person
 
 DEMO_PEOPLE: Final = (
-    ("marketer@demo.example", "Mira", "Marketer", "marketer"),
-    ("rep@demo.example", "Rhea", "Rep", "rep"),
-    ("rep2@demo.example", "Ravi", "Rep", "rep"),
-    ("manager@demo.example", "Mona", "Manager", "manager"),
-    ("admin@demo.example", "Ada", "Admin", "admin"),
+    ("marketer@demo.example", "Mira", "Marketer", Role.MARKETER),
+    ("rep@demo.example", "Rhea", "Rep", Role.REP),
+    ("rep2@demo.example", "Ravi", "Rep", Role.REP),
+    ("manager@demo.example", "Mona", "Manager", Role.MANAGER),
+    ("admin@demo.example", "Ada", "Admin", Role.ADMIN),
 )
 
 
@@ -52,11 +54,14 @@ def demo_logins(layout: Layout) -> dict[str, str]:
     logins = {email: secrets.token_urlsafe(9) for email, *_ in DEMO_PEOPLE}
     with transaction.atomic():
         for email, first_name, last_name, role in DEMO_PEOPLE:
-            person, _ = User.objects.get_or_create(username=email, defaults={"email": email})
-            person.first_name, person.last_name, person.is_active = first_name, last_name, True
-            person.set_password(logins[email])
+            person = User.objects.filter(username=email).first()
+            if person is None:
+                person = create_person(email=email, role=role, password=logins[email], by=None)
+            else:
+                # A state folder whose note was lost keeps its people and gets new passwords.
+                person.set_password(logins[email])
+            person.first_name, person.last_name = first_name, last_name
             person.save()
-            person.groups.set([Group.objects.get_or_create(name=role)[0]])
         # Inside the transaction: no user without a noted password, no note without its user.
         _write_private(layout.demo_logins, json.dumps(logins, indent=1))
     return logins

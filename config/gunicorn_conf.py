@@ -16,6 +16,8 @@ threads = _env.integer("WEB_THREADS", 4, least=1, most=64)
 timeout = 60
 graceful_timeout = 10
 keepalive = 5
+# Import once and fork: nothing connects while modules are imported.
+preload_app = True
 # Heartbeats must not wait for a busy disk.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  gunicorn makes private files there
 control_socket_disable = True

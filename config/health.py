@@ -11,8 +11,6 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django_prometheus.exports import ExportToDjangoView
-from redis import Redis
-from redis.exceptions import RedisError
 
 
 @never_cache
@@ -82,6 +80,10 @@ def _migrations_fault() -> str:
 
 
 def _broker_fault() -> str:
+    # A slow import that only this needs.
+    from redis import Redis
+    from redis.exceptions import RedisError
+
     try:
         client = Redis.from_url(settings.REDIS_URL, socket_connect_timeout=2, socket_timeout=2)
         try:
