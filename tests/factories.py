@@ -5,8 +5,10 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
-import factory
 from django.contrib.auth.models import Group, User
+from factory.declarations import LazyAttribute, SelfAttribute
+from factory.declarations import Sequence as Numbered
+from factory.django import DjangoModelFactory
 
 from contacts.enums import Role, Scope, SourceKind
 from contacts.ingest.native import read_events
@@ -17,29 +19,29 @@ from contacts.services.record import Receipt, record_events
 _numbers = count(1)
 
 
-class SourceFactory(factory.django.DjangoModelFactory[Source]):
+class SourceFactory(DjangoModelFactory[Source]):
     class Meta:
         model = Source
 
-    name = factory.Sequence(lambda n: f"source {n}")
+    name = Numbered(lambda n: f"source {n}")
     scopes = [scope.value for scope in Scope]
 
 
-class UserFactory(factory.django.DjangoModelFactory[User]):
+class UserFactory(DjangoModelFactory[User]):
     class Meta:
         model = User
 
-    email = factory.Sequence(lambda n: f"person{n}@ripen.test")
-    username = factory.SelfAttribute("email")
-    first_name = factory.Sequence(lambda n: f"Person {n}")
+    email = Numbered(lambda n: f"person{n}@ripen.test")
+    username = SelfAttribute("email")
+    first_name = Numbered(lambda n: f"Person {n}")
 
 
-class CompanyFactory(factory.django.DjangoModelFactory[Company]):
+class CompanyFactory(DjangoModelFactory[Company]):
     class Meta:
         model = Company
 
-    name = factory.Sequence(lambda n: f"Company {n}")
-    normalised_name = factory.LazyAttribute(lambda company: company.name.casefold())
+    name = Numbered(lambda n: f"Company {n}")
+    normalised_name = LazyAttribute(lambda company: company.name.casefold())
 
 
 def make_source(

@@ -14,7 +14,7 @@ class Source(models.Model):
     name = models.CharField(max_length=100, unique=True)
     kind = models.CharField(max_length=10, choices=SourceKind, default=SourceKind.SERVER)
     scopes = ArrayField(models.CharField(max_length=32, choices=Scope), default=list)
-    key_hash = models.CharField(max_length=64, unique=True, null=True, blank=True)  # noqa: DJ001  unique, so unset must be NULL
+    key_hash = models.CharField(max_length=64, unique=True, null=True, blank=True)
     key_prefix = models.CharField(max_length=16, blank=True)
     channel = models.CharField(max_length=100, blank=True)
     direction = models.CharField(max_length=10, choices=Direction, blank=True)

@@ -9,7 +9,7 @@ class Company(models.Model):
 
     name = models.CharField(max_length=255, blank=True)
     normalised_name = models.CharField(max_length=255, blank=True, db_index=True)
-    domain = models.CharField(max_length=255, unique=True, null=True, blank=True)  # noqa: DJ001  unique, so unset must be NULL
+    domain = models.CharField(max_length=255, unique=True, null=True, blank=True)
     industry = models.CharField(max_length=100, blank=True)
     employees = models.PositiveIntegerField(null=True, blank=True)
     country = models.CharField(max_length=100, blank=True)

@@ -9,6 +9,7 @@ import msgspec
 from django.db.backends.utils import CursorWrapper
 
 from contacts.enums import Direction, Initiator
+from contacts.ingest.incoming import Origin
 from contacts.models import Source
 from contacts.services.rows import Item, KindRef, as_json
 
@@ -55,6 +56,24 @@ def _channel_of(item: Item, source: Source) -> str:
     if item.event.origin is not None:
         return item.event.origin.channel
     return item.event.channel or source.channel or source.name
+
+
+def _row(source: Source, item: Item) -> _Row:
+    event = item.event
+    origin = event.origin or Origin(
+        channel=event.channel or source.channel or source.name,
+        direction=source.direction or direction_of(item.kind),
+        motion=source.motion,
+    )
+    return _Row(
+        item.contact_id,
+        origin.channel[:_LONGEST_CHANNEL],
+        origin.direction,
+        origin.motion,
+        event.campaign[:_LONGEST_CAMPAIGN],
+        event.occurred_at,
+        item.dedupe_id,
+    )
 
 
 def direction_of(kind: KindRef | None) -> str:

@@ -16,7 +16,7 @@ def at(days: float) -> str:
     return (NOW - timedelta(days=days)).isoformat()
 
 
-def test_an_event_makes_a_contact_and_queues_it():
+def test_an_event_makes_a_contact_and_queues_it() -> None:
     receipt = record(
         make_event(
             "demo_requested", contact={"email": " Ann@Acme.COM "}, occurred_at=at(2), properties={"page": "/demo"}
@@ -38,7 +38,7 @@ def test_an_event_makes_a_contact_and_queues_it():
     assert (contact.source_direction, contact.source_at) == ("inbound", event.occurred_at)
 
 
-def test_the_same_message_again_changes_nothing():
+def test_the_same_message_again_changes_nothing() -> None:
     source = SourceFactory.create()
     event = make_event(traits={"job_title": "CTO"})
     record(event, source=source)
@@ -50,7 +50,7 @@ def test_the_same_message_again_changes_nothing():
     assert Due.objects.count() == 1
 
 
-def test_the_same_id_with_another_body_is_a_conflict_and_the_first_wins():
+def test_the_same_id_with_another_body_is_a_conflict_and_the_first_wins() -> None:
     source = SourceFactory.create()
     event = make_event()
     record(event, source=source)
@@ -59,7 +59,7 @@ def test_the_same_id_with_another_body_is_a_conflict_and_the_first_wins():
     assert Event.objects.get().properties == {}
 
 
-def test_two_sources_may_use_the_same_message_id():
+def test_two_sources_may_use_the_same_message_id() -> None:
     event = make_event(contact={"external_id": "u1"})
     record(event)
     record(event)
@@ -67,7 +67,7 @@ def test_two_sources_may_use_the_same_message_id():
     assert Contact.objects.count() == 1
 
 
-def test_traits_become_columns_attributes_and_history():
+def test_traits_become_columns_attributes_and_history() -> None:
     record(
         make_event(
             contact={"external_id": "u1"},
@@ -79,7 +79,7 @@ def test_traits_become_columns_attributes_and_history():
                 "plan": {"tier": "gold"},
                 "company": {"name": "Acme", "domain": "https://www.acme.com/about", "employees": "1,200"},
             },
-        )  # fmt: skip
+        )
     )
     contact = Contact.objects.select_related("company").get()
     assert (contact.first_name, contact.last_name, contact.job_title, contact.means) == ("Ann", "Lee", "CTO", "yes")
@@ -93,7 +93,7 @@ def test_traits_become_columns_attributes_and_history():
     }  # fmt: skip
 
 
-def test_a_late_older_value_does_not_replace_a_newer_one():
+def test_a_late_older_value_does_not_replace_a_newer_one() -> None:
     who = {"external_id": "u1"}
     record(make_event(contact=who, occurred_at=at(1), traits={"job_title": "CTO"}), received_at=NOW)
     record(make_event(contact=who, occurred_at=at(9), traits={"job_title": "Intern", "role": "it"}), received_at=NOW)
@@ -102,7 +102,7 @@ def test_a_late_older_value_does_not_replace_a_newer_one():
     assert contact.source_at == NOW - timedelta(days=9)
 
 
-def test_null_clears_an_attribute():
+def test_null_clears_an_attribute() -> None:
     who = {"external_id": "u1"}
     record(make_event(contact=who, occurred_at=at(2), traits={"role": "it", "plan": "gold", "means": "no"}))
     record(make_event(contact=who, occurred_at=at(1), traits={"role": None, "plan": None, "means": None}))
@@ -110,7 +110,7 @@ def test_null_clears_an_attribute():
     assert (contact.role, contact.attributes, contact.means) == ("", {}, "unknown")
 
 
-def test_an_anonymous_visitor_becomes_known():
+def test_an_anonymous_visitor_becomes_known() -> None:
     record(make_event("page_viewed", contact={"anonymous_id": "x"}))
     record(make_event("form_submitted", contact={"anonymous_id": "x", "email": "a@acme.com"}))
     contact = Contact.objects.get()
@@ -118,7 +118,7 @@ def test_an_anonymous_visitor_becomes_known():
     assert Event.objects.filter(contact=contact).count() == 2
 
 
-def test_another_person_on_the_same_device_is_another_contact():
+def test_another_person_on_the_same_device_is_another_contact() -> None:
     record(make_event(contact={"anonymous_id": "x", "email": "a@acme.com"}))
     receipt = record(make_event(contact={"anonymous_id": "x", "email": "b@acme.com"}))
     assert Contact.objects.count() == 2
@@ -126,7 +126,7 @@ def test_another_person_on_the_same_device_is_another_contact():
     assert [warning.code for warning in receipt.warnings] == ["merge_pending"]
 
 
-def test_two_known_contacts_are_suggested_not_joined():
+def test_two_known_contacts_are_suggested_not_joined() -> None:
     record(make_event(contact={"external_id": "u1"}), make_event(contact={"email": "a@acme.com"}))
     receipt = record(make_event(contact={"external_id": "u1", "email": "a@acme.com"}))
     assert Contact.objects.count() == 2
@@ -136,7 +136,7 @@ def test_two_known_contacts_are_suggested_not_joined():
     assert {suggestion.contact_id, suggestion.other_id} == set(Contact.objects.values_list("pk", flat=True))
 
 
-def test_a_company_named_against_its_domain_is_one_of_its_own():
+def test_a_company_named_against_its_domain_is_one_of_its_own() -> None:
     record(make_event(traits={"company": {"name": "Acme", "domain": "acme.com"}}))
     receipt = record(make_event(traits={"company": {"name": "Globex", "domain": "acme.com"}}))
     assert [warning.code for warning in receipt.warnings] == ["company_contradicts_domain"]
@@ -146,13 +146,13 @@ def test_a_company_named_against_its_domain_is_one_of_its_own():
     }
 
 
-def test_a_company_known_by_name_gets_its_domain():
+def test_a_company_known_by_name_gets_its_domain() -> None:
     record(make_event(traits={"company": "ACME  Corp"}))
     record(make_event(traits={"company": {"name": "Acme Corp", "domain": "acme.com"}}))
     assert list(Company.objects.values_list("normalised_name", "domain")) == [("acme corp", "acme.com")]
 
 
-def test_what_is_learned_of_a_company_makes_its_people_due():
+def test_what_is_learned_of_a_company_makes_its_people_due() -> None:
     record(make_event(contact={"email": "a@acme.com"}), make_event(contact={"email": "b@acme.com"}))
     Due.objects.all().delete()
     record(make_event(contact={"email": "c@acme.com"}, traits={"company": {"employees": 200}}))
@@ -162,12 +162,12 @@ def test_what_is_learned_of_a_company_makes_its_people_due():
     assert set(Due.objects.values_list("contact__email", flat=True)) == {"c@acme.com"}
 
 
-def test_free_mail_names_no_company():
+def test_free_mail_names_no_company() -> None:
     record(make_event(contact={"email": "a@gmail.com"}))
     assert not Company.objects.exists()
 
 
-def test_a_company_somebody_stated_beats_the_address_whatever_the_order():
+def test_a_company_somebody_stated_beats_the_address_whatever_the_order() -> None:
     who = {"external_id": "u1", "email": "a@acme.com"}
     stated = make_event(contact={"external_id": "u1"}, occurred_at=at(5), traits={"company": "Globex"})
     seen = make_event(contact=who, occurred_at=at(2))
@@ -183,12 +183,12 @@ def test_a_company_somebody_stated_beats_the_address_whatever_the_order():
         assert AttributeChange.objects.filter(name="company").count() == 1
 
 
-def test_details_confirmed_is_a_fact_and_an_attribute():
+def test_details_confirmed_is_a_fact_and_an_attribute() -> None:
     record(make_event("details_confirmed"))
     assert Contact.objects.get().details_confirmed is True
 
 
-def test_a_public_source_fills_but_never_overwrites():
+def test_a_public_source_fills_but_never_overwrites() -> None:
     public, _ = make_source(kind="public")
     who = {"external_id": "u1"}
     record(make_event(contact=who, occurred_at=at(5), traits={"job_title": "CTO"}))
@@ -210,12 +210,12 @@ def test_a_public_source_fills_but_never_overwrites():
     ]  # fmt: skip
 
 
-def test_system_kinds_are_reserved():
+def test_system_kinds_are_reserved() -> None:
     receipt = record(make_event("converted"))
     assert [(r.code, r.field) for r in receipt.rejected] == [("reserved_kind", "kind")]
 
 
-def test_unknown_kinds_are_kept_up_to_a_number():
+def test_unknown_kinds_are_kept_up_to_a_number() -> None:
     source = SourceFactory.create()
     receipt = record(*[make_event(f"custom_{n}", contact={"external_id": "u1"}) for n in range(205)], source=source)
     assert receipt.accepted == 200
@@ -223,7 +223,7 @@ def test_unknown_kinds_are_kept_up_to_a_number():
     assert source.introduced_kinds.count() == 200
 
 
-def test_a_dry_run_answers_the_same_and_writes_nothing():
+def test_a_dry_run_answers_the_same_and_writes_nothing() -> None:
     events = [make_event("custom", contact={"email": "a@acme.com"}), make_event(contact={"id": "999999"})]
     receipt = record(*events, dry_run=True)
     assert receipt.accepted == 1
@@ -232,7 +232,7 @@ def test_a_dry_run_answers_the_same_and_writes_nothing():
     assert not Due.objects.exists()
 
 
-def test_strict_stores_all_or_nothing():
+def test_strict_stores_all_or_nothing() -> None:
     receipt = record(make_event(), make_event(contact={"id": "999999"}), strict=True)
     assert receipt.accepted == 0
     assert not Event.objects.exists()
