@@ -62,9 +62,7 @@ class Transition(models.Model):
     definition = models.ForeignKey(Definition, on_delete=models.PROTECT, db_index=False)
     engagement_mp = models.BigIntegerField()
     fit_mp = models.BigIntegerField()
-    xid = models.BigIntegerField(
-        db_default=models.expressions.RawSQL("pg_current_xact_id()::text::bigint", ())  # noqa: S611  a constant
-    )
+    xid = models.BigIntegerField(db_default=models.expressions.RawSQL("pg_current_xact_id()::text::bigint", ()))
     superseded_at = models.DateTimeField(null=True, blank=True)
     superseded_by = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, blank=True, related_name="corrects", db_index=False

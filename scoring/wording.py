@@ -91,7 +91,7 @@ def describe(criterion: Criterion, document: DefinitionDocument) -> str:
         return describe_test(criterion.attribute)
     if criterion.gate is not None:
         gate = next(gate for gate in document.gates if gate.key == criterion.gate)
-        return f"{gate.label.lower()} not \"{gate.closed_when}\""
+        return f'{gate.label.lower()} not "{gate.closed_when}"'
     if criterion.origin is not None:
         return "we found the contact (outbound)" if criterion.origin == "outbound" else "the contact found us (inbound)"
     return "can be reached (e-mail or phone known)" if criterion.reachable else "cannot be reached"
@@ -118,7 +118,9 @@ def describe_test(test: AttributeTest) -> str:
         return f"{name} is one of {', '.join(map(str, test.one_of))}"
     if test.words is not None:
         return f"{name} contains {', '.join(test.words)}"
-    bounds = [f"{word} {bound:g}" for word, bound in (("from", test.at_least), ("to", test.at_most)) if bound is not None]
+    bounds = [
+        f"{word} {bound:g}" for word, bound in (("from", test.at_least), ("to", test.at_most)) if bound is not None
+    ]
     return f"{name} {' '.join(bounds)}"
 
 

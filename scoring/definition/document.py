@@ -15,7 +15,7 @@ class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     """Common settings of every part: immutable, unknown keys are errors, defaults are not written out."""
 
 
-class PropertyTest(_Part):
+class PropertyTest(_Part, frozen=True):
     """A test of one event property; exactly one of its fields is given."""
 
     present: bool | None = None
@@ -23,7 +23,7 @@ class PropertyTest(_Part):
     one_of: tuple[Scalar, ...] | None = None
 
 
-class Match(_Part):
+class Match(_Part, frozen=True):
     """Which events are meant: every part given must hold. An empty match is an error."""
 
     kinds: tuple[str, ...] = ()
@@ -33,14 +33,14 @@ class Match(_Part):
     properties: dict[str, PropertyTest] = {}
 
 
-class Counting(_Part):
+class Counting(_Part, frozen=True):
     """Which of a contact's matching events weigh: every one, the first only, or the latest ``latest``."""
 
     once: bool = False
     latest: int | None = None
 
 
-class Signal(_Part):
+class Signal(_Part, frozen=True):
     """Turns events into points.
 
     ``points`` may be negative; ``half_life_days`` 0 means that it never fades; ``group`` shares a cap.
@@ -55,7 +55,7 @@ class Signal(_Part):
     group: str = ""
 
 
-class Group(_Part):
+class Group(_Part, frozen=True):
     """Signals of a group together weigh at most ``cap`` points."""
 
     key: str
@@ -63,7 +63,7 @@ class Group(_Part):
     cap: float
 
 
-class AttributeTest(_Part):
+class AttributeTest(_Part, frozen=True):
     """A test of one contact or company attribute (``company.employees``); exactly one test is given.
 
     Text compares without case. ``words``: one of these words stands in the text as a whole word or phrase.
@@ -78,7 +78,7 @@ class AttributeTest(_Part):
     at_most: float | None = None
 
 
-class FitRule(_Part):
+class FitRule(_Part, frozen=True):
     """Points for who the contact is."""
 
     key: str
@@ -87,13 +87,13 @@ class FitRule(_Part):
     points: float
 
 
-class Fit(_Part):
+class Fit(_Part, frozen=True):
     """The target profile. Without rules no target is configured and every fit criterion is met."""
 
     rules: tuple[FitRule, ...] = ()
 
 
-class Gate(_Part):
+class Gate(_Part, frozen=True):
     """Closed while the attribute has the value ``closed_when``; unknown leaves it open and becomes a question."""
 
     key: str
@@ -103,13 +103,13 @@ class Gate(_Part):
     question: str
 
 
-class Threshold(_Part):
+class Threshold(_Part, frozen=True):
     """At least this many points."""
 
     at_least: float
 
 
-class Count(_Part):
+class Count(_Part, frozen=True):
     """At least ``at_least`` events of the evidence ``of``, in the last ``within_days``, after the last ``after``."""
 
     of: str
@@ -118,7 +118,7 @@ class Count(_Part):
     after: str = ""
 
 
-class Criterion(_Part):
+class Criterion(_Part, frozen=True):
     """One node of a criteria tree; exactly one of its fields is given."""
 
     all: tuple["Criterion", ...] | None = None
@@ -133,7 +133,7 @@ class Criterion(_Part):
     reachable: bool | None = None
 
 
-class Stage(_Part):
+class Stage(_Part, frozen=True):
     """One stage: when a contact enters, while it is kept, and what the stage means for people.
 
     The weakest stage has no ``enter``: it is everyone's floor. Without ``keep`` a contact is kept while its
@@ -151,21 +151,21 @@ class Stage(_Part):
     keep: Criterion | None = None
 
 
-class CoolDown(_Part):
+class CoolDown(_Part, frozen=True):
     """After a return only new ``lifted_by`` evidence counts towards a handoff stage, for ``days`` days."""
 
     days: float = 30.0
     lifted_by: str = ""
 
 
-class Evidence(_Part):
+class Evidence(_Part, frozen=True):
     """A named set of events: those that meet any of its matches."""
 
     label: str
     any_of: tuple[Match, ...]
 
 
-class DefinitionDocument(_Part):
+class DefinitionDocument(_Part, frozen=True):
     """A whole definition: evidence, signals, fit, gates and the ordered stages, weakest first."""
 
     key: str

@@ -41,7 +41,7 @@ def load_yaml(text: str, *, known_kinds: frozenset[str] | None = None) -> Defini
 
 def dump_yaml(document: DefinitionDocument) -> str:
     """Write a definition as YAML, keys in document order; reading it back gives an equal document."""
-    return cast(str, yaml.safe_dump(to_builtins(document), sort_keys=False, allow_unicode=True, width=110))
+    return yaml.safe_dump(to_builtins(document), sort_keys=False, allow_unicode=True, width=110)
 
 
 def to_builtins(document: DefinitionDocument) -> dict[str, Any]:

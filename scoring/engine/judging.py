@@ -256,7 +256,7 @@ def _fold(enter: BoolArray, keep: BoolArray, prior_stage: npt.NDArray[np.int16])
     ranks = np.arange(enter.shape[1], dtype=np.int16)
     entered = np.where(enter, ranks, np.int16(0)).max(axis=1)
     kept = np.where(keep & (ranks <= prior_stage[:, None]), ranks, np.int16(0)).max(axis=1)
-    return np.maximum(entered, kept).astype(np.int16)
+    return np.asarray(np.maximum(entered, kept), dtype=np.int16)
 
 
 __all__ = ["FRESHNESS", "Leaf", "Weights", "judge", "node_truth", "weigh_events"]

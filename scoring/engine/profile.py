@@ -1,7 +1,7 @@
 """Who the contact is: fit points and the answers to criteria on attributes, from one set of attribute values."""
 
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from scoring.definition import AttributeTest, Criterion, DefinitionDocument
@@ -52,7 +52,7 @@ class Assessor:
 
     def assess(self, values: Sequence[object]) -> Assessment:
         """Assess the values of ``self.attributes``, in that order; None or "" is unknown."""
-        key = tuple(value if isinstance(value, Hashable) else repr(value) for value in values)
+        key = tuple(repr(value) if isinstance(value, list | dict) else value for value in values)
         found = self._known.get(key)
         if found is None:
             found = self._assess(dict(zip(self.attributes, values, strict=True)))

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring.engine.compiled import Compiled
-from scoring.engine.facts import MINUTE, NEVER, UNKNOWN_PAST, Facts, IntArray, Prior, SmallArray
-from scoring.engine.judging import judge
+from scoring.engine.facts import MINUTE, NEVER, UNKNOWN_PAST, BoolArray, Facts, IntArray, Prior, SmallArray, Verdicts
+from scoring.engine.judging import FRESHNESS, judge
 
 
 class MomentCause(IntEnum):
@@ -54,9 +54,7 @@ class Timeline:
             return np.full(contacts, value, dtype=np.int64)
 
         prior = Prior.none(contacts)
-        return cls(
-            prior.stage, prior.furthest, full(UNKNOWN_PAST), full(0), full(0), full(UNKNOWN_PAST), full(NEVER)
-        )
+        return cls(prior.stage, prior.furthest, full(UNKNOWN_PAST), full(0), full(0), full(UNKNOWN_PAST), full(NEVER))
 
 
 def replay(
@@ -74,7 +72,7 @@ def replay(
     before it), and the reviews that the judgements themselves ask for: these are judged at their time, however
     late the caller comes, so that live and replayed timelines are equal. Returns the changes in time order
     for each contact. ``renamed`` contacts come from a stage that this definition does not use: their first
-    judgement is a change in any case.
+    judgement is a change in any case. A publication that leaves a contact as it was leaves no trace in its timeline.
     """
     leaves_unused_stage = np.zeros(facts.contacts, dtype=np.bool_)
     if renamed is not None:
@@ -114,12 +112,30 @@ def replay(
             for i in moved
         )
         timeline.since[active[moved]] = upcoming[moved]
-        timeline.stage[active] = stage
+        silent = (cause == MomentCause.PUBLICATION) & unmoved_by_publication(timeline, active, verdicts, place)
+        silent[moved] = False
+        moments.pass_publication(active[cause == MomentCause.PUBLICATION])
+        active, place, upcoming = active[~silent], place[~silent], upcoming[~silent]
+        timeline.stage[active] = verdicts.stage[place]
         timeline.furthest[active] = verdicts.furthest[place]
         timeline.engagement[active] = verdicts.engagement[place]
         timeline.fit[active] = verdicts.fit[place]
         timeline.evaluated_at[active] = upcoming
         timeline.review_at[active] = verdicts.review_at[place]
+
+
+def unmoved_by_publication(timeline: Timeline, active: IntArray, verdicts: Verdicts, place: IntArray) -> BoolArray:
+    """Whether a publication's moment leaves each contact's standing as it is, so that nothing need be written.
+
+    Same stages and fit, a score within the staleness that is allowed anyway, and a review that still comes in time.
+    """
+    lost = timeline.engagement[active] - verdicts.engagement[place]
+    same: BoolArray = (
+        (timeline.stage[active] == verdicts.stage[place])
+        & (timeline.furthest[active] == verdicts.furthest[place])
+        & (timeline.fit[active] == verdicts.fit[place])
+    )
+    return same & (lost >= 0) & (lost <= FRESHNESS) & (timeline.review_at[active] <= verdicts.review_at[place])
 
 
 class _Moments:
@@ -144,7 +160,12 @@ class _Moments:
         self._contact, self._when, self._cause = contact[first], when[first], cause[first]
         self._starts = np.searchsorted(self._contact, np.arange(facts.contacts + 1))
         self._published_at = published_at
+        self._publication_passed = np.zeros(facts.contacts, dtype=np.bool_)
         self._next: IntArray | None = None
+
+    def pass_publication(self, contacts: IntArray) -> None:
+        """These contacts were judged at the publication, even where that left no trace."""
+        self._publication_passed[contacts] = True
 
     def after(self, timeline: Timeline, active: IntArray) -> tuple[IntArray, npt.NDArray[np.int8]]:
         """For each active contact its next moment later than its last one, and the cause; NEVER when none."""
@@ -167,9 +188,10 @@ class _Moments:
         cause[review < when] = MomentCause.TIME
         when = np.minimum(when, review)
         evaluated = timeline.evaluated_at[active]
-        judged_before = (evaluated > UNKNOWN_PAST) & (evaluated < self._published_at) & (self._published_at <= when)
-        cause[judged_before] = MomentCause.PUBLICATION
-        when[judged_before] = self._published_at
+        published = (evaluated > UNKNOWN_PAST) & (evaluated < self._published_at) & (self._published_at <= when)
+        published &= ~self._publication_passed[active]
+        cause[published] = MomentCause.PUBLICATION
+        when[published] = self._published_at
         return when, cause
 
 

@@ -19,8 +19,8 @@ from scoring.matching import JUDGED, match_query
 from scoring.moments import to_micros
 
 _COMPANY = "company."
-_COPY_HEADER = 19
-_POSTGRES_EPOCH = 946_684_800_000_000  # 2000-01-01 in microseconds since 1970
+_COPY_HEADER, _COPY_TRAILER = 19, 2
+POSTGRES_EPOCH = 946_684_800_000_000  # 2000-01-01 in microseconds since 1970
 
 
 def load_facts(
@@ -89,34 +89,39 @@ def _load_events(
     judged = Event.objects.filter(chosen, JUDGED)
     if until is not None:
         judged = judged.filter(occurred_at__lte=until)
-    parts = [copy_columns(judged.order_by("contact_id", "occurred_at").values_list(*columns), "qqh" + "q" * with_ids)]
+    types = "qqh" + "q" * with_ids
+    parts = [_copy_query(judged.order_by("contact_id", "occurred_at").values_list(*columns), types)]
     codes = [parts[0][2]]
-    for code, kind_ids, match in compiled.property_matches:
+    for property_code, kind_ids, match in compiled.property_matches:
         found = judged.filter(match_query(kind_ids, match)).order_by("contact_id", "occurred_at")
-        part = copy_columns(found.values_list(*columns), "qqh" + "q" * with_ids)
+        part = _copy_query(found.values_list(*columns), types)
         parts.append(part)
-        codes.append(np.full(len(part[0]), code, dtype=np.int16))
+        codes.append(np.full(len(part[0]), property_code, dtype=np.int16))
     ids, when = np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
-    place = np.searchsorted(contact_ids, ids)
+    place: IntArray = np.searchsorted(contact_ids, ids).astype(np.int64)
     known = place < len(contact_ids)
     known[known] = contact_ids[place[known]] == ids[known]
-    event_id = np.concatenate([part[3] for part in parts]) if with_ids else np.empty(0, dtype=np.int64)
+    event_id: IntArray = np.concatenate([part[3] for part in parts]) if with_ids else np.empty(0, dtype=np.int64)
     code = np.concatenate(codes).astype(np.int16)
     ordered = not any(len(part[0]) for part in parts[1:])
     if not known.all():
         # A contact of the range that nobody asked for (merged away).
         place, when, code = place[known], when[known], code[known]
         event_id = event_id[known] if with_ids else event_id
-    return place, when + _POSTGRES_EPOCH, code, event_id, ordered
+    return place, when + POSTGRES_EPOCH, code, event_id, ordered
 
 
-def copy_columns(rows: "QuerySet[Any, Any]", types: str) -> list[npt.NDArray[Any]]:
+def _copy_query(rows: "QuerySet[Any, Any]", types: str) -> list[npt.NDArray[Any]]:
+    sql, params = rows.query.sql_with_params()
+    return copy_columns(sql, params, types)
+
+
+def copy_columns(sql: str, params: Sequence[object], types: str) -> list[npt.NDArray[Any]]:
     """Columns of a query as arrays, by binary COPY.
 
     ``types``: a letter for each column, ``q`` for bigint or timestamptz (microseconds since 2000), ``h`` for
     smallint; none may be NULL. Format: PostgreSQL manual, COPY, "Binary Format".
     """
-    sql, params = rows.query.sql_with_params()
     stream = io.BytesIO()
     with connection.cursor() as cursor:
         statement = cursor.mogrify(sql, params).decode()
@@ -124,9 +129,9 @@ def copy_columns(rows: "QuerySet[Any, Any]", types: str) -> list[npt.NDArray[Any
     fields: list[tuple[str, str]] = [("count", ">i2")]
     for index, letter in enumerate(types):
         fields += [(f"length{index}", ">i4"), (f"value{index}", f">i{struct.calcsize(letter)}")]
-    data = stream.getbuffer()
-    row_type = np.dtype(fields)
-    table = np.frombuffer(data, dtype=row_type, offset=_COPY_HEADER, count=(len(data) - _COPY_HEADER - 2) // row_type.itemsize)
+    data, row_type = stream.getbuffer(), np.dtype(fields)
+    rows = (len(data) - _COPY_HEADER - _COPY_TRAILER) // row_type.itemsize
+    table = np.frombuffer(data, dtype=row_type, offset=_COPY_HEADER, count=rows)
     return [table[f"value{index}"].astype(f"=i{struct.calcsize(letter)}") for index, letter in enumerate(types)]
 
 
@@ -146,7 +151,9 @@ class _ProfileHistories:
         own_names = [name for name in assessor.attributes if not name.startswith(_COMPANY)]
         before = Q() if until is None else Q(effective_at__lte=until)
         own: dict[int, list[tuple[datetime, str, Any]]] = defaultdict(list)
-        rows = AttributeChange.objects.filter(before, contact_id__in=contact_ids.tolist(), name__in=[*own_names, "company"])
+        rows = AttributeChange.objects.filter(
+            before, contact_id__in=contact_ids.tolist(), name__in=[*own_names, "company"]
+        )
         for contact_id, at, name, value in rows.order_by("contact_id", "effective_at", "message").values_list(
             "contact_id", "effective_at", "name", "value"
         ):
@@ -172,15 +179,15 @@ class _ProfileHistories:
         ):
             index = index_of[contact_id]
             self.first_seen[index] = to_micros(source_at or created_at)
-            for at, values in self._epochs(direction, own.get(contact_id, []), theirs):
+            for since, values in self._epochs(direction, own.get(contact_id, []), theirs):
                 assessment = assessor.assess(values)
                 contact.append(index)
-                times.append(at)
+                times.append(since)
                 self.values.append(values)
                 fits.append(assessment.fit)
                 answers.append(assessment.answers)
-                if at > UNKNOWN_PAST:
-                    self.first_change[index] = min(self.first_change[index], at)
+                if since > UNKNOWN_PAST:
+                    self.first_change[index] = min(self.first_change[index], since)
         self.contact: IntArray = np.array(contact, dtype=np.int64)
         self.at: IntArray = np.array(times, dtype=np.int64)
         self.fit: IntArray = np.array(fits, dtype=np.int64)

@@ -82,7 +82,8 @@ _SUPERSEDE_BY = """
 UPDATE scoring_transition AS old SET superseded_by_id = (
     SELECT fresh.id FROM scoring_transition AS fresh
     WHERE fresh.contact_id = old.contact_id AND fresh.superseded_at IS NULL
-    ORDER BY (fresh.effective_at <= old.effective_at) DESC, abs(date_part('epoch', fresh.effective_at - old.effective_at))
+    ORDER BY (fresh.effective_at <= old.effective_at) DESC,
+             abs(date_part('epoch', fresh.effective_at - old.effective_at))
     LIMIT 1)
 WHERE old.id = ANY(%s)
 """
@@ -97,9 +98,8 @@ def write_transitions(transitions: Sequence[NewTransition], *, restarted: Sequen
     fresh = {transition.identity(): transition for transition in transitions}
     outdated: list[int] = []
     if restarted:
-        for row in Transition.objects.filter(contact_id__in=list(restarted), superseded_at=None):
-            if fresh.pop(recorded_identity(row), None) is None:
-                outdated.append(row.pk)
+        recorded = Transition.objects.filter(contact_id__in=list(restarted), superseded_at=None)
+        outdated = [row.pk for row in recorded if fresh.pop(recorded_identity(row), None) is None]
     if outdated:
         # Before the insert: a moment has at most one transition in force. Unconsumed again: what is no longer true
         # has consequences too.

@@ -50,7 +50,11 @@ def _judge_locked(candidates: list[int], now: datetime) -> int:
         if not locked:
             return 0
         # Read after locking: rows that appear from here on stay for the next drain.
-        due = list(Due.objects.filter(contact_id__in=locked, quarantined_at=None).values_list("id", "contact_id", "occurred_at"))
+        due = list(
+            Due.objects.filter(contact_id__in=locked, quarantined_at=None).values_list(
+                "id", "contact_id", "occurred_at"
+            )
+        )
         earliest: dict[int, datetime] = {}
         for _, contact_id, occurred_at in due:
             earliest[contact_id] = min(occurred_at, earliest.get(contact_id, occurred_at))
@@ -78,8 +82,6 @@ WHERE contact_id = %(contact)s AND quarantined_at IS NULL
 def _count_failure(contact_id: int, now: datetime, error: str) -> None:
     """Remember a failed attempt at the contact; a failed review without due rows gets one, to be in sight."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
-            _COUNT_FAILURE, {"error": error[:500], "max": MAX_ATTEMPTS, "now": now, "contact": contact_id}
-        )
+        cursor.execute(_COUNT_FAILURE, {"error": error[:500], "max": MAX_ATTEMPTS, "now": now, "contact": contact_id})
         if cursor.rowcount == 0:
             Due.objects.create(contact_id=contact_id, occurred_at=now, attempts=1, error=error[:500])

@@ -205,7 +205,9 @@ def _sentence(case: _Case) -> str:
     if case.rank == 0:
         return f"{start}: {_floor_reason(case)}."
     entered = bool(case.verdicts.enter[0, case.rank])
-    tree = case.compiled.enter[case.rank] if entered else case.compiled.keep[case.rank] or case.compiled.enter[case.rank]
+    tree = (
+        case.compiled.enter[case.rank] if entered else case.compiled.keep[case.rank] or case.compiled.enter[case.rank]
+    )
     reasons = list(dict.fromkeys(filter(None, _reasons(case, tree)))) if tree else []
     return f"{start}: {'' if entered else 'kept because it '}{_joined(case, reasons, entered)}."
 

@@ -29,7 +29,7 @@ CAUSES = {
 class Folded:
     """Contacts (ascending ids) folded to a moment: the timeline, its last activity, the transitions on the way.
 
-    Stages are keys. ``judged`` tells which contacts have been judged at all.
+    Stages are keys. ``latest_fact`` is the last moment that the facts up to ``until`` make (UNKNOWN_PAST: none).
     """
 
     contact_ids: IntArray
@@ -37,16 +37,22 @@ class Folded:
     stage: list[str]
     furthest: list[str]
     last_activity: IntArray
+    latest_fact: IntArray
     transitions: list[NewTransition] = field(default_factory=list)
 
 
 def fold_contacts(
-    contact_ids: IntArray, *, until: datetime, standings: Mapping[int, Standing] | None = None
+    contact_ids: IntArray,
+    *,
+    until: datetime,
+    standings: Mapping[int, Standing] | None = None,
+    horizons: IntArray | None = None,
 ) -> Folded:
     """Fold each contact's timeline up to and including ``until``, under the definitions in force at each moment.
 
-    A contact with an entry in ``standings`` goes on from there, any other starts at its first moment. Reads
-    only; a fixed number of queries for each definition that was ever in force.
+    A contact with an entry in ``standings`` goes on from there, any other starts at its first moment. ``horizons``
+    (microseconds) stops each contact at a moment of its own, not later than ``until``. Reads only; a fixed number
+    of queries for each definition that was ever in force.
     """
     standings = standings or {}
     rulers = reigns()
@@ -59,19 +65,20 @@ def fold_contacts(
             stage[index], furthest[index] = standing.stage, standing.furthest_stage
             last_activity[index] = to_micros(standing.last_activity_at)
             _continue_from(timeline, index, standing)
-    folded = Folded(contact_ids, timeline, stage, furthest, last_activity)
-    horizon = to_micros(until)
+    latest_fact = np.full(len(contact_ids), UNKNOWN_PAST, dtype=np.int64)
+    folded = Folded(contact_ids, timeline, stage, furthest, last_activity, latest_fact)
+    if horizons is None:
+        horizons = np.full(len(contact_ids), to_micros(until), dtype=np.int64)
     for reign in rulers:
-        last = horizon if reign.until is None else min(horizon, reign.until - 1)
-        behind = np.flatnonzero(timeline.evaluated_at < last)
-        if reign.since > horizon or not len(behind):
-            continue
-        _fold_reign(folded, reign, behind, last, until)
+        last = horizons if reign.until is None else np.minimum(horizons, reign.until - 1)
+        behind = np.flatnonzero((timeline.evaluated_at < last) & (reign.since <= horizons))
+        if len(behind):
+            _fold_reign(folded, reign, behind, last[behind], until)
     return folded
 
 
-def _fold_reign(folded: Folded, reign: Reign, behind: IntArray, last: int, until: datetime) -> None:
-    """Fold the contacts ``behind`` through one definition's reign."""
+def _fold_reign(folded: Folded, reign: Reign, behind: IntArray, last: IntArray, until: datetime) -> None:
+    """Fold the contacts ``behind`` through one definition's reign, each up to and including its ``last`` moment."""
     document = reign.compiled.document
     facts = load_facts(folded.contact_ids[behind], reign.compiled, Assessor(document), until=until)
     timeline = folded.timeline
@@ -93,7 +100,7 @@ def _fold_reign(folded: Folded, reign: Reign, behind: IntArray, last: int, until
         reign.compiled,
         facts,
         part,
-        until=np.full(len(behind), last, dtype=np.int64),
+        until=last,
         published_at=reign.since,
         renamed=np.array(list(former), dtype=np.int64),
     )
@@ -101,7 +108,9 @@ def _fold_reign(folded: Folded, reign: Reign, behind: IntArray, last: int, until
     for change in changes:
         index = int(behind[change.contact])
         origin = former.pop(change.contact, None) or (keys[change.from_rank] if change.from_rank >= 0 else "")
-        folded.transitions.append(_transition(int(folded.contact_ids[index]), origin, keys[change.to_rank], change, reign))
+        folded.transitions.append(
+            _transition(int(folded.contact_ids[index]), origin, keys[change.to_rank], change, reign)
+        )
     for name in ("since", "engagement", "fit", "evaluated_at", "review_at"):
         getattr(timeline, name)[behind] = getattr(part, name)
     for place, index in enumerate(behind):
@@ -109,6 +118,7 @@ def _fold_reign(folded: Folded, reign: Reign, behind: IntArray, last: int, until
             folded.stage[index] = keys[part.stage[place]]
             folded.furthest[index] = keys[part.furthest[place]]
     folded.last_activity[behind] = _last_activity(facts, part)
+    folded.latest_fact[behind] = _latest_fact(facts)
 
 
 def _continue_from(timeline: Timeline, index: int, standing: Standing) -> None:
@@ -123,6 +133,13 @@ def _last_activity(facts: Facts, timeline: Timeline) -> IntArray:
     last = np.where(facts.first_seen < NEVER, facts.first_seen, UNKNOWN_PAST)
     np.maximum.at(last, facts.event_contact, facts.event_at)
     return np.where(last == UNKNOWN_PAST, timeline.evaluated_at, last)
+
+
+def _latest_fact(facts: Facts) -> IntArray:
+    latest = np.where(facts.first_seen < NEVER, facts.first_seen, UNKNOWN_PAST)
+    np.maximum.at(latest, facts.event_contact, facts.event_at)
+    np.maximum.at(latest, facts.profile_contact, facts.profile_at)
+    return latest
 
 
 def _transition(contact_id: int, origin: str, target: str, change: Change, reign: Reign) -> NewTransition:
