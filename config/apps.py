@@ -1,4 +1,4 @@
-"""Application configuration of the wiring: registers `manage.py up` and the deployment checks."""
+"""Application configuration of the wiring: registers `manage.py up`, the system checks and the Celery application."""
 
 from django.apps import AppConfig
 
@@ -11,5 +11,5 @@ class WiringConfig(AppConfig):
     verbose_name = "Wiring"
 
     def ready(self) -> None:
-        """Register the system checks."""
-        from config import checks  # noqa: F401  registration is the import's effect
+        """Register the system checks, and make our Celery application the one that wake-up hints are sent by."""
+        from config import celery, checks  # noqa: F401  registration is the imports' effect

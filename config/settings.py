@@ -41,6 +41,7 @@ WSGI_APPLICATION = "config.wsgi.application"
 
 INSTALLED_APPS = [
     "config.apps.WiringConfig",
+    "config.web.apps.WebConfig",
     "funnel.apps.FunnelConfig",
     "scoring.apps.ScoringConfig",
     "contacts.apps.ContactsConfig",
@@ -81,6 +82,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "csp.middleware.CSPMiddleware",
+    "config.web.idempotency.IdempotencyMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
 
@@ -209,12 +211,17 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 # --- The REST API -------------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK: dict[str, Any] = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "contacts.authentication.KeyAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["contacts.scopes.HasScope"],
+    "EXCEPTION_HANDLER": "config.web.errors.exception_handler",
+    "DEFAULT_PAGINATION_CLASS": "config.web.pagination.KeysetPagination",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_FILTER_BACKENDS": ["config.web.filtering.StrictFilterBackend"],
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
 SPECTACULAR_SETTINGS = {
@@ -251,14 +258,20 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "unacked_restore_interval": 5,
     "unacked_restore_throttle": 1,
     "socket_connect_timeout": 2,
+    # Without these a publish would try for as long as the broker is away.
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0.1,
+    "interval_max": 0.1,
     "socket_keepalive": True,
 }
 CELERY_BEAT_SCHEDULE = {
     "sweep-scoring": {"task": "scoring.drain", "schedule": 2.0, "options": {"expires": 10}},
     "sweep-funnel": {"task": "funnel.drain", "schedule": 2.0, "options": {"expires": 10}},
+    "sweep-standings": {"task": "funnel.reconcile", "schedule": 5.0, "options": {"expires": 10}},
 }
 # In memory: with intervals of seconds there is nothing to remember, and no file that a kill could spoil.
-CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
+CELERY_BEAT_SCHEDULER = "config.beat:PatientScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 2
 CELERY_WORKER_CONCURRENCY = WORKER_CONCURRENCY
 
