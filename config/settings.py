@@ -268,6 +268,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_BEAT_SCHEDULE = {
     "sweep-scoring": {"task": "scoring.drain", "schedule": 2.0, "options": {"expires": 10}},
     "sweep-funnel": {"task": "funnel.drain", "schedule": 2.0, "options": {"expires": 10}},
+    "reconcile-funnel": {"task": "funnel.reconcile", "schedule": 5.0, "options": {"expires": 10}},
     "sweep-standings": {"task": "funnel.reconcile", "schedule": 5.0, "options": {"expires": 10}},
 }
 # In memory: with intervals of seconds there is nothing to remember, and no file that a kill could spoil.

@@ -79,7 +79,7 @@ def require_role(user: Person, roles: frozenset[Role], what: str) -> None:
 def answers(check: Callable[Concatenate[Person, P], None]) -> Callable[Concatenate[Person, P], bool]:
     """Make the ``can_x`` of a ``check_x``: the same rule, answered instead of raised."""
 
-    def can(user: Person, *args: P.args, **kwargs: P.kwargs) -> bool:
+    def can(user: Person, /, *args: P.args, **kwargs: P.kwargs) -> bool:
         try:
             check(user, *args, **kwargs)
         except PermissionDenied:

@@ -58,7 +58,7 @@ def contact_journey(*, contact_id: int, limit: int = LIMIT) -> Journey:
         .order_by("-offered_at", "-id")[: limit + 1]
     )
     truncated = len(transitions) > limit or len(handoffs) > limit
-    steps = [*_stage_steps(transitions[:limit]), *_handoff_steps(handoffs[:limit])]
+    steps: list[StageStep | HandoffStep] = [*_stage_steps(transitions[:limit]), *_handoff_steps(handoffs[:limit])]
     # At one moment the stage comes first: it is what the handoff follows from.
     steps.sort(key=lambda step: (step.at, isinstance(step, HandoffStep)))
     return Journey(steps=tuple(steps), truncated=truncated)

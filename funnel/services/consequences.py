@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
 from contacts.ingest.incoming import IncomingEvent
 from contacts.models import Contact, Due, Standing
@@ -32,14 +32,17 @@ CUSTOMER = "customer"
 # Several drains at once look at the same oldest transitions; a wider window lets each find contacts of its own.
 WINDOW = 4
 
-_OPEN_OF_CONTACT = Handoff.objects.filter(contact=OuterRef("contact"), state__in=OPEN_STATES)
-_LAST_CLOSED = (
-    Handoff.objects.filter(contact=OuterRef("contact"), state__in=[HandoffState.RETURNED, HandoffState.WON])
-    .order_by()
-    .values("contact")
-    .annotate(last=Max("closed_at"))
-    .values("last")
+_OPEN = Exists(Handoff.objects.filter(contact=OuterRef("contact"), state__in=OPEN_STATES))
+# A return or win that has not been judged yet: until it has, the standing still shows what it took away, and offering on
+# that would open the same handoff again.
+_UNJUDGED = Exists(
+    Handoff.objects.filter(
+        Exists(Due.objects.filter(contact=OuterRef("contact"), occurred_at__lte=OuterRef("closed_at"))),
+        contact=OuterRef("contact"),
+        state__in=[HandoffState.RETURNED, HandoffState.WON],
+    )
 )
+_HELD = Handoff.objects.filter(state__in=[HandoffState.CLAIMED, HandoffState.ACCEPTED])
 
 
 def draw_consequences(*, now: datetime, limit: int = 1000) -> int:
@@ -84,15 +87,10 @@ def restore_owners(*, contact_ids: Iterable[int]) -> int:
     )
 
 
-_HELD = Handoff.objects.filter(state__in=[HandoffState.CLAIMED, HandoffState.ACCEPTED])
-
-
 def _out_of_line(limit: int) -> list[int]:
     """Ids of contacts whose handoffs do not follow from where they stand, at most ``limit`` of each sort."""
     stages = handoff_stages()
-    unoffered = _with_history(Standing.objects.filter(stage__in=stages, contact__merged_into=None)).filter(
-        has_open=False, pending=False
-    )
+    unoffered = _unoffered(stages)
     misplaced = Handoff.objects.filter(
         Q(state=HandoffState.OFFERED) & ~Q(contact__standing__stage__in=stages)
         | Q(state__in=OPEN_STATES, contact__standing__stage=CUSTOMER),
@@ -117,28 +115,18 @@ def _lock_contacts(contacts: "QuerySet[Contact]", *, limit: int) -> list[int]:
     return list(locked.values_list("id", flat=True)[:limit])
 
 
-def _with_history(standings: "QuerySet[Standing]") -> "QuerySet[Standing]":
-    """Annotate ``has_open`` and ``pending``: whether the last return or win has not been judged yet.
-
-    Until it has, the standing still shows what the return took away; offering on it would open the same handoff again.
-    """
-    return standings.annotate(has_open=Exists(_OPEN_OF_CONTACT), last_closed=Subquery(_LAST_CLOSED)).annotate(
-        pending=Exists(Due.objects.filter(contact=OuterRef("contact"), occurred_at__lte=OuterRef("last_closed")))
-    )
+def _unoffered(stages: frozenset[str]) -> "QuerySet[Standing]":
+    """Standings in a handoff stage without an open handoff, as far as returns and wins are judged."""
+    return Standing.objects.filter(~_OPEN, ~_UNJUDGED, stage__in=stages, contact__merged_into=None)
 
 
 def _follow_standings(contact_ids: Sequence[int], *, now: datetime) -> int:
     """Open, withdraw and close the handoffs of these (locked) contacts by where each stands now; count the changes."""
     stages = handoff_stages()
-    # One statement: handoffs and standings of one snapshot, taken after the contacts were locked.
-    standings = list(_with_history(Standing.objects.filter(contact_id__in=contact_ids, contact__merged_into=None)))
-    outside = [standing.contact_id for standing in standings if standing.stage not in stages]
-    customers = [standing.contact_id for standing in standings if standing.stage == CUSTOMER]
-    ready = [
-        standing
-        for standing in standings
-        if standing.stage in stages and not standing.has_open and not standing.pending  # type: ignore[attr-defined]
-    ]
+    # Standings are read after their contacts were locked, so they are the latest and stay so.
+    standings = list(Standing.objects.filter(contact_id__in=contact_ids).values_list("contact_id", "stage"))
+    outside = [contact_id for contact_id, stage in standings if stage not in stages]
+    customers = [contact_id for contact_id, stage in standings if stage == CUSTOMER]
     changes = 0
     if customers:
         changes += len(_move_all(CLOSE_AS_WON, customers, now=now))
@@ -146,7 +134,8 @@ def _follow_standings(contact_ids: Sequence[int], *, now: datetime) -> int:
         withdrawn = _move_all(WITHDRAW, outside, now=now)
         changes += len(withdrawn)
         _record_withdrawals(withdrawn, now=now)
-    if ready:
+    # One statement, so one snapshot: an offer seen as closed comes with the due row of what closed it.
+    if ready := list(_unoffered(stages).filter(contact_id__in=contact_ids)):
         changes += _open_handoffs(ready, now=now)
     return changes
 
