@@ -31,6 +31,7 @@ TRAIT_TARGETS = (
 )
 COMPANY_TARGETS = ("company.name", "company.domain", "company.industry", "company.employees", "company.country")
 SOURCE_TARGETS = ("source.channel", "source.direction", "source.motion", "source.campaign")
+_ORIGIN_TARGETS = SOURCE_TARGETS[:3]
 TARGETS = (*IDENTITY_TARGETS, *TRAIT_TARGETS, *COMPANY_TARGETS, *SOURCE_TARGETS, "occurred_at")
 # Traits of these names mean something else to the API or are refused by it.
 RESERVED_ATTRIBUTES = frozenset(
@@ -140,6 +141,17 @@ class Mapping:
                     rule = ColumnRule(to=f"attributes.{slugify_header(name)}")
                     bound.append(_bind_rule(place, name, rule, empty))
         return bound
+
+    def targets(self) -> list[tuple[str, str]]:
+        """Header and target of every mapped column, in the order of the document."""
+        return [(bound.header, bound.rule.to) for bound in self._columns]
+
+    @property
+    def sets_origin(self) -> bool:
+        """Whether the mapping says where contacts came from; then a blank cell means that nobody knows."""
+        return any(
+            target in _ORIGIN_TARGETS for target in (*(to for _, to in self.targets()), *self.document.constants)
+        )
 
     @property
     def needs_spellings(self) -> bool:

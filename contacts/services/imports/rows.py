@@ -1,0 +1,128 @@
+"""Rows of an import on their way to messages: reading, numbering, and what became of each."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+
+from contacts.ingest.csv import BadRecord, Record
+from contacts.ingest.csv_mapping import Mapping, RowError
+from contacts.ingest.incoming import IncomingEvent, Origin, Refused, Rejected
+from contacts.ingest.native import read_event
+from contacts.services.rows import Name
+
+_PLAIN_KIND: Final = "list_imported"
+_LONGEST_MESSAGE_ID: Final = 255
+
+
+class Outcome(StrEnum):
+    """What an import did with a row; also the names of ImportRun's counters."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    REJECTED = "rejected"
+
+
+class RejectedRow(msgspec.Struct):
+    """A row for the errors file: the cells as they were, and why it was refused."""
+
+    number: int
+    values: Sequence[str]
+    column: str
+    reason: str
+
+    @property
+    def sentence(self) -> str:
+        """The reason with its place, for the file's own error column."""
+        where = f"row {self.number}" + (f", column {self.column!r}" if self.column else "")
+        return f"{where}: {self.reason}"
+
+
+class Row(msgspec.Struct):
+    """A row that could be read, as a message. ``event_id`` is set when the mapping asks for an event as well."""
+
+    record: Record
+    message: IncomingEvent
+    names: list[Name]
+    event_id: str = ""
+
+
+class RowReader:
+    """Turns records into messages of the run that began at ``started_at``, under the mapping and the API's checks."""
+
+    def __init__(self, mapping: Mapping, *, file_name: str, started_at: datetime) -> None:
+        self.mapping = mapping
+        self._file_name = file_name
+        self._started_at = started_at
+        self._run = uuid.uuid4().int & 0xFFF
+        self._milliseconds = int(started_at.timestamp() * 1000)
+        self._headers = {target: header for header, target in mapping.targets()}
+        self.dated = "occurred_at" in self._headers
+
+    def read(self, record: Record | BadRecord) -> Row | RejectedRow:
+        """The row as a message, or why it is refused."""
+        if isinstance(record, BadRecord):
+            return RejectedRow(record.number, record.values, record.column, record.reason)
+        try:
+            facts = self.mapping.read_row(record.values)
+            payload: dict[str, Any] = {
+                "message_id": self._message_id(record.number),
+                "kind": self.mapping.event or _PLAIN_KIND,
+                "occurred_at": facts.occurred_at.isoformat() if facts.occurred_at else None,
+                "contact": facts.contact,
+                "traits": facts.traits,
+                "properties": {"file": self._file_name} if self.mapping.event else {},
+            }
+            message = read_event(record.number, payload, self._started_at, _ignore)
+        except RowError as error:
+            return RejectedRow(record.number, record.values, error.column, str(error))
+        except Refused as refused:
+            return RejectedRow(record.number, record.values, self._header_of(refused.field), refused.message)
+        message.body_digest = 0
+        message.campaign = facts.origin.pop("campaign", "")[:_LONGEST_MESSAGE_ID]
+        if self.mapping.sets_origin:
+            message.origin = Origin(**facts.origin)
+        names = [
+            (kind, value)
+            for kind in ("external_id", "email", "anonymous_id")
+            if (value := getattr(message, kind)) is not None
+        ]
+        row = Row(record, message, names)
+        if self.mapping.event:
+            row.event_id = self._event_id(row)
+        else:
+            message.kind = None
+        return row
+
+    def refused(self, row: Row, rejected: Rejected) -> RejectedRow:
+        """The row, after recording refused its message."""
+        return RejectedRow(row.record.number, row.record.values, self._header_of(rejected.field), rejected.message)
+
+    def _message_id(self, number: int) -> str:
+        """A version 7 UUID that grows with the row's number: of rows of one instant the later one counts."""
+        return str(
+            uuid.UUID(
+                int=self._milliseconds << 80 | 0x7 << 76 | self._run << 64 | 0b10 << 62 | number << 24,
+            )
+        )
+
+    def _event_id(self, row: Row) -> str:
+        """The same for the same contact and file, so that importing a file again repeats no event."""
+        kind, value = row.names[0] if row.names else ("id", str(row.message.id))
+        plain = f"{self.mapping.event}:{self._file_name}:{kind}:{value}"
+        if len(plain) > _LONGEST_MESSAGE_ID:
+            return str(uuid.uuid5(uuid.NAMESPACE_URL, plain))
+        return plain
+
+    def _header_of(self, field: str) -> str:
+        """The header of the column that filled a field of the message."""
+        target = field.removeprefix("traits.").removeprefix("contact.")
+        return self._headers.get(target) or self._headers.get(f"attributes.{target}") or ""
+
+
+def _ignore(code: str, field: str, message: str) -> None:
+    """Oddities of single identifiers are no news to the owner of a file: the row has another one."""
