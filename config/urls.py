@@ -6,6 +6,11 @@ from django.urls import URLPattern, URLResolver, include, path
 from config import health
 from config.web.gallery import gallery
 
+handler400 = "config.web.errors.bad_request"
+handler403 = "config.web.errors.permission_denied"
+handler404 = "config.web.errors.page_not_found"
+handler500 = "config.web.errors.server_error"
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
