@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection
 
@@ -87,7 +87,7 @@ def verify_handoffs(*, now: datetime, patience: timedelta = PATIENCE) -> Iterato
     if Publication.objects.filter(retracted_at=None, effective_at__gte=now - patience).exists():
         # Which stages are handed over has only just been said.
         return
-    given = {"stages": sorted(handoff_stages()), "open": open_states, "before": now - patience}
+    given: dict[str, Any] = {"stages": sorted(handoff_stages()), "open": open_states, "before": now - patience}
     with connection.cursor() as cursor:
         cursor.execute(_UNOFFERED, given)
         unoffered = cursor.fetchall()
