@@ -130,10 +130,7 @@ def test_nothing_changes_before_the_review(history: list[tuple[int, str]], at: i
         # What it did before it left no longer makes a former customer a sales prospect.
         (
             [(0, "demo_requested"), (1, "purchased"), (2, "churned")],
-            (
-                [(0, "demo_requested"), (1, "purchased"), (2, "churned")],
-                ["sales_prospect", "customer", "marketing_prospect"],
-            ),
+            ["sales_prospect", "customer", "marketing_prospect"],
         ),
     ],
 )
