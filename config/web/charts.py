@@ -103,7 +103,7 @@ def round_up(value: int) -> int:
     if value <= 4:
         return 4
     unit = 10 ** floor(log10(value))
-    return next(int(ceil(step * unit)) for step in (1, 2, 4, 5, 10) if step * unit >= value)
+    return next(ceil(step * unit) for step in (1, 2, 4, 5, 10) if step * unit >= value)
 
 
 def columns(labels: Sequence[str], series: Sequence[Series]) -> Columns:

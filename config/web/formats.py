@@ -8,7 +8,7 @@ from django.utils import timezone
 _MINUTE, _HOUR, _DAY, _WEEK = 60, 3_600, 86_400, 604_800
 
 
-def format_number(value: int | float) -> str:
+def format_number(value: float) -> str:
     """Write a number with thousands separators; a whole float loses its fraction, others keep one digit."""
     if isinstance(value, float) and not value.is_integer():
         return f"{value:,.1f}"

@@ -140,7 +140,9 @@ def gallery(request: HttpRequest) -> HttpResponse:
                     ),
                     Criterion("Fit of at least 20", True, "30 of 20"),
                     Criterion("Means are not \N{LEFT DOUBLE QUOTATION MARK}no\N{RIGHT DOUBLE QUOTATION MARK}", None),
-                    Criterion("Authority is not \N{LEFT DOUBLE QUOTATION MARK}no\N{RIGHT DOUBLE QUOTATION MARK}", False),
+                    Criterion(
+                        "Authority is not \N{LEFT DOUBLE QUOTATION MARK}no\N{RIGHT DOUBLE QUOTATION MARK}", False
+                    ),
                 ),
             )
         ],

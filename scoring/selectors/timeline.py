@@ -21,7 +21,8 @@ from scoring.wording import kind_phrase
 
 PAGE_SIZE = 60
 _DETAIL_KEYS: Final = (
-    "title", "subject", "name", "asset", "event", "url", "page", "path", "campaign", "plan", "product", "amount", "reason",
+    "title", "subject", "name", "asset", "event", "url", "page", "path", "campaign", "plan", "product", "amount",
+    "reason",
 )  # fmt: skip
 _CAUSES: Final = {
     Cause.TIME: "because time passed",
@@ -100,7 +101,11 @@ def event_item(event: Event) -> TimelineItem:
     named = _text(properties.get("with"))
     details = [
         f"with {named}" if named else "",
-        *(_text(properties.get(key)) for key in _DETAIL_KEYS if key != "reason" or event.kind.name != "handoff_returned"),
+        *(
+            _text(properties.get(key))
+            for key in _DETAIL_KEYS
+            if key != "reason" or event.kind.name != "handoff_returned"
+        ),
         f"recorded by {who}" if who and who != named else "",
         f"via {event.source.name}" if not who and not event.kind.system else "",
     ]
@@ -159,7 +164,10 @@ def sentence_case(text: str) -> str:
 def kinds_of(*, contact_id: int) -> Sequence[str]:
     """Return the names of the event kinds this contact has, alphabetically."""
     return list(
-        Event.objects.filter(contact_id=contact_id).order_by("kind__name").values_list("kind__name", flat=True).distinct()
+        Event.objects.filter(contact_id=contact_id)
+        .order_by("kind__name")
+        .values_list("kind__name", flat=True)
+        .distinct()
     )
 
 

@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from config.web.formats import format_number
+from config.web.icons import stage_icon
 from config.web.pages import link_with, page
 from config.web.ui import Chip, Tab
 from contacts.permissions import check_view_contacts
@@ -72,7 +73,15 @@ def _tabs(request: HttpRequest, query: Query, found: ContactPage, labels: dict[s
     for item in found.counts:
         url = link_with(request.GET, stage=item.key)
         tabs.append(
-            Tab(labels[item.key], url, query.stage == item.key, item.count, item.more, stage=item.key, icon="circle-dot")
+            Tab(
+                labels[item.key],
+                url,
+                query.stage == item.key,
+                item.count,
+                item.more,
+                stage=item.key,
+                icon=stage_icon(item.key),
+            )
         )
     return tabs
 

@@ -33,7 +33,7 @@ def _render(name: str, **values: Any) -> SafeString:
 
 
 @register.filter
-def number(value: int | float | None) -> str:
+def number(value: float | None) -> str:
     """``{{ n|number }}``: with thousands separators; nothing for ``None``."""
     return "" if value is None else formats.format_number(value)
 
@@ -63,6 +63,12 @@ def exact(moment: datetime | None) -> str:
 
 
 @register.filter
+def sentence(text: str) -> str:
+    """``{{ text|sentence }}``: begins with a capital; the rest stays as it is."""
+    return text[:1].upper() + text[1:]
+
+
+@register.filter
 def clock(moment: datetime) -> str:
     """``{{ moment|clock }}``: its time of day in the current zone."""
     return f"{timezone.localtime(moment):%H:%M}"
@@ -79,6 +85,12 @@ def reltime(moment: datetime | None, empty: str = "\N{EN DASH}", now: datetime |
         formats.format_exact(moment),
         formats.format_relative(moment, now=now or timezone.now()),
     )
+
+
+@register.simple_tag
+def duration_since(moment: datetime, now: datetime | None = None) -> str:
+    """``{% duration_since moment %}``: how long ago, as a length: ``3 seconds``."""
+    return formats.format_duration((now or timezone.now()) - moment)
 
 
 @register.simple_tag
@@ -116,7 +128,7 @@ def button(
     variant: str = "",
     icon: str = "",
     href: str = "",
-    type: str = "submit",
+    kind: str = "submit",
     name: str = "",
     value: str = "",
     small: bool = False,
@@ -135,15 +147,13 @@ def button(
     """
     classes = ["button"]
     classes += [f"button-{variant}"] if variant else []
-    classes += [
-        f"button-{word}" for word, on in (("small", small), ("wide", wide), ("icon", icon_only)) if on
-    ]
+    classes += [f"button-{word}" for word, on in (("small", small), ("wide", wide), ("icon", icon_only)) if on]
     return {
         "label": label,
         "classes": " ".join(classes),
         "icon": "loader-circle" if busy else icon,
         "href": href,
-        "type": type,
+        "type": kind,
         "name": name,
         "value": value,
         "icon_only": icon_only,
@@ -177,9 +187,9 @@ def menu(
 
 
 @register.inclusion_tag("components/tabs.html")
-def tabs(items: Sequence[Tab], label: str) -> dict[str, Any]:
+def tabs(items: Sequence[Tab], label: str, anchor: str = "") -> dict[str, Any]:
     """Tabs that are links: the page works the same without scripts. ``label`` names the navigation."""
-    return {"items": items, "label": label}
+    return {"items": items, "label": label, "id": anchor}
 
 
 @register.inclusion_tag("components/pagination.html")
@@ -203,10 +213,30 @@ def badge(label: str, tone: str = "", icon: str = "") -> dict[str, Any]:
     return {"label": label, "tone": tone, "icon": icon}
 
 
+@register.inclusion_tag("components/badge.html")
+def score_badge(label: str, millipoints: int) -> dict[str, Any]:
+    """A score in a word: ``Fit 30``; in thousandths of a point."""
+    return {"label": f"{label} {formats.format_score(millipoints)}", "tone": "", "icon": ""}
+
+
+@register.inclusion_tag("components/badge.html")
+def ask_badge(label: str) -> dict[str, Any]:
+    """Something nobody knows yet and somebody should ask: ``Means?``."""
+    return {"label": f"{label}?", "tone": "warn", "icon": "circle-question-mark"}
+
+
+@register.inclusion_tag("components/badge.html")
+def answer_badge(answer: str) -> dict[str, Any]:
+    """The answer to a gate: yes, no or unknown, which is a question still to be asked."""
+    tones: Mapping[str, tuple[Tone, str]] = {"yes": ("good", "check"), "no": ("bad", "x")}
+    tone, icon = tones.get(answer, ("warn", "circle-question-mark"))
+    return {"label": answer, "tone": tone, "icon": icon}
+
+
 @register.inclusion_tag("components/avatar.html")
 def avatar(name: str, size: str = "") -> dict[str, Any]:
-    """Initials on a hue drawn from the name. ``size``: ``small``, ``""`` or ``large``. Decoration: never the only name."""
-    words = [word for word in name.split("@")[0].replace(".", " ").split() if word[0].isalnum()]
+    """Initials on a hue drawn from the name. ``size``: ``small``, ``""`` or ``large``. Decoration only."""
+    words = [word for word in name.split("@", maxsplit=1)[0].replace(".", " ").split() if word[0].isalnum()]
     initials = "".join(word[0] for word in (words[:1] + words[-1:] if len(words) > 1 else words))
     return {"initials": (initials or "?").upper(), "hue": crc32(name.lower().encode()) % _HUES, "size": size}
 
@@ -215,6 +245,12 @@ def avatar(name: str, size: str = "") -> dict[str, Any]:
 def stage_pill(key: str, label: str, size: str = "") -> dict[str, Any]:
     """A stage by colour, icon and the definition's own label. ``size``: ``""`` or ``large``."""
     return {"key": key, "label": label, "icon": icons.stage_icon(key), "size": size}
+
+
+@register.inclusion_tag("components/stage_pill.html")
+def stage_label_pill(key: str, labels: Mapping[str, str], size: str = "") -> dict[str, Any]:
+    """A stage pill whose label is looked up in ``labels``; a stage no longer in use shows its key."""
+    return stage_pill(key, labels.get(key, key), size)
 
 
 @register.inclusion_tag("components/stage_track.html")
@@ -365,9 +401,11 @@ def field(bound: BoundField, optional: bool = False) -> dict[str, Any]:
 
 
 @register.simple_block_tag
-def card(content: str, title: str = "", *, flush: bool = False, aside: str = "", level: int = 2, id: str = "") -> str:
-    """``{% card "Title" %}...{% endcard %}``. ``flush``: no padding, for tables and lists. ``aside``: text at the end."""
-    return _render("card", content=content, title=title, flush=flush, aside=aside, level=level, id=id)
+def card(
+    content: str, title: str = "", *, flush: bool = False, aside: str = "", level: int = 2, anchor: str = ""
+) -> str:
+    """``{% card "Title" %}...{% endcard %}``. ``flush``: no padding. ``aside``: text at the end."""
+    return _render("card", content=content, title=title, flush=flush, aside=aside, level=level, id=anchor)
 
 
 @register.simple_block_tag
@@ -384,6 +422,6 @@ def table(
 
 
 @register.simple_block_tag
-def dialog(content: str, id: str, title: str) -> str:
+def dialog(content: str, anchor: str, title: str) -> str:
     """``{% dialog "id" "Title" %}...{% enddialog %}``: opened by ``button dialog="id"``."""
-    return _render("dialog", content=content, id=id, title=title)
+    return _render("dialog", content=content, id=anchor, title=title)

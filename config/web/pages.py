@@ -1,0 +1,63 @@
+"""What every page view shares: who may see it, links that keep the query, and going back where one came from."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeAlias
+
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.utils.http import url_has_allowed_host_and_scheme
+
+P = ParamSpec("P")
+View: TypeAlias = Callable[Concatenate[HttpRequest, P], HttpResponse]
+
+
+def page(check: Callable[[Any], None]) -> Callable[[View[P]], View[P]]:
+    """Make a view a page: people who are not signed in go to sign in, ``check`` decides about the others.
+
+    ``check`` is a permission function that raises ``PermissionDenied``.
+    """
+
+    def decorate(view: View[P]) -> View[P]:
+        @login_required
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            check(request.user)
+            return view(request, *args, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+def person_of(request: HttpRequest) -> User:
+    """Return who is signed in; for views behind ``page``, where somebody is."""
+    if not isinstance(request.user, User):
+        raise TypeError("a page view needs somebody signed in")
+    return request.user
+
+
+def link_with(query: QueryDict, **changes: str | None) -> str:
+    """Return the query string with ``changes``; ``None`` removes a key, and so does the place in a list.
+
+    ``after`` and ``before`` name a place in the list that the old query gave, so a changed query starts afresh.
+    """
+    fresh = query.copy()
+    for name in ("after", "before"):
+        fresh.pop(name, None)
+    for name, value in changes.items():
+        if value is None:
+            fresh.pop(name, None)
+        else:
+            fresh[name] = value
+    text = fresh.urlencode()
+    return f"?{text}" if text else "?"
+
+
+def safe_next(request: HttpRequest, default: str) -> str:
+    """Return the form's ``next`` where it stays on this site, else ``default``."""
+    target = request.POST.get("next", "")
+    if url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
+        return target
+    return default

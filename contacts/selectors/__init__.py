@@ -1,0 +1,1 @@
+"""Reads of the facts app: for pages and the API."""

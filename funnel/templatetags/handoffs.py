@@ -1,0 +1,27 @@
+"""``{% load handoffs %}``: how a handoff's state looks."""
+
+from typing import Any
+
+from django import template
+
+from funnel.enums import HandoffState
+
+register = template.Library()
+
+_LOOKS = {
+    HandoffState.OFFERED: ("note", "inbox"),
+    HandoffState.CLAIMED: ("good", "hand"),
+    HandoffState.ACCEPTED: ("good", "handshake"),
+    HandoffState.WON: ("good", "trophy"),
+    HandoffState.RETURNED: ("warn", "corner-up-left"),
+    HandoffState.EXPIRED: ("bad", "alarm-clock"),
+    HandoffState.WITHDRAWN: ("", "undo-2"),
+}
+
+
+@register.inclusion_tag("components/badge.html")
+def handoff_badge(state: str) -> dict[str, Any]:
+    """A handoff's state as a badge."""
+    known = HandoffState(state)
+    tone, icon = _LOOKS[known]
+    return {"label": known.label, "tone": tone, "icon": icon}

@@ -1,0 +1,101 @@
+"""A contact's journey: every stage held and every handoff."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from config.web.formats import format_duration
+from config.web.pages import page
+from contacts.permissions import check_view_contacts
+from funnel.enums import HandoffState
+from funnel.selectors.journey import HandoffStep, StageStep, contact_journey
+from funnel.selectors.people import name_of
+from scoring.selectors.timeline import cause_of, sentence_case
+from scoring.views.contact import contact_tabs, header_or_404
+
+_HANDOFF_ICONS = {
+    HandoffState.OFFERED: "inbox",
+    HandoffState.CLAIMED: "hand",
+    HandoffState.ACCEPTED: "handshake",
+    HandoffState.WON: "trophy",
+    HandoffState.RETURNED: "corner-up-left",
+    HandoffState.EXPIRED: "alarm-clock",
+    HandoffState.WITHDRAWN: "undo-2",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StageRow:
+    """A stage held: from when, until when (None: still), for how long, why, under which version."""
+
+    stage: str
+    label: str
+    at: datetime
+    until: datetime | None
+    length: str
+    cause: str
+    version: str
+    corrected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HandoffRow:
+    """Something that happened to a handoff."""
+
+    what: str
+    icon: str
+    at: datetime
+    person: str
+    detail: str
+    handoff_id: int
+
+
+@page(check_view_contacts)
+@require_safe
+def journey(request: HttpRequest, contact_id: int) -> HttpResponse:
+    """Show stages and handoffs, newest first, corrections struck through."""
+    now = timezone.now()
+    header = header_or_404(request, contact_id, now)
+    found = contact_journey(contact_id=contact_id)
+    labels = {stage.key: stage.label for stage in header.document.stages}
+    stages = [_stage_row(step, labels, now) for step in found.steps if isinstance(step, StageStep)]
+    handoffs = [_handoff_row(step) for step in found.steps if isinstance(step, HandoffStep)]
+    context = {
+        "header": header,
+        "tabs": contact_tabs(contact_id, "Journey"),
+        "stages": stages[::-1],
+        "handoffs": handoffs[::-1],
+        "truncated": found.truncated,
+    }
+    return render(request, "funnel/journey.html", context)
+
+
+def _stage_row(step: StageStep, labels: dict[str, str], now: datetime) -> StageRow:
+    change = step.transition
+    return StageRow(
+        stage=change.to_stage,
+        label=labels.get(change.to_stage, change.to_stage),
+        at=step.at,
+        until=step.until,
+        length="" if step.corrected else format_duration((step.until or now) - step.at),
+        cause=sentence_case(cause_of(change)),
+        version=f"{change.definition.key} v{change.definition.version}",
+        corrected=step.corrected,
+    )
+
+
+def _handoff_row(step: HandoffStep) -> HandoffRow:
+    closed = step.what in (HandoffState.RETURNED, HandoffState.WON)
+    detail = [step.handoff.get_reason_display() if closed else "", step.handoff.note if closed else ""]
+    return HandoffRow(
+        what=sentence_case(step.what.label),
+        icon=_HANDOFF_ICONS[step.what],
+        at=step.at,
+        person=name_of(step.person) if step.person else "",
+        detail=": ".join(filter(None, detail)),
+        handoff_id=step.handoff.pk,
+    )

@@ -1,0 +1,80 @@
+"""Changes of stage across all contacts, and how far the judgement is behind the facts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Min, Q, QuerySet
+from django.db.models.functions import TruncWeek
+from django.utils import timezone
+
+from contacts.models import Due
+from scoring.models import Transition
+
+# The latest recorded ones; among them the latest in event time are shown.
+_WINDOW = 200
+_WAITING_CAP = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class WeeklyEntries:
+    """How often each stage was entered in each week: labels (the Monday) and, for each stage key, a count for each."""
+
+    labels: tuple[str, ...]
+    counts: dict[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """What the judgement has not seen yet.
+
+    ``waiting`` counts due rows up to a cap (``more`` beyond it), ``oldest`` is since when the first one waits,
+    ``quarantined`` how many contacts could not be judged.
+    """
+
+    waiting: int
+    more: bool
+    oldest: datetime | None
+    quarantined: int
+
+
+def entries_by_week(*, now: datetime, weeks: int, stages: Sequence[str]) -> WeeklyEntries:
+    """Count entries by week (Monday to Sunday, current zone) and stage, the present week last; one query."""
+    local = timezone.localtime(now)
+    monday = (local - timedelta(days=local.weekday())).replace(hour=0, minute=0, second=0, microsecond=0)
+    starts = [monday - timedelta(weeks=weeks - 1 - index) for index in range(weeks)]
+    rows = (
+        Transition.objects.filter(superseded_at=None, effective_at__gte=starts[0], effective_at__lte=now)
+        .annotate(week=TruncWeek("effective_at"))
+        .values_list("week", "to_stage")
+        .annotate(times=Count("pk"))
+        .order_by()
+    )
+    found = {(timezone.localtime(week).date(), stage): times for week, stage, times in rows}
+    return WeeklyEntries(
+        labels=tuple(f"{start.day} {start:%b}" for start in starts),
+        counts={key: tuple(found.get((start.date(), key), 0) for start in starts) for key in stages},
+    )
+
+
+def recent_moves(*, limit: int) -> list[Transition]:
+    """Return the latest changes of stage, newest first, with contact, cause and definition loaded; two queries.
+
+    First judgements at the weakest stage are no news and are left out.
+    """
+    latest = Transition.objects.filter(superseded_at=None).exclude(from_stage="").order_by("-pk")
+    keys = latest.values_list("pk", "effective_at")[:_WINDOW]
+    newest = sorted(keys, key=lambda row: (row[1], row[0]), reverse=True)[:limit]
+    loaded: QuerySet[Transition] = Transition.objects.select_related("contact", "cause_event__kind", "definition")
+    rows = loaded.in_bulk([key for key, _ in newest])
+    return [rows[key] for key, _ in newest if key in rows]
+
+
+def freshness() -> Freshness:
+    """Return how far the judgement is behind; two queries."""
+    waiting = Due.objects.filter(quarantined_at=None).order_by().values("pk")[: _WAITING_CAP + 1].count()
+    figures = Due.objects.aggregate(
+        oldest=Min("queued_at", filter=Q(quarantined_at=None)),
+        quarantined=Count("contact", filter=Q(quarantined_at__isnull=False), distinct=True),
+    )
+    return Freshness(min(waiting, _WAITING_CAP), waiting > _WAITING_CAP, figures["oldest"], figures["quarantined"])
