@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
+from django.db.models import Case, When
+
 from scoring.definition import DefinitionDocument, read_document
 from scoring.engine import UNKNOWN_PAST, Compiled, KindFacts, compile_definition
+from scoring.enums import DefinitionState
 from scoring.matching import load_kinds
 from scoring.models import Definition, Publication
 from scoring.moments import to_micros
@@ -28,6 +31,24 @@ def published_definition() -> tuple[Definition, DefinitionDocument]:
     """
     latest = Publication.objects.filter(retracted_at=None).select_related("definition").latest("effective_at")
     return latest.definition, definition_document(latest.definition)
+
+
+def find_definition(name: str) -> Definition:
+    """The definition that ``key`` or ``key@version`` names; a key alone means its latest version that is no draft.
+
+    Where all versions are drafts, the latest of them.
+
+    Raises:
+        Definition.DoesNotExist: with a sentence that names what was asked for.
+    """
+    key, _, version = name.partition("@")
+    rows = Definition.objects.filter(key=key)
+    if version:
+        rows = rows.filter(version=int(version)) if version.isdecimal() and len(version) < 10 else rows.none()
+    found = rows.order_by(Case(When(state=DefinitionState.DRAFT, then=1), default=0), "-version").first()
+    if found is None:
+        raise Definition.DoesNotExist(f"There is no definition {name!r}.")
+    return found
 
 
 def definition_document(row: Definition) -> DefinitionDocument:
