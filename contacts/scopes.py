@@ -1,17 +1,20 @@
 """What a caller of the API may do: a source has its scopes, a person those of their roles."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import User
 from rest_framework.exceptions import NotAuthenticated, PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from contacts.enums import Scope
 from contacts.models import Source
 from contacts.permissions import scopes_of
+
+if TYPE_CHECKING:
+    # At run time REST framework's views import this module while they are still being imported themselves.
+    from rest_framework.views import APIView
 
 
 def source_of(request: Request) -> Source | None:
@@ -21,7 +24,7 @@ def source_of(request: Request) -> Source | None:
 
 def person_of(request: Request) -> User | None:
     """Return the person who calls (by session or personal token), None when it is a source or nobody."""
-    return cast("User", request.user) if request.user.is_authenticated else None
+    return request.user if request.user.is_authenticated else None
 
 
 def scopes_of_request(request: Request) -> frozenset[str]:
@@ -51,7 +54,7 @@ class HasScope(BasePermission):
     An action of a view set may be named instead of a method and goes before it. What is not named is for nobody.
     """
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
+    def has_permission(self, request: Request, view: "APIView") -> bool:
         """Answer, or raise what `check_scope` raises."""
         scopes: Mapping[str, Scope] = getattr(view, "scopes", {})
         method = "GET" if request.method in {"HEAD", "OPTIONS"} else str(request.method)
@@ -64,6 +67,6 @@ class HasScope(BasePermission):
         # A method that the view does not have is a 405; REST framework finds that out after asking here.
         return not hasattr(view, method.lower())
 
-    def has_object_permission(self, request: Request, view: APIView, obj: Any) -> bool:
+    def has_object_permission(self, request: Request, view: "APIView", obj: Any) -> bool:
         """Answer yes: rules about single rows are the services' (contacts/permissions.py)."""
         return True

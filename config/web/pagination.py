@@ -52,8 +52,14 @@ class KeysetPagination(BasePagination):
         self._next: str | None = None
         if len(rows) > size:
             rows.pop()
-            self._next = replace_query_param(request.build_absolute_uri(), CURSOR, _make_cursor(rows[-1], names))
+            self._next = replace_query_param(request.build_absolute_uri(), CURSOR, self.cursor_at(rows[-1], names))
         return rows
+
+    @staticmethod
+    def cursor_at(row: Any, names: Sequence[str]) -> str:
+        """Return the cursor of the position right after ``row``."""
+        values = [value if isinstance(value := getattr(row, name), int) else str(value) for name in names]
+        return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
 
     def get_paginated_response(self, data: Any) -> Response:
         """Return the page's answer."""
@@ -105,11 +111,6 @@ def _beyond(ordering: Sequence[str], names: Sequence[str], values: Sequence[Any]
         return (LessThan if descending else GreaterThan)(F(names[0]), values[0])
     comparison = TupleLessThan if descending else TupleGreaterThan
     return comparison(Tuple(*(F(name) for name in names)), tuple(values))
-
-
-def _make_cursor(row: Any, names: Sequence[str]) -> str:
-    values = [value if isinstance(value := getattr(row, name), int) else str(value) for name in names]
-    return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
 
 
 def _read_cursor(cursor: str, model: type[Model], names: Sequence[str]) -> list[Any]:

@@ -14,7 +14,7 @@ from tests.scoring.worlds import default_document
 
 def changed(path: list[Any], value: object) -> dict[str, Any]:
     """The default definition with one value replaced."""
-    data = json.loads(json.dumps(to_builtins(default_document())))
+    data: dict[str, Any] = json.loads(json.dumps(to_builtins(default_document())))
     place: Any = data
     for key in path[:-1]:
         place = place[key]

@@ -1,0 +1,1 @@
+"""The REST API of the judgement: why, transitions, definitions."""

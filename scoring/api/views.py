@@ -1,0 +1,206 @@
+"""Judgements over HTTP, read only: the same services as the pages."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import django_filters
+from django.db.models import CharField, F, QuerySet, Value
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import Concat
+from django.http import Http404
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import generics
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+from rest_framework.views import APIView
+
+from config.web.errors import ApiError
+from config.web.filtering import StrictFilterBackend, check_parameters
+from config.web.pagination import CURSOR, KeysetPagination
+from contacts.enums import Scope
+from contacts.models import Contact
+from contacts.scopes import HasScope
+from scoring.api.serializers import DefinitionSerializer, TransitionSerializer, WhySerializer
+from scoring.enums import DefinitionState
+from scoring.models import Definition, Transition
+from scoring.selectors import published_definition
+from scoring.services.explain import explain_contact
+
+_EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+
+
+class WhyView(APIView):
+    """Why a contact stands where it stands."""
+
+    permission_classes = (HasScope,)
+    scopes: Mapping[str, Scope] = {"GET": Scope.CONTACTS_READ}
+
+    @extend_schema(
+        operation_id="contacts_why",
+        parameters=[
+            OpenApiParameter("at", str, description="Moment, ISO 8601; now when left out."),
+            OpenApiParameter(
+                "definition",
+                str,
+                description="A definition's key, or key@version: judged as if it had always been in force.",
+            ),
+        ],
+        responses=WhySerializer,
+    )
+    def get(self, request: Request, contact_id: int) -> Response:
+        """Explain the contact's stage: sentence, ledger, criteria, what is missing and what comes next."""
+        check_parameters(request, ("at", "definition"))
+        at = _moment(request.query_params.get("at"))
+        definition = _definition(request.query_params.get("definition"))
+        try:
+            return Response(explain_contact(contact_id=contact_id, at=at, definition=definition))
+        except Contact.DoesNotExist:
+            raise Http404 from None
+
+
+def _moment(text: str | None) -> datetime:
+    if text is None:
+        return timezone.now()
+    # A plus sign in an address arrives as a space.
+    try:
+        moment = parse_datetime(text.replace(" ", "+") if "T" in text else text)
+    except ValueError:
+        moment = None
+    if moment is not None and moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    if moment is None or not _EARLIEST <= moment <= _LATEST:
+        message = "A moment in ISO 8601 from 1970 to 2200, such as 2026-09-01T12:00:00Z."
+        raise ApiError(400, "invalid", f"at: {message}", {"at": message})
+    return moment
+
+
+def _definition(name: str | None) -> Definition | None:
+    if name is None:
+        return None
+    key, _, version = name.partition("@")
+    rows = Definition.objects.filter(key=key)
+    if version:
+        rows = rows.filter(version=int(version) if version.isascii() and version.isdigit() and len(version) < 9 else -1)
+    row = rows.order_by("-version").first()
+    if row is None:
+        message = f"There is no definition {name!r}."
+        raise ApiError(400, "invalid", f"definition: {message}", {"definition": message})
+    return row
+
+
+def _transitions() -> "QuerySet[Transition]":
+    version = Concat(F("definition__key"), Value("@"), F("definition__version"), output_field=CharField())
+    return Transition.objects.annotate(definition_version=version)
+
+
+class ContactTransitionsView(generics.ListAPIView[Transition]):
+    """Every stage one contact held, oldest first, corrected ones included."""
+
+    serializer_class = TransitionSerializer
+    permission_classes = (HasScope,)
+    scopes: Mapping[str, Scope] = {"GET": Scope.CONTACTS_READ}
+    filter_backends = (StrictFilterBackend,)
+    pagination_class = KeysetPagination
+    ordering = ("effective_at", "id")
+
+    def get_queryset(self) -> "QuerySet[Transition]":
+        """The contact's transitions, or 404."""
+        if getattr(self, "swagger_fake_view", False):
+            return Transition.objects.none()
+        contact_id = self.kwargs["contact_id"]
+        if not Contact.objects.filter(pk=contact_id).exists():
+            raise Http404
+        return _transitions().filter(contact_id=contact_id)
+
+
+class FeedPagination(KeysetPagination):
+    """A feed's page: also ``cursor``, from which to go on later when ``next`` is null."""
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: APIView | None = None) -> list[Any]:
+        """Return one page and remember where it ended."""
+        rows = super().paginate_queryset(queryset, request, view)
+        names = [name.lstrip("-") for name in getattr(view, "ordering", self.default_ordering)]
+        self._cursor = self.cursor_at(rows[-1], names) if rows else request.query_params.get(CURSOR)
+        return rows
+
+    def get_paginated_response(self, data: Any) -> Response:
+        """Return the page's answer."""
+        response = super().get_paginated_response(data)
+        response.data["cursor"] = self._cursor
+        return response
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Describe the page's answer for OpenAPI."""
+        described = super().get_paginated_response_schema(schema)
+        described["properties"]["cursor"] = {
+            "type": "string",
+            "nullable": True,
+            "description": "Position after the last row: pass it as `cursor` later to go on without loss.",
+        }
+        return described
+
+
+class TransitionFeedView(generics.ListAPIView[Transition]):
+    """All transitions in commit order, newest last.
+
+    Ordered by (transaction id, id) and showing only rows of transactions below the oldest one still running,
+    so that a row never appears behind a cursor that has passed it.
+    """
+
+    serializer_class = TransitionSerializer
+    permission_classes = (HasScope,)
+    scopes: Mapping[str, Scope] = {"GET": Scope.CONTACTS_READ}
+    filter_backends = (StrictFilterBackend,)
+    pagination_class = FeedPagination
+    ordering = ("xid", "id")
+
+    def get_queryset(self) -> "QuerySet[Transition]":
+        """Every transition that no running transaction can precede any more."""
+        oldest_running = RawSQL("pg_snapshot_xmin(pg_current_snapshot())::text::bigint", ())
+        return _transitions().filter(xid__lt=oldest_running)
+
+
+class DefinitionFilters(django_filters.FilterSet):  # type: ignore[misc]  # django-filter ships no types
+    """Filters of ``/definitions/``."""
+
+    key = django_filters.CharFilter()
+    state = django_filters.ChoiceFilter(choices=DefinitionState.choices)
+
+    class Meta:
+        model = Definition
+        fields = ()
+
+
+class _NamesTheOneInForce(generics.GenericAPIView[Definition]):
+    """What list and detail share."""
+
+    serializer_class = DefinitionSerializer
+    permission_classes = (HasScope,)
+    scopes: Mapping[str, Scope] = {"GET": Scope.DEFINITIONS_READ}
+    queryset = Definition.objects.all()
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        """Tell the serializer which version is in force."""
+        return {**super().get_serializer_context(), "in_force": published_definition()[0].pk}
+
+
+class DefinitionListView(_NamesTheOneInForce, generics.ListAPIView[Definition]):
+    """All versions of all definitions, newest first."""
+
+    filter_backends = (StrictFilterBackend,)
+    filterset_class = DefinitionFilters
+    pagination_class = KeysetPagination
+    ordering = ("-id",)
+
+
+class DefinitionDetailView(_NamesTheOneInForce, generics.RetrieveAPIView[Definition]):
+    """One version of a definition with its document."""
+
+    def get_serializer(self, *args: Any, **kwargs: Any) -> BaseSerializer[Definition]:
+        """The list's serializer, after refusing parameters that this endpoint does not have."""
+        check_parameters(self.request)
+        return super().get_serializer(*args, **kwargs)
