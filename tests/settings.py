@@ -12,3 +12,5 @@ ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 ACCOUNT_RATE_LIMITS = False
 # Live-server threads would otherwise keep connections that block dropping the test database.
 DATABASES["default"]["CONN_MAX_AGE"] = 0  # noqa: F405
+# WhiteNoise warns of a folder that only collectstatic would make.
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # noqa: F405

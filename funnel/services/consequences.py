@@ -33,7 +33,7 @@ CUSTOMER = "customer"
 WINDOW = 4
 
 _OPEN = Exists(Handoff.objects.filter(contact=OuterRef("contact"), state__in=OPEN_STATES))
-# A return or win that has not been judged yet: until it has, the standing still shows what it took away, and offering on
+# A return or win that is not judged yet: until it is, the standing still shows what it took away, and offering on
 # that would open the same handoff again.
 _UNJUDGED = Exists(
     Handoff.objects.filter(

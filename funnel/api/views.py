@@ -1,0 +1,151 @@
+"""Handoffs over HTTP: the same services as the pages, one call each."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.http import Http404
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework import mixins
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer, Serializer
+from rest_framework.viewsets import GenericViewSet
+
+from config.web.errors import ApiError
+from config.web.filtering import StrictFilterBackend, check_parameters
+from config.web.pagination import KeysetPagination
+from contacts.enums import Scope
+from contacts.models import Contact
+from contacts.scopes import HasScope, person_of
+from funnel.api.filters import HandoffFilters
+from funnel.api.serializers import ErrorSerializer, HandoffSerializer, ReturnSerializer, WinSerializer
+from funnel.errors import HandoffConflict, HandoffTaken
+from funnel.models import Handoff
+from funnel.selectors.handoffs import all_handoffs
+from funnel.services.handoffs import accept_handoff, claim_handoff, return_handoff, win_handoff
+from scoring.selectors import stage_labels
+
+_ORDERINGS: Mapping[str, tuple[str, str]] = {
+    "offered_at": ("offered_at", "id"),
+    "-offered_at": ("-offered_at", "-id"),
+}
+_ORDERING = OpenApiParameter(
+    "ordering", enum=list(_ORDERINGS), default="-offered_at", description="By when it was offered."
+)
+
+
+class HandoffReads(GenericViewSet[Handoff]):
+    """What every endpoint that answers handoffs shares."""
+
+    permission_classes = (HasScope,)
+    scopes: Mapping[str, Scope] = {"GET": Scope.HANDOFFS_READ}
+    serializer_class: type[BaseSerializer[Any]] = HandoffSerializer
+    pagination_class = KeysetPagination
+    filter_backends = (StrictFilterBackend,)
+    filterset_class = HandoffFilters
+    extra_parameters = ("ordering",)
+
+    @property
+    def ordering(self) -> tuple[str, str]:
+        """The key of the pages, by ``?ordering=``."""
+        given = self.request.query_params.get("ordering", "-offered_at")
+        if given not in _ORDERINGS:
+            known = ", ".join(_ORDERINGS)
+            raise ApiError(400, "invalid", f"ordering: One of {known}.", {"ordering": f"One of {known}."})
+        return _ORDERINGS[given]
+
+    def get_queryset(self) -> "QuerySet[Handoff]":
+        """Handoffs with everything that their JSON names."""
+        return all_handoffs()
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        """The context with the stages' labels, read once."""
+        return {**super().get_serializer_context(), "stage_labels": stage_labels()}
+
+
+@extend_schema_view(
+    list=extend_schema(summary="List handoffs", parameters=[_ORDERING]),
+    retrieve=extend_schema(summary="One handoff"),
+)
+class HandoffViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, HandoffReads):
+    """Handoffs, and the moves that people make with them.
+
+    The moves need a person (session or personal token) whose role allows them; a source's key may only read.
+    """
+
+    scopes = {"GET": Scope.HANDOFFS_READ, "POST": Scope.HANDOFFS_WRITE}
+
+    @extend_schema(
+        summary="Claim", request=None, responses={200: HandoffSerializer, 403: ErrorSerializer, 409: ErrorSerializer}
+    )
+    @action(detail=True, methods=["post"])
+    def claim(self, request: Request, pk: int) -> Response:
+        """Make the caller its rep and the contact's owner.
+
+        409 ``already_claimed`` names the winner; 409 ``not_claimable``: the contact left the stages handed to Sales.
+        """
+        return self._make(claim_handoff, pk)
+
+    @extend_schema(
+        summary="Accept", request=None, responses={200: HandoffSerializer, 403: ErrorSerializer, 409: ErrorSerializer}
+    )
+    @action(detail=True, methods=["post"])
+    def accept(self, request: Request, pk: int) -> Response:
+        """Say that its rep is in conversation. 409 ``wrong_state`` unless it is claimed."""
+        return self._make(accept_handoff, pk)
+
+    @extend_schema(
+        summary="Return",
+        request=ReturnSerializer,
+        responses={200: HandoffSerializer, 400: ErrorSerializer, 403: ErrorSerializer, 409: ErrorSerializer},
+    )
+    @action(detail=True, methods=["post"], url_path="return", url_name="return")
+    def give_back(self, request: Request, pk: int) -> Response:
+        """Hand the contact back to Marketing with a reason. 409 ``wrong_state`` unless claimed or accepted."""
+        return self._make(return_handoff, pk, **self._body(ReturnSerializer))
+
+    @extend_schema(
+        summary="Win",
+        request=WinSerializer,
+        responses={200: HandoffSerializer, 400: ErrorSerializer, 403: ErrorSerializer, 409: ErrorSerializer},
+    )
+    @action(detail=True, methods=["post"])
+    def win(self, request: Request, pk: int) -> Response:
+        """Close it as won; the contact becomes a customer with the next judgement. 409 ``wrong_state`` as above."""
+        return self._make(win_handoff, pk, **self._body(WinSerializer))
+
+    def _body(self, serializer_class: type[Serializer[Any]]) -> dict[str, Any]:
+        serializer = serializer_class(data=self.request.data)
+        serializer.is_valid(raise_exception=True)
+        validated: dict[str, Any] = serializer.validated_data
+        return validated
+
+    def _make(self, service: Callable[..., Handoff], pk: int, **given: Any) -> Response:
+        """Call the move's service as the person who asks, and answer the handoff or the conflict."""
+        check_parameters(self.request)
+        by: User | None = person_of(self.request)
+        if by is None:
+            message = "Only a person works handoffs: use a personal token or a session."
+            raise ApiError(403, "person_required", message)
+        try:
+            handoff = service(handoff_id=pk, by=by, now=timezone.now(), **given)
+        except HandoffConflict as conflict:
+            fields = {"claimed_by": conflict.winner} if isinstance(conflict, HandoffTaken) else {}
+            raise ApiError(409, conflict.code, conflict.message, fields) from conflict
+        return Response(self.get_serializer(handoff).data)
+
+
+@extend_schema_view(list=extend_schema(summary="Handoffs of a contact", parameters=[_ORDERING]))
+class ContactHandoffViewSet(mixins.ListModelMixin, HandoffReads):
+    """The handoffs of one contact."""
+
+    def get_queryset(self) -> "QuerySet[Handoff]":
+        """Only this contact's; 404 where there is no such contact."""
+        contact_id = self.kwargs["contact_id"]
+        if not Contact.objects.filter(pk=contact_id).exists():
+            raise Http404
+        return super().get_queryset().filter(contact_id=contact_id)

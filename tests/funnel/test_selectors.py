@@ -1,0 +1,214 @@
+"""What the queue, "mine", a handoff's page, the health figures and the journey show; at a fixed number of queries."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from contacts.enums import Role
+from contacts.models import Contact
+from funnel.models import Handoff
+from funnel.selectors.detail import handoff_detail
+from funnel.selectors.health import handoff_health
+from funnel.selectors.journey import HandoffStep, StageStep, contact_journey
+from funnel.selectors.queue import HandoffCard, mine, queue
+from funnel.services.handoffs import accept_handoff, return_handoff, win_handoff
+from tests.funnel.conftest import World
+
+
+def queries(read: Callable[[], object]) -> int:
+    read()
+    with CaptureQueriesContext(connection) as captured:
+        read()
+    return len(captured)
+
+
+def emails(cards: tuple[HandoffCard, ...]) -> list[str]:
+    return [card.contact.email for card in cards]
+
+
+def test_the_queue_shows_who_waits_longest_first_page_by_page(world: World) -> None:
+    rep = world.person()
+    for number in range(5):
+        world.offer(f"person{number}@acme.example")
+        world.later(minutes=number % 2)
+    world.claimed(rep, "claimed@acme.example")
+
+    first = queue(user=rep, limit=2)
+    assert emails(first.cards) == ["person0@acme.example", "person1@acme.example"]
+    assert first.waiting == 5
+    second = queue(user=rep, after=first.next, limit=2)
+    third = queue(user=rep, after=second.next, limit=2)
+    assert emails(second.cards + third.cards) == [f"person{number}@acme.example" for number in (2, 3, 4)]
+    assert third.next is None
+
+
+def test_a_page_of_the_queue_goes_on_after_a_row_that_was_claimed_meanwhile(world: World) -> None:
+    rep = world.person()
+    for number in range(3):
+        world.offer(f"person{number}@acme.example")
+        world.later(minutes=1)
+    first = queue(user=rep, limit=1)
+    Handoff.objects.filter(pk=first.next).update(state="claimed", claimed_by=rep, claimed_at=world.now)
+
+    assert emails(queue(user=rep, after=first.next).cards) == ["person1@acme.example", "person2@acme.example"]
+
+
+def test_a_card_says_the_last_words_the_open_questions_and_what_one_may_do(world: World) -> None:
+    offer = world.offer()
+    world.later(minutes=5)
+    world.happens("ann@acme.example", "pricing_requested", traits={"means": "yes"})
+    world.later(minutes=5)
+    world.happens("ann@acme.example", "email_sent")
+    world.settle()
+
+    (card,) = queue(user=world.person()).cards
+    assert card.handoff == offer
+    assert card.last_words is not None
+    assert card.last_words.kind.name == "pricing_requested", "what we sent is not their word"
+    assert [gate.key for gate in card.questions] == ["authority"]
+    assert [move.name for move in card.moves] == ["claim"]
+    (card,) = queue(user=world.person(Role.MARKETER, "Mira Marketer")).cards
+    assert card.moves == ()
+
+
+def test_mine_is_grouped_by_state_and_nobody_elses(world: World) -> None:
+    rep, other = world.person(name="Rhea Rep"), world.person(name="Ravi Rep")
+    world.claimed(rep, "claimed@acme.example")
+    world.claimed(other, "other@acme.example")
+    accept_handoff(handoff_id=world.claimed(rep, "accepted@acme.example").pk, by=rep, now=world.now)
+    win_handoff(handoff_id=world.claimed(rep, "won@acme.example").pk, by=rep, note="Signed.", now=world.now)
+    world.offer("offered@acme.example")
+
+    own = mine(user=rep)
+    assert emails(own.claimed) == ["claimed@acme.example"]
+    assert emails(own.accepted) == ["accepted@acme.example"]
+    assert emails(own.closed) == ["won@acme.example"]
+    assert [move.name for move in own.claimed[0].moves] == ["accept", "return", "win"]
+    assert [move.name for move in own.accepted[0].moves] == ["return", "win"]
+    assert own.closed[0].moves == ()
+
+
+def test_queue_and_mine_take_the_same_number_of_queries_for_one_and_for_three(world: World) -> None:
+    rep = world.person()
+    counts: list[tuple[int, int]] = []
+    for number in range(3):
+        world.offer(f"offered{number}@acme.example")
+        world.claimed(rep, f"claimed{number}@acme.example")
+        if number != 1:
+            counts.append((queries(lambda: queue(user=rep)), queries(lambda: mine(user=rep))))
+    assert counts[0] == counts[1]
+    assert max(counts[0]) <= 5
+
+
+def test_the_page_of_a_handoff(world: World) -> None:
+    rep = world.person()
+    first = world.claimed(rep)
+    return_handoff(handoff_id=first.pk, by=rep, reason="no_response", now=world.later(minutes=1))
+    world.settle()
+    world.later(days=3)
+    world.happens("ann@acme.example", "page_viewed")
+    world.happens("ann@acme.example", "demo_requested")
+    world.settle()
+    second = Handoff.objects.exclude(pk=first.pk).get()
+
+    detail = handoff_detail(handoff_id=second.pk, user=rep)
+    assert detail.handoff == second
+    assert detail.others == (first,)
+    assert detail.stage.label == "Sales prospect"
+    assert detail.stage.calls_to_action
+    assert [event.kind.name for event in detail.log] == [
+        "demo_requested",
+        "handoff_returned",
+        "handoff_claimed",
+        "demo_requested",
+    ]
+    before = queries(lambda: handoff_detail(handoff_id=second.pk, user=rep))
+    for _ in range(3):
+        world.later(hours=1)
+        world.happens("ann@acme.example", "pricing_requested")
+    assert queries(lambda: handoff_detail(handoff_id=second.pk, user=rep)) == before
+
+
+def test_health_counts_the_period_and_names_the_top_reasons(world: World) -> None:
+    rep = world.person()
+    for number, reason in enumerate(["no_response", "no_response", "bad_data"]):
+        handoff = world.claimed(rep, f"returned{number}@acme.example")
+        return_handoff(handoff_id=handoff.pk, by=rep, reason=reason, now=world.now)
+    win_handoff(handoff_id=world.claimed(rep, "won@acme.example").pk, by=rep, note="Signed.", now=world.now)
+    world.claimed(rep, "claimed@acme.example")
+    waiting = world.offer("offered@acme.example")
+
+    health = handoff_health(now=world.now)
+    assert (health.waiting, health.oldest_waiting, health.in_hand) == (1, waiting.offered_at, 1)
+    assert (health.offered, health.claimed, health.won, health.returned, health.withdrawn) == (6, 5, 1, 3, 0)
+    assert health.reasons == (("No response", "no_response", 2), ("Bad data", "bad_data", 1))
+
+    later = handoff_health(now=world.now + timedelta(days=31))
+    assert (later.waiting, later.in_hand) == (1, 1), "what is open counts however old it is"
+    assert (later.offered, later.claimed, later.won, later.returned, later.reasons) == (0, 0, 0, 0, ())
+    assert queries(lambda: handoff_health(now=world.now)) == 2
+
+
+def story(contact: Contact) -> list[str]:
+    return [
+        step.transition.to_stage if isinstance(step, StageStep) else f"({step.what})"
+        for step in contact_journey(contact_id=contact.pk).steps
+    ]
+
+
+def test_a_journey_tells_stages_and_handoffs_in_time_order(world: World) -> None:
+    rep = world.person()
+    contact = world.happens("ann@acme.example", "page_viewed", at=world.now - timedelta(days=9))
+    world.happens("ann@acme.example", "newsletter_subscribed", at=world.now - timedelta(days=5))
+    handoff = world.claimed(rep)
+    accept_handoff(handoff_id=handoff.pk, by=rep, now=world.later(hours=1))
+    win_handoff(handoff_id=handoff.pk, by=rep, note="Signed.", now=world.later(days=2))
+    world.settle()
+
+    assert story(contact) == [
+        "audience",
+        "lead",
+        "sales_prospect",
+        "(offered)",
+        "(claimed)",
+        "(accepted)",
+        "customer",
+        "(won)",
+    ]
+    steps = contact_journey(contact_id=contact.pk).steps
+    stages = [step for step in steps if isinstance(step, StageStep)]
+    assert [step.until for step in stages] == [step.at for step in stages[1:]] + [None]
+    assert [step.person for step in steps if isinstance(step, HandoffStep)] == [None, rep, rep, rep]
+
+
+def test_a_journey_shows_corrections_and_gives_them_no_time(world: World) -> None:
+    contact = world.happens("ann@acme.example", "newsletter_subscribed")
+    world.settle()
+    world.happens("ann@acme.example", "page_viewed", at=world.now - timedelta(days=9))
+    world.settle()
+
+    steps = [step for step in contact_journey(contact_id=contact.pk).steps if isinstance(step, StageStep)]
+    held = [(step.transition.to_stage, step.until) for step in steps if not step.corrected]
+    assert held == [("audience", steps[-1].at), ("lead", None)]
+    assert all(step.until is None for step in steps if step.corrected)
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+def test_a_long_journey_keeps_its_newest_steps_and_says_so(world: World, limit: int) -> None:
+    contact = world.happens("ann@acme.example", "page_viewed", at=world.now - timedelta(days=9))
+    world.happens("ann@acme.example", "newsletter_subscribed", at=world.now - timedelta(days=5))
+    world.prospect()
+
+    journey = contact_journey(contact_id=contact.pk, limit=limit)
+    stages = [step.transition.to_stage for step in journey.steps if isinstance(step, StageStep)]
+    assert stages == ["audience", "lead", "sales_prospect"][-limit:]
+    assert journey.truncated
+    assert not contact_journey(contact_id=contact.pk).truncated
+
+
+def test_a_journey_takes_two_queries(world: World) -> None:
+    contact = world.prospect()
+    assert queries(lambda: contact_journey(contact_id=contact.pk)) == 2
