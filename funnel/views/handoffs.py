@@ -193,7 +193,7 @@ def _evidence(row: Handoff) -> dict[str, Any]:
     lines: list[LedgerLine] = [ledger_line(line) for line in evidence.get("lines", [])]
     return {
         "sentence": evidence.get("sentence", ""),
-        "evidence_version": evidence.get("definition", ""),
+        "evidence_version": evidence.get("definition", "").replace("@", " v"),
         "lines": lines,
         "lines_total": sum(line.total for line in lines),
         "engagement": round(evidence.get("engagement", 0) * 1_000),

@@ -97,6 +97,7 @@ def why(request: HttpRequest, contact_id: int) -> HttpResponse:
         "header": header,
         "tabs": contact_tabs(contact_id, "Why"),
         "why": explained,
+        "version": explained["definition"].replace("@", " v"),
         "at": at,
         "past": at != now,
         "date": day.isoformat() if day else "",
