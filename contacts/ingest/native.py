@@ -163,18 +163,19 @@ def read_names(contact: dict[str, Any], field: str, warn: Warn) -> dict[str, Any
         Refused: ``illegal_identifier`` where none remains, ``invalid_email``, ``unknown_contact``.
     """
     names: dict[str, Any] = {}
+    prefix = f"{field}." if field else ""
     if contact.get("id") is not None:
-        names["id"] = contact_id(contact["id"], f"{field}.id")
+        names["id"] = contact_id(contact["id"], f"{prefix}id")
     email = contact.get("email")
     illegal: Refused | None = None
     if email is not None:
-        names["email"] = normalise_email(email, f"{field}.email")
+        names["email"] = normalise_email(email, f"{prefix}email")
     for name in ("external_id", "anonymous_id"):
         value = contact.get(name)
         if value is None:
             continue
         try:
-            names[name] = normalise_identifier(value, f"{field}.{name}")
+            names[name] = normalise_identifier(value, prefix + name)
         except Refused as refused:
             if refused.code != "illegal_identifier":
                 raise

@@ -32,7 +32,7 @@ def clean_traits(traits: Mapping[str, Any], field: str = "traits") -> dict[str, 
     """
     cleaned: dict[str, Any] = {}
     for name, value in traits.items():
-        where = f"{field}.{name}"
+        where = f"{field}.{name}" if field else name
         if name in READ_ONLY:
             raise Refused("read_only", where, f"“{name}” cannot be set from outside.")
         if name in TEXT_COLUMNS:
@@ -86,20 +86,21 @@ def clean_company(value: Any, field: str) -> dict[str, Any] | None:
     if not isinstance(value, dict):
         raise Refused("invalid_type", field, "A company is an object or its name.")
     company: dict[str, Any] = {}
+    prefix = f"{field}." if field else ""
     for name, longest in COMPANY_TEXTS.items():
         if name in value:
-            text = clean_text(value[name], f"{field}.{name}", longest)
+            text = clean_text(value[name], prefix + name, longest)
             if text != "" and not (text is None and name == "name"):
                 company[name] = text
     domain = value.get("domain")
     if domain is not None and domain != "":
         if not isinstance(domain, str):
-            raise Refused("invalid_type", f"{field}.domain", "A domain is a text.")
+            raise Refused("invalid_type", f"{prefix}domain", "A domain is a text.")
         bare = normalise_domain(domain)
         if bare:
             company["domain"] = bare
     if "employees" in value:
-        employees = clean_employees(value["employees"], f"{field}.employees")
+        employees = clean_employees(value["employees"], f"{prefix}employees")
         if employees != "":
             company["employees"] = employees
     return company

@@ -118,7 +118,9 @@ class _Known(msgspec.Struct):
     domain: str | None
 
 
-class _Change(msgspec.Struct):
+class CompanyRow(msgspec.Struct):
+    """One attribute of a company took a value. ``value`` None clears it."""
+
     company_id: int
     name: str
     value: Any
@@ -168,7 +170,7 @@ def record_companies(
     existing = sorted({change.company_id for change in changes} | directory.domains.keys() | directory.names.keys())
     if not existing:
         return outcome
-    cursor.execute(LOCK_COMPANIES, [existing])
+    lock_companies(cursor, company_ids=existing)
     if directory.domains:
         rows = [{"id": company_id, "domain": domain} for company_id, domain in directory.domains.items()]
         cursor.execute(SET_DOMAINS, [received_at, as_json(rows)])
@@ -178,15 +180,27 @@ def record_companies(
         rows = [{"id": company_id, "normalised_name": name} for company_id, name in directory.names.items()]
         cursor.execute(SET_NORMALISED_NAMES, [as_json(rows)])
     if changes:
-        payload = as_json(changes)
-        cursor.execute(INSERT_CHANGES, [received_at, source.pk, payload])
-        cursor.execute(FIND_REAL_CHANGES, [payload])
-        for company_id, since, renamed in cursor.fetchall():
-            outcome.changed[company_id] = since
-            if renamed:
-                outcome.renamed.append(company_id)
-        cursor.execute(UPDATE_COMPANIES, [received_at, payload, list(outcome.changed)])
+        append_changes(cursor, source=source, changes=changes, received_at=received_at, outcome=outcome)
     return outcome
+
+
+def lock_companies(cursor: CursorWrapper, *, company_ids: Sequence[int]) -> None:
+    """Wait for others who change these companies; in id order, ahead of any lock on contacts."""
+    cursor.execute(LOCK_COMPANIES, [list(company_ids)])
+
+
+def append_changes(
+    cursor: CursorWrapper, *, source: Source, changes: Sequence[CompanyRow], received_at: datetime, outcome: Companies
+) -> None:
+    """Append to the history of locked companies and bring their columns in step. Three statements."""
+    payload = as_json(changes)
+    cursor.execute(INSERT_CHANGES, [received_at, source.pk, payload])
+    cursor.execute(FIND_REAL_CHANGES, [payload])
+    for company_id, since, renamed in cursor.fetchall():
+        outcome.changed[company_id] = since
+        if renamed:
+            outcome.renamed.append(company_id)
+    cursor.execute(UPDATE_COMPANIES, [received_at, payload, list(outcome.changed)])
 
 
 def _look_up(cursor: CursorWrapper, calls: Iterable[CompanyCall]) -> _Directory:
@@ -264,10 +278,10 @@ def _write_new(
         raise Raced
 
 
-def _changes_of(calls: Iterable[CompanyCall], directory: _Directory, *, public: bool) -> list[_Change]:
+def _changes_of(calls: Iterable[CompanyCall], directory: _Directory, *, public: bool) -> list[CompanyRow]:
     new = {company.id for company in directory.created} | directory.names.keys()
     return [
-        _Change(call.company_id, name, call.given[name], call.item.event.occurred_at, call.item.dedupe_id)
+        CompanyRow(call.company_id, name, call.given[name], call.item.event.occurred_at, call.item.dedupe_id)
         for call in calls
         for name in ATTRIBUTES
         if name in call.given and (not public or (name == "name" and call.company_id in new))

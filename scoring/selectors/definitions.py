@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from django.db.models import Case, When
 
+from contacts.registry import DefinitionInForce
 from scoring.definition import DefinitionDocument, read_document
 from scoring.engine import UNKNOWN_PAST, Compiled, KindFacts, compile_definition
 from scoring.enums import DefinitionState
@@ -60,6 +61,12 @@ def stage_labels() -> dict[str, str]:
     """Label of each stage that the definition in force uses, weakest first."""
     _, document = published_definition()
     return {stage.key: stage.label for stage in document.stages}
+
+
+def definition_names() -> DefinitionInForce:
+    """The definition in force under the names that lists and the contact JSON show."""
+    row, document = published_definition()
+    return DefinitionInForce(f"{row.key}@{row.version}", {stage.key: stage.label for stage in document.stages})
 
 
 def kind_names() -> dict[int, str]:

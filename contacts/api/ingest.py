@@ -1,0 +1,144 @@
+"""The two ways to push facts: `POST /api/v1/events/` and the Segment-compatible addresses."""
+
+from typing import Any, Final
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from config.web.errors import error_body, error_response
+from config.web.schema import ErrorSerializer
+from contacts.api.reading import answering, identify, identify_compatible, read_body, receipt_body
+from contacts.api.serializers import EventBatchSerializer, ReceiptSerializer, SegmentReceiptSerializer
+from contacts.ingest import native, segment
+from contacts.ingest.reading import read_json
+from contacts.services.record import record_events
+
+_JSON: Final = "application/json"
+_YES: Final = frozenset({"1", "true", "yes"})
+_NO: Final = frozenset({"", "0", "false", "no"})
+_FLAGS: Final = ("strict", "dry_run")
+_ERRORS: Final[dict[int, Any]] = {
+    400: OpenApiResponse(ErrorSerializer, "The body cannot be read, or a parameter is unknown."),
+    401: OpenApiResponse(ErrorSerializer, "No key, or one that nobody has."),
+    403: OpenApiResponse(ErrorSerializer, "The key lacks `events:write`."),
+    413: OpenApiResponse(ErrorSerializer, "Over 1,000 events or 4 MB."),
+    503: OpenApiResponse(ErrorSerializer, "Try again after `Retry-After` seconds."),
+}
+
+RECORD_EVENTS: Final = extend_schema(
+    summary="Push events",
+    description=(
+        "One event, or a batch of up to 1,000 under `events`. A bad event never sinks its neighbours: it is listed"
+        " under `rejected`, the others are stored. Sending again is safe: a message id is unique in its source."
+    ),
+    parameters=[
+        OpenApiParameter("strict", bool, description="Store nothing unless all events are good (422)."),
+        OpenApiParameter("dry_run", bool, description="The same answer; nothing is written."),
+    ],
+    request=EventBatchSerializer,
+    responses={
+        200: ReceiptSerializer,
+        422: OpenApiResponse(ErrorSerializer, "`strict`, and not all events are good; with `rejected`."),
+        **_ERRORS,
+    },
+)
+
+
+@answering
+def receive_events(request: HttpRequest) -> HttpResponse:
+    """Record the native batch of a request (API.md, "Events")."""
+    now = timezone.now()
+    caller = identify(request)
+    flags: dict[str, bool] = {}
+    for name in request.GET:
+        value = request.GET[name].lower()
+        if name not in _FLAGS:
+            return error_response(400, "unknown_parameter", f"There is no parameter “{name}”.", {name: "Unknown."})
+        if value not in _YES | _NO:
+            return error_response(400, "invalid", f"{name} is 1 or 0.", {name: "1 or 0."})
+        flags[name] = value in _YES
+    batch = native.read_events(read_json(read_body(request)), received_at=now)
+    receipt = record_events(
+        source=caller.source,
+        events=batch.events,
+        received_at=now,
+        rejected=batch.rejected,
+        warnings=batch.warnings,
+        by=caller.person,
+        **flags,
+    )
+    if flags.get("strict") and receipt.rejected:
+        body = error_body("events_rejected", "Nothing was stored: not all events are good.")
+        return HttpResponse(receipt_body(receipt, **body), status=422, content_type=_JSON)
+    return HttpResponse(receipt_body(receipt), content_type=_JSON)
+
+
+@answering
+def receive_segment(request: HttpRequest, call: str) -> HttpResponse:
+    """Record what a Segment or RudderStack SDK sends; ``call`` is the address's type, ``""`` for a batch."""
+    now = timezone.now()
+    body = read_body(request)
+    has_credentials = "Authorization" in request.headers
+    document: Any = None if has_credentials else read_json(body)
+    caller = identify_compatible(request, lambda: segment.write_key(document))
+    if has_credentials:
+        document = read_json(body)
+    batch = segment.read_body(document, call=call, received_at=now, kind_names=caller.source.kind_names)
+    receipt = record_events(
+        source=caller.source,
+        events=batch.events,
+        received_at=now,
+        rejected=batch.rejected,
+        warnings=batch.warnings,
+    )
+    return HttpResponse(receipt_body(receipt, success=True), content_type=_JSON)
+
+
+class SegmentView(APIView):
+    """The Segment spec over HTTP, as its and RudderStack's SDKs speak it.
+
+    The key comes as Basic user, Bearer, or `writeKey` in the body; the body is JSON whatever its Content-Type, gzip
+    allowed. Answers exactly 200 with a receipt: some SDKs send again after a 202.
+    """
+
+    authentication_classes = ()
+    permission_classes = ()
+    call = ""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer without REST framework's machinery, which would cost more than the work itself."""
+        if request.method == "POST":
+            response: HttpResponse = receive_segment(request, self.call)
+        elif request.method == "OPTIONS":
+            response = HttpResponse(status=204)
+            response.headers["Access-Control-Allow-Methods"] = "POST, OPTIONS"
+            response.headers["Access-Control-Allow-Headers"] = (
+                request.headers.get("Access-Control-Request-Headers", "")[:500]
+                or "authorization, content-type, content-encoding"
+            )
+            response.headers["Access-Control-Max-Age"] = "86400"
+        else:
+            response = error_response(405, "method_not_allowed", "Send a POST.")
+            response.headers["Allow"] = "POST, OPTIONS"
+        # Browsers call with a public key, which anybody may read, and without cookies.
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        return response
+
+    @extend_schema(
+        summary="Push messages, Segment-compatible",
+        request={_JSON: {"type": "object", "additionalProperties": True}},
+        responses={200: SegmentReceiptSerializer, **_ERRORS},
+    )
+    def post(self, request: Request) -> Response:
+        """Documented here, answered by `dispatch`."""
+        raise AssertionError("dispatch answers")
+
+
+@extend_schema(exclude=True)
+class ShortSegmentView(SegmentView):
+    """The same under the one-letter addresses; documented once is enough."""

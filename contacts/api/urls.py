@@ -1,0 +1,29 @@
+"""Addresses of the facts over HTTP."""
+
+from django.urls import URLPattern, URLResolver, include, path, re_path
+from rest_framework.routers import SimpleRouter
+
+from contacts.api.ingest import SegmentView, ShortSegmentView
+from contacts.api.views import CompanyViewSet, ContactViewSet, EventsView
+from contacts.ingest.segment import SHORT_TYPES
+
+router = SimpleRouter()
+router.register("contacts", ContactViewSet, basename="api-contact")
+router.register("companies", CompanyViewSet, basename="api-company")
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("api/v1/events/", EventsView.as_view(), name="api-events"),
+    path("api/v1/", include(router.urls)),
+    *(
+        re_path(rf"^v1/{name}/?$", view.as_view(), name=f"segment-{name}")
+        for name, view in {"batch": SegmentView, "b": ShortSegmentView, "import": SegmentView}.items()
+    ),
+    *(
+        re_path(rf"^v1/{call}/?$", SegmentView.as_view(call=call), name=f"segment-{call}")
+        for call in SHORT_TYPES.values()
+    ),
+    *(
+        re_path(rf"^v1/{name}/?$", ShortSegmentView.as_view(call=call), name=f"segment-{name}")
+        for name, call in SHORT_TYPES.items()
+    ),
+]
