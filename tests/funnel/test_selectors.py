@@ -51,6 +51,7 @@ def test_a_page_of_the_queue_goes_on_after_a_row_that_was_claimed_meanwhile(worl
         world.offer(f"person{number}@acme.example")
         world.later(minutes=1)
     first = queue(user=rep, limit=1)
+    assert first.next is not None
     Handoff.objects.filter(pk=first.next).update(state="claimed", claimed_by=rep, claimed_at=world.now)
 
     assert emails(queue(user=rep, after=first.next).cards) == ["person1@acme.example", "person2@acme.example"]
