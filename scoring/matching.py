@@ -33,5 +33,5 @@ def _property_query(name: str, test: PropertyTest) -> Q:
     if test.one_of is not None:
         return Q(**{f"{path}__in": list(test.one_of)})
     # Blank text names nobody: present means something other than white space.
-    present = Q(properties__has_key=name) & ~Q(**{path: None}) & ~Q(**{f"{path}__regex": r'^("\s*"|null)$'})
+    present = Q(properties__has_key=name) & ~Q(**{path: None}) & ~Q(**{f"{path}__regex": r"^\s*$"})
     return present if test.present else ~present
