@@ -5,15 +5,15 @@ from django.urls import URLPattern, path
 from funnel.api.views import ContactHandoffViewSet, HandoffViewSet
 
 urlpatterns: list[URLPattern] = [
-    path("handoffs/", HandoffViewSet.as_view({"get": "list"}), name="handoff-list"),
-    path("handoffs/<int:pk>/", HandoffViewSet.as_view({"get": "retrieve"}), name="handoff-detail"),
-    path("handoffs/<int:pk>/claim/", HandoffViewSet.as_view({"post": "claim"}), name="handoff-claim"),
-    path("handoffs/<int:pk>/accept/", HandoffViewSet.as_view({"post": "accept"}), name="handoff-accept"),
-    path("handoffs/<int:pk>/return/", HandoffViewSet.as_view({"post": "give_back"}), name="handoff-return"),
-    path("handoffs/<int:pk>/win/", HandoffViewSet.as_view({"post": "win"}), name="handoff-win"),
+    path("handoffs/", HandoffViewSet.as_view({"get": "list"}), name="api-handoff-list"),
+    path("handoffs/<int:pk>/", HandoffViewSet.as_view({"get": "retrieve"}), name="api-handoff-detail"),
+    path("handoffs/<int:pk>/claim/", HandoffViewSet.as_view({"post": "claim"}), name="api-handoff-claim"),
+    path("handoffs/<int:pk>/accept/", HandoffViewSet.as_view({"post": "accept"}), name="api-handoff-accept"),
+    path("handoffs/<int:pk>/return/", HandoffViewSet.as_view({"post": "give_back"}), name="api-handoff-return"),
+    path("handoffs/<int:pk>/win/", HandoffViewSet.as_view({"post": "win"}), name="api-handoff-win"),
     path(
         "contacts/<int:contact_id>/handoffs/",
         ContactHandoffViewSet.as_view({"get": "list"}),
-        name="contact-handoffs",
+        name="api-contact-handoffs",
     ),
 ]
