@@ -190,7 +190,7 @@ def _open_handoffs(standings: Sequence[Standing], *, now: datetime) -> int:
         try:
             # A savepoint: one contact that cannot be explained must not sink the others' offers.
             with transaction.atomic():
-                evidence = _evidence(standing, now=now)
+                evidence = freeze_evidence(contact_id=standing.contact_id, stage=standing.stage, at=now)
         except Exception:
             log.exception("No handoff for contact %s: its evidence could not be computed", standing.contact_id)
             continue
@@ -208,12 +208,12 @@ def _open_handoffs(standings: Sequence[Standing], *, now: datetime) -> int:
     return len(offers)
 
 
-def _evidence(standing: Standing, *, now: datetime) -> dict[str, Any]:
+def freeze_evidence(*, contact_id: int, stage: str, at: datetime) -> dict[str, Any]:
     """Freeze why the contact is offered: the sentence, the scores, the ledger's lines and the open questions."""
-    why = explain_contact(contact_id=standing.contact_id, at=now)
+    why = explain_contact(contact_id=contact_id, at=at)
     return {
         "sentence": why["sentence"],
-        "stage": standing.stage,
+        "stage": stage,
         "engagement": why["scores"]["engagement"],
         "fit": why["scores"]["fit"],
         "lines": why["ledger"],
