@@ -23,8 +23,9 @@ $(STAMP): requirements.txt requirements-dev.txt
 	@echo "Installing the environment into $(VENV) ..."
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
 	@if $(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv; then \
-		$(BIN)/python -m uv pip sync --quiet --require-hashes --python $(BIN)/python requirements-dev.txt \
-		|| $(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt; \
+		$(BIN)/python -m uv pip sync --quiet --require-hashes --python $(BIN)/python requirements-dev.txt 2>/dev/null \
+		|| { echo "uv cannot fetch here, plain pip takes over ..."; \
+			$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt; }; \
 	else \
 		$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt; \
 	fi

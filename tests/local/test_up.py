@@ -1,6 +1,7 @@
 """`manage.py up`: what a person at the terminal gets, and what is left when it ends, however it ends."""
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -52,6 +53,16 @@ def test_every_part_is_in_order(running_app: RunningApp) -> None:
         "checks": {"database": "ok", "migrations": "ok", "broker": "ok"},
     }
     assert running_app.status("/metrics") == 200
+
+
+def test_static_files_are_hashed_compressed_and_kept(running_app: RunningApp) -> None:
+    with urllib.request.urlopen(f"{running_app.base_url}/account/login/", timeout=10) as answer:
+        found = re.search(r'"(/static/css/[^"]+\.css)"', answer.read().decode())
+    assert found is not None
+    request = urllib.request.Request(f"{running_app.base_url}{found[1]}", headers={"Accept-Encoding": "gzip"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert answer.headers["Content-Encoding"] == "gzip"
+        assert "immutable" in answer.headers["Cache-Control"]
 
 
 def test_a_command_uses_the_services_that_run(running_app: RunningApp) -> None:
