@@ -27,7 +27,7 @@ from contacts.scopes import HasScope
 from scoring.api.serializers import DefinitionSerializer, TransitionSerializer, WhySerializer
 from scoring.enums import DefinitionState
 from scoring.models import Definition, Transition
-from scoring.selectors import published_definition
+from scoring.selectors import find_definition, published_definition
 from scoring.services.explain import explain_contact
 
 _EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
@@ -81,15 +81,10 @@ def _moment(text: str | None) -> datetime:
 def _definition(name: str | None) -> Definition | None:
     if name is None:
         return None
-    key, _, version = name.partition("@")
-    rows = Definition.objects.filter(key=key)
-    if version:
-        rows = rows.filter(version=int(version) if version.isascii() and version.isdigit() and len(version) < 9 else -1)
-    row = rows.order_by("-version").first()
-    if row is None:
-        message = f"There is no definition {name!r}."
-        raise ApiError(400, "invalid", f"definition: {message}", {"definition": message})
-    return row
+    try:
+        return find_definition(name)
+    except Definition.DoesNotExist as error:
+        raise ApiError(400, "invalid", f"definition: {error}", {"definition": str(error)}) from error
 
 
 def _transitions() -> "QuerySet[Transition]":

@@ -219,13 +219,15 @@ def _joined(case: _Case, reasons: list[str], entered: bool) -> str:
 
 
 def _floor_reason(case: _Case) -> str:
-    known = [case.kinds.get(int(code), "") for code in case.facts.event_code if code < FIRST_PROPERTY_CODE]
     if case.compiled.stage_count == 1:
         return "everyone's stage"
-    stronger = case.document.stages[1].label.lower()
-    if not known:
+    known = np.flatnonzero(case.facts.event_code < FIRST_PROPERTY_CODE)
+    if not len(known):
         return "it has done nothing yet"
-    return f"what is known of it, last that it {kind_phrase(known[-1])}, does not make a {stronger}"
+    # Of one instant's events the greatest kind id, so that the order of arrival does not show.
+    latest = max((int(case.facts.event_at[row]), int(case.facts.event_code[row])) for row in known)
+    stronger = case.document.stages[1].label.lower()
+    return f"what is known of it, last that it {kind_phrase(case.kinds[latest[1]])}, does not make a {stronger}"
 
 
 def _reasons(case: _Case, node: Node) -> list[str]:
@@ -258,9 +260,9 @@ def _kind_behind(case: _Case, leaf: int, last: int) -> str:
     rows = np.flatnonzero(count.of[case.facts.event_code] & (case.facts.event_at == last))
     if not len(rows):
         return ""
-    # A property match has a row of its own; the event's first row carries its kind.
-    first = int(np.flatnonzero(case.facts.event_id == case.facts.event_id[rows[0]])[0])
-    return case.kinds.get(int(case.facts.event_code[first]), "")
+    # A property match has a row of its own; the event's other row carries its kind.
+    behind = np.isin(case.facts.event_id, case.facts.event_id[rows]) & (case.facts.event_code < FIRST_PROPERTY_CODE)
+    return case.kinds.get(int(case.facts.event_code[behind].max()), "")
 
 
 def _next_stage(case: _Case) -> dict[str, Any] | None:
