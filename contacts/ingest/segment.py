@@ -122,7 +122,11 @@ def read_message(
     )
     check_size(body)
     body_digest = digest(body)
-    message_id = read_message_id(payload, "messageId") if payload.get("messageId") else f"content:{body_digest}"
+    message_id = (
+        read_message_id(payload, "messageId")
+        if payload.get("messageId")
+        else _made_up_id(body_digest, received_at if given_time is None else None)
+    )
     own_sent_at = times.read_time(payload.get("sentAt")) or sent_at
     occurred_at, odd = times.occurred(given_time, received_at=received_at, sent_at=own_sent_at)
     if odd:
@@ -144,6 +148,14 @@ def read_message(
         body_digest=body_digest,
         **known,
     )
+
+
+def _made_up_id(body_digest: int, received_at: datetime | None) -> str:
+    """Return an id for a message without one: its content, and the minute of its arrival where it gives no time.
+
+    A prompt retry is recognised, while the same thing done again later counts again.
+    """
+    return f"content:{body_digest}" + (f"{received_at:@%Y-%m-%dT%H:%M}" if received_at is not None else "")
 
 
 def _part(holder: dict[str, Any], key: str) -> dict[str, Any]:
