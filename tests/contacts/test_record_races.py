@@ -1,0 +1,129 @@
+"""Concurrent writers: one contact a person, one row a message, no deadlock; and what it costs."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from contacts.models import Company, Contact, Due, Event, Identity, Source
+from contacts.services import record as recording
+from tests.factories import SourceFactory, make_event, record
+
+WRITERS = 8
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("shape", ["known", "new", "identify", "company"])
+def test_the_number_of_statements_does_not_depend_on_the_number_of_events(shape: str) -> None:
+    source = SourceFactory.create()
+
+    def events(count: int, name: str) -> list[dict[str, Any]]:
+        made = []
+        for number in range(count):
+            event = make_event(contact={"external_id": f"{name} {number}", "email": f"{name}{number}@x{number}.com"})
+            if shape in {"identify", "company"}:
+                event["traits"] = {"first_name": "Ann", "plan": number}
+            if shape == "company":
+                event["traits"]["company"] = {"name": f"Company {name} {number}", "employees": number}
+            made.append(event)
+        return made
+
+    def statements(count: int, name: str) -> int:
+        if shape == "known":
+            record(*events(count, name), source=source)
+        with CaptureQueriesContext(connection) as queries:
+            assert not record(*events(count, name), source=source).rejected
+        return len(queries)
+
+    assert statements(1, "a") == statements(3, "b") == statements(60, "c")
+    if shape == "known":
+        assert statements(3, "d") <= 6  # savepoint, seen?, who, events, due, release
+
+
+def at_once(call: Callable[[int], Any]) -> list[Any]:
+    """What ``call`` returned or raised in each of several threads that begin together."""
+    start = threading.Barrier(WRITERS)
+
+    def run(number: int) -> Any:
+        try:
+            start.wait()
+            return call(number)
+        except Exception as error:  # noqa: BLE001  the test looks at it
+            return error
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        return list(pool.map(run, range(WRITERS)))
+
+
+def people(count: int, writer: int, *, backwards: bool) -> list[dict[str, Any]]:
+    """Messages about the same people from every writer, in different orders."""
+    events = [
+        make_event(
+            message_id=f"{writer} {number}",
+            contact={"external_id": f"u{number}", "email": f"p{number}@company{number % 3}.com"},
+            traits={"first_name": f"by {writer}", "company": {"name": f"Company {number % 3}", "employees": writer}},
+        )
+        for number in range(count)
+    ]
+    return events[::-1] if backwards else events
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_concurrent_writers_of_the_same_people_make_each_once() -> None:
+    source = SourceFactory.create()
+    for attempt in range(3):
+        outcomes = at_once(lambda n, a=attempt: record(*people(20, n + 100 * a, backwards=n % 2 == 0), source=source))
+        assert [getattr(outcome, "accepted", outcome) for outcome in outcomes] == [20] * WRITERS
+        assert Contact.objects.count() == 20
+        assert Identity.objects.count() == 40
+        assert Company.objects.count() == 3
+        assert Event.objects.count() == 20 * WRITERS * (attempt + 1)
+        assert not Contact.objects.filter(events=None).exists()
+    assert set(Due.objects.values_list("contact", flat=True)) == set(Contact.objects.values_list("pk", flat=True))
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_the_same_messages_from_everybody_are_stored_once() -> None:
+    source = SourceFactory.create()
+    events = [make_event(contact={"external_id": f"u{number}"}) for number in range(50)]
+    outcomes = at_once(lambda n: record(*(events if n % 2 else events[::-1]), source=source))
+    assert sum(outcome.accepted for outcome in outcomes) == 50
+    assert sum(outcome.duplicates for outcome in outcomes) == 50 * (WRITERS - 1)
+    assert Event.objects.count() == 50
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_control_looking_and_then_making_makes_people_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without starting over when somebody else was first, a message would be lost or point nowhere."""
+
+    def find_or_make(number: int) -> None:
+        with transaction.atomic():
+            if not Identity.objects.filter(kind="external_id", value="u").exists():
+                meeting.wait(timeout=10)
+                contact = Contact.objects.create()
+                Identity.objects.create(contact=contact, kind="external_id", value="u")
+
+    meeting = threading.Barrier(WRITERS)
+    outcomes = at_once(find_or_make)
+    assert sum(isinstance(outcome, IntegrityError) for outcome in outcomes) == WRITERS - 1
+
+    # The same through the product, with the second look switched off: whoever comes second fails.
+    Contact.objects.all().delete()
+    monkeypatch.setattr(recording, "MAX_ROUNDS", 1)
+    source = Source.objects.get(pk=SourceFactory.create().pk)
+    lost = 0
+    for attempt in range(20):
+        outcomes = at_once(lambda n, a=attempt: record(*people(30, n + 100 * a, backwards=False), source=source))
+        lost += sum(isinstance(outcome, recording.TooBusy) for outcome in outcomes)
+        if lost:
+            break
+        with transaction.atomic():
+            Event.objects.all().delete()
+            Contact.objects.all().delete()
+    assert lost
