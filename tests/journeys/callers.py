@@ -74,7 +74,7 @@ class Person:
             return html
 
 
-def wait_for(look: Callable[[], Found], *, within: float) -> Found:
+def wait_for(look: Callable[[], Found | None], *, within: float) -> Found:
     """What ``look`` finds as soon as it finds anything; fails when ``within`` seconds have passed."""
     deadline = time.monotonic() + within
     while True:
