@@ -34,8 +34,7 @@ def format_score(millipoints: int) -> str:
 
     Rounding would show 30 for 29.96 and so contradict a threshold of 30 that the score has not reached.
     """
-    tenths = trunc(millipoints / 100)
-    return f"{tenths // 10:,}" if tenths % 10 == 0 else f"{tenths / 10:,.1f}".replace("-", "\N{MINUS SIGN}")
+    return format_points(millipoints // 100 * 100)
 
 
 def format_duration(length: timedelta) -> str:

@@ -1,0 +1,161 @@
+"""A rep's work with mouse, with keyboard, and without scripts."""
+
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Shop
+
+Open = Callable[..., Page]
+
+
+def owner_of(shop: Shop, contact: int) -> str:
+    sql = "SELECT u.email FROM contacts_standing s JOIN auth_user u ON u.id = s.owner_id WHERE s.contact_id = %s"
+    return str(shop.ask(sql, contact))
+
+
+def test_claims_with_the_mouse_and_stays_on_the_queue(shop: Shop, open_as: Open) -> None:
+    contact, handoff = shop.offer()
+    page = open_as("rita")
+    page.goto("/queue/")
+    card = page.locator(f"#handoff-{handoff}")
+    card.get_by_role("button", name="Claim").click()
+    expect(card).to_contain_text("claimed")
+    expect(page.get_by_role("status").filter(has_text="It is under My prospects now")).to_be_visible()
+    expect(page).to_have_url(f"{shop.app.base_url}/queue/")
+    assert owner_of(shop, contact) == shop.people["rita"]
+
+
+def test_claims_with_the_keyboard_alone(shop: Shop, open_as: Open) -> None:
+    contact, handoff = shop.offer()
+    page = open_as("rita")
+    page.keyboard.press("g")
+    page.keyboard.press("q")
+    page.wait_for_url("**/queue/")
+    link = page.locator(f"#handoff-{handoff} [data-row-link]")
+    for _ in range(page.locator("[data-row]").count()):
+        page.keyboard.press("j")
+        if link.evaluate("element => element === document.activeElement"):
+            break
+    expect(link).to_be_focused()
+    page.keyboard.press("c")
+    expect(page.locator(f"#handoff-{handoff}")).to_contain_text("claimed")
+    assert owner_of(shop, contact) == shop.people["rita"]
+    expect(link).to_be_focused()
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/handoffs/{handoff}/")
+
+
+def test_who_was_slower_reads_who_was_faster_in_the_card(shop: Shop, open_as: Open) -> None:
+    _, handoff = shop.offer()
+    slow, fast = open_as("rita"), open_as("ben")
+    slow.goto("/queue/")
+    fast.goto("/queue/")
+    fast.locator(f"#handoff-{handoff}").get_by_role("button", name="Claim").click()
+    expect(fast.locator(f"#handoff-{handoff}")).to_contain_text("claimed")
+    slow.locator(f"#handoff-{handoff}").get_by_role("button", name="Claim").click()
+    expect(slow.locator(f"#handoff-{handoff}")).to_contain_text(f"Claimed by {shop.people['ben']}")
+
+
+def test_the_whole_work_without_scripts(shop: Shop, open_as: Open) -> None:
+    contact, handoff = shop.offer()
+    page = open_as("rita", java_script_enabled=False)
+    page.goto("/queue/")
+    page.locator(f"#handoff-{handoff}").get_by_role("button", name="Claim").click()
+    expect(page).to_have_url(f"{shop.app.base_url}/handoffs/{handoff}/")
+    page.get_by_role("button", name="Accept").click()
+    expect(page.get_by_text("Accepted.")).to_be_visible()
+    page.get_by_role("link", name="Log activity").click()
+    page.get_by_text("Meeting", exact=True).click()
+    page.get_by_label("Note", exact=True).last.fill("Wants forty seats.")
+    page.get_by_role("button", name="Record").click()
+    expect(page).to_have_url(f"{shop.app.base_url}/contacts/{contact}/")
+    expect(page.get_by_text("Wants forty seats.")).to_be_visible()
+    page.goto(f"/handoffs/{handoff}/")
+    page.get_by_text("Return to Marketing").click()
+    page.get_by_label("Reason").select_option("cannot_buy_now")
+    page.get_by_role("button", name="Return it").click()
+    expect(page.get_by_text("Returned to Marketing, with the reason on record.")).to_be_visible()
+    assert owner_of(shop, contact) == "None"
+
+
+def test_searches_as_one_types_and_keeps_the_address(shop: Shop, open_as: Open) -> None:
+    shop.offer("Zebulon")
+    shop.offer("Quentin")
+    page = open_as("max")
+    page.goto("/contacts/")
+    page.keyboard.press("/")
+    expect(page.get_by_label("Search contacts")).to_be_focused()
+    page.keyboard.type("zebulon")
+    expect(page.get_by_role("link", name="Zebulon")).to_be_visible()
+    expect(page.get_by_role("link", name="Quentin")).to_have_count(0)
+    expect(page.locator("#stage-tabs").get_by_role("link", name="All 1")).to_be_visible()
+    assert "q=zebulon" in page.url
+    page.reload()
+    expect(page.get_by_label("Search contacts")).to_have_value("zebulon")
+
+
+def test_filters_at_once_with_scripts_and_by_button_without(shop: Shop, open_as: Open) -> None:
+    contact, handoff = shop.offer("Filterfred")
+    page = open_as("rita")
+    page.goto("/queue/")
+    page.locator(f"#handoff-{handoff}").get_by_role("button", name="Claim").click()
+    expect(page.locator(f"#handoff-{handoff}")).to_contain_text("claimed")
+    page.goto("/contacts/?q=filterfred")
+    page.get_by_label("Owner").select_option(label="Marketing")
+    expect(page.get_by_text("No contact matches")).to_be_visible()
+    page.get_by_label("Owner").select_option(label=shop.people["rita"])
+    expect(page.get_by_role("link", name="Filterfred")).to_be_visible()
+    page.get_by_role("link", name=f"Remove filter: Owner {shop.people['rita']}").click()
+    expect(page.get_by_label("Owner")).to_have_value("")
+
+    plain = open_as("rita", java_script_enabled=False)
+    plain.goto("/contacts/?q=filterfred")
+    plain.get_by_label("Owner").select_option(label="Marketing")
+    plain.get_by_role("button", name="Apply").click()
+    expect(plain.get_by_text("No contact matches")).to_be_visible()
+    assert contact
+
+
+def test_the_theme_is_remembered_and_does_not_flash(shop: Shop, open_as: Open) -> None:
+    page = open_as("rita", color_scheme="light")
+    toggle = page.locator(".sidebar [data-theme-toggle]")
+    toggle.click()
+    toggle.click()
+    expect(toggle).to_have_attribute("aria-label", "Theme: dark")
+    page.goto("/queue/", wait_until="commit")
+    page.wait_for_selector("body")
+    assert page.evaluate("() => document.documentElement.dataset.theme") == "dark"
+    dark = page.evaluate("() => getComputedStyle(document.body).colorScheme")
+    assert dark == "dark"
+
+
+def test_help_and_menus_answer_to_the_keyboard(open_as: Open) -> None:
+    page = open_as("rita")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_hidden()
+    page.locator(".sidebar summary").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".sidebar").get_by_role("button", name="Sign out")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator(".sidebar").get_by_role("button", name="Sign out")).to_be_hidden()
+    expect(page.locator(".sidebar summary")).to_be_focused()
+
+
+def test_the_first_tab_stop_skips_to_the_content(open_as: Open) -> None:
+    page = open_as("rita")
+    page.goto("/contacts/")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
+
+
+def test_the_menu_of_a_phone_opens_without_scripts(open_as: Open) -> None:
+    page = open_as("rita", java_script_enabled=False, viewport={"width": 390, "height": 844})
+    expect(page.get_by_role("link", name="Queue").first).to_be_hidden()
+    page.locator(".topbar-menu > summary").click()
+    page.locator(".topbar-menu").get_by_role("link", name="Queue").click()
+    expect(page.get_by_role("heading", name="Queue", exact=True)).to_be_visible()
