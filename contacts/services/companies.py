@@ -154,7 +154,7 @@ def record_companies(
     """Find or make the company of each call and record what is said about it. At most seven statements.
 
     A company resolves by domain, else by its exact normalised name. A name that contradicts the domain's company makes
-    a company of its own and a warning, never an overwrite. A public source names companies and describes none.
+    a company of its own and a warning, never an overwrite. A public source leads to companies and describes none.
 
     Raises:
         Raced: a concurrent writer was first with one of the companies.
@@ -163,10 +163,11 @@ def record_companies(
     if not calls:
         return outcome
     directory = _look_up(cursor, calls)
+    public = source.kind == SourceKind.PUBLIC
     for call in calls:
-        _find(call, directory, outcome)
+        _find(call, directory, outcome, public=public)
     _write_new(cursor, calls, directory, received_at)
-    changes = _changes_of(calls, directory, public=source.kind == SourceKind.PUBLIC)
+    changes = [] if public else _changes_of(calls)
     existing = sorted({change.company_id for change in changes} | directory.domains.keys() | directory.names.keys())
     if not existing:
         return outcome
@@ -217,7 +218,7 @@ def _look_up(cursor: CursorWrapper, calls: Iterable[CompanyCall]) -> _Directory:
     return directory
 
 
-def _find(call: CompanyCall, directory: _Directory, outcome: Companies) -> None:
+def _find(call: CompanyCall, directory: _Directory, outcome: Companies, *, public: bool) -> None:
     name, domain = call.given.get("name") or "", call.given.get("domain")
     normalised = normalise_company_name(name)
     company = directory.by_domain.get(domain) if domain else None
@@ -239,7 +240,7 @@ def _find(call: CompanyCall, directory: _Directory, outcome: Companies) -> None:
             company = _give_domain(company, domain, directory)
     if company is None:
         company = directory.create(name, domain)
-    if normalised and not company.normalised_name:
+    if normalised and not company.normalised_name and not public:
         company.normalised_name = normalised
         if company.id > 0:
             directory.names[company.id] = normalised
@@ -278,11 +279,10 @@ def _write_new(
         raise Raced
 
 
-def _changes_of(calls: Iterable[CompanyCall], directory: _Directory, *, public: bool) -> list[CompanyRow]:
-    new = {company.id for company in directory.created} | directory.names.keys()
+def _changes_of(calls: Iterable[CompanyCall]) -> list[CompanyRow]:
     return [
         CompanyRow(call.company_id, name, call.given[name], call.item.event.occurred_at, call.item.dedupe_id)
         for call in calls
         for name in ATTRIBUTES
-        if name in call.given and (not public or (name == "name" and call.company_id in new))
+        if name in call.given
     ]
