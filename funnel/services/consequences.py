@@ -90,22 +90,12 @@ def restore_owners(*, contact_ids: Iterable[int]) -> int:
 def _out_of_line(limit: int) -> list[int]:
     """Ids of contacts whose handoffs do not follow from where they stand, at most ``limit`` of each sort."""
     stages = handoff_stages()
-    unoffered = _unoffered(stages)
-    misplaced = Handoff.objects.filter(
-        Q(state=HandoffState.OFFERED) & ~Q(contact__standing__stage__in=stages)
-        | Q(state__in=OPEN_STATES, contact__standing__stage=CUSTOMER),
-        contact__standing__isnull=False,
-    )
-    unowned = _HELD.filter(contact__standing__isnull=False).filter(
-        Q(contact__standing__owner=None) | ~Q(contact__standing__owner=F("claimed_by"))
-    )
-    return sorted(
-        {
-            *unoffered.values_list("contact_id", flat=True)[:limit],
-            *misplaced.values_list("contact_id", flat=True)[:limit],
-            *unowned.values_list("contact_id", flat=True)[:limit],
-        }
-    )
+    standing = Standing.objects.filter(contact=OuterRef("contact"))
+    misplaced = Handoff.objects.filter(Exists(standing.exclude(stage__in=stages)), state=HandoffState.OFFERED)
+    finished = _HELD.filter(Exists(standing.filter(stage=CUSTOMER)))
+    unowned = _HELD.filter(Exists(standing.exclude(owner=OuterRef("claimed_by"))))
+    found = (_unoffered(stages), misplaced, finished, unowned)
+    return sorted({contact_id for rows in found for contact_id in rows.values_list("contact_id", flat=True)[:limit]})
 
 
 def _lock_contacts(contacts: "QuerySet[Contact]", *, limit: int) -> list[int]:
