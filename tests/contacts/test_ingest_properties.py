@@ -126,14 +126,14 @@ def test_any_segment_batch_is_sorted_into_good_and_bad(payloads: list[Any], call
 @given(values)
 def test_any_document_is_a_batch_or_unreadable(document: Any) -> None:
     read = read_json(body_of(document))
-    for reader in (
-        lambda: native.read_events(read, received_at=NOW),
-        lambda: segment.read_body(read, call="", received_at=NOW, kind_names={}),
-    ):
-        try:
-            reader()
-        except (Unreadable, TooLarge):
-            pass
+    try:
+        native.read_events(read, received_at=NOW)
+    except (Unreadable, TooLarge):
+        pass
+    try:
+        segment.read_body(read, call="", received_at=NOW, kind_names={})
+    except (Unreadable, TooLarge):
+        pass
 
 
 @given(st.permutations(["message_id", "kind", "contact", "properties"]), st.permutations(["a", "b", "c"]))

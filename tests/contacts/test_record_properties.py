@@ -99,7 +99,7 @@ def known() -> dict[str, Any]:
     companies = {
         company.pk: company.name or company.domain for company in Company.objects.exclude(name="", domain=None)
     }
-    sources = {None: None, **dict(Source.objects.values_list("pk", "name"))}
+    sources = dict(Source.objects.values_list("pk", "name"))
 
     def named(name: str, value: Any) -> Any:
         return companies[value] if name == "company" and value is not None else value

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from contacts.models import Company, Contact, Due, Event, Identity, Source
 from contacts.services import record as recording
+from contacts.services.record import Receipt
 from tests.factories import SourceFactory, make_event, record
 
 WRITERS = 8
@@ -74,11 +76,15 @@ def people(count: int, writer: int, *, backwards: bool) -> list[dict[str, Any]]:
     return events[::-1] if backwards else events
 
 
+def write(source: Source, attempt: int, count: int, writer: int) -> Receipt:
+    return record(*people(count, writer + 100 * attempt, backwards=writer % 2 == 0), source=source)
+
+
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_concurrent_writers_of_the_same_people_make_each_once() -> None:
     source = SourceFactory.create()
     for attempt in range(3):
-        outcomes = at_once(lambda n, a=attempt: record(*people(20, n + 100 * a, backwards=n % 2 == 0), source=source))
+        outcomes = at_once(partial(write, source, attempt, 20))
         assert [getattr(outcome, "accepted", outcome) for outcome in outcomes] == [20] * WRITERS
         assert Contact.objects.count() == 20
         assert Identity.objects.count() == 40
@@ -119,7 +125,7 @@ def test_control_looking_and_then_making_makes_people_twice(monkeypatch: pytest.
     source = Source.objects.get(pk=SourceFactory.create().pk)
     lost = 0
     for attempt in range(20):
-        outcomes = at_once(lambda n, a=attempt: record(*people(30, n + 100 * a, backwards=False), source=source))
+        outcomes = at_once(partial(write, source, attempt, 30))
         lost += sum(isinstance(outcome, recording.TooBusy) for outcome in outcomes)
         if lost:
             break
