@@ -1,5 +1,6 @@
 """Judgements in plain words. Pure: no database, no clock."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from scoring.definition import AttributeTest, Count, Criterion, DefinitionDocument
@@ -132,3 +133,21 @@ def reason_of_count(count: Count, *, kind: str, number: int, last: int, seen_fro
     if count.at_least == 1:
         return f"{kind_phrase(kind)} on {when}"
     return f"{kind_phrase(kind)} {number} times, last on {when}"
+
+
+def step_sentence(times: Mapping[str, int], attributes: Mapping[str, object]) -> str:
+    """What would be enough, as a sentence: it asked for a demo, its means were "yes"."""
+    parts = [f"it {kind_phrase(kind)}" + (f" {number} times" if number > 1 else "") for kind, number in times.items()]
+    parts += [_wish(name, value) for name, value in attributes.items()]
+    return f"It would be enough that {' and '.join(parts)}."
+
+
+def _wish(name: str, value: object) -> str:
+    what = name.removeprefix("attributes.").replace(".", " ").replace("_", " ")
+    if name == "email":
+        return "its e-mail were known"
+    if value is True:
+        *subject, state = what.split()
+        return f"its {' '.join(subject)} were {state}" if subject else f"it were {state}"
+    shown = f"{value:g}" if isinstance(value, float) else value
+    return f'its {what} were "{shown}"'

@@ -76,12 +76,28 @@ class QuestionSerializer(serializers.Serializer[Any]):
     question = serializers.CharField()
 
 
+class StepEventSerializer(serializers.Serializer[Any]):
+    """Events of one kind that a step asks for."""
+
+    kind = serializers.CharField()
+    times = serializers.IntegerField()
+
+
+class SmallestStepSerializer(serializers.Serializer[Any]):
+    """The fewest, most ordinary events and attribute values that would bring the contact to the stage now."""
+
+    sentence = serializers.CharField()
+    events = StepEventSerializer(many=True)
+    attributes = serializers.DictField()
+
+
 class NextStageSerializer(serializers.Serializer[Any]):
     """The next stronger stage and what is missing for it."""
 
     key = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]  # the contract's name
     unmet = serializers.ListField(child=serializers.CharField())
+    smallest_step = SmallestStepSerializer(allow_null=True)
 
 
 class NextChangeSerializer(serializers.Serializer[Any]):

@@ -1,5 +1,6 @@
 """Why a contact stands where it stands, at any moment, and what would change it."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,14 +11,16 @@ import numpy as np
 from contacts.models import Contact, Event, Standing
 from scoring.definition import Criterion, DefinitionDocument
 from scoring.engine import UNKNOWN_PAST, Assessor, Compiled, Facts, Prior, Timeline, Verdicts, judge, replay, take_apart
-from scoring.engine.compiled import FIRST_PROPERTY_CODE, Node
+from scoring.engine.compiled import FIRST_PROPERTY_CODE, KindFacts, Node
 from scoring.engine.facts import DAY
 from scoring.engine.judging import node_truth
 from scoring.engine.replaying import Change, next_change
+from scoring.engine.stepping import smallest_step
+from scoring.matching import load_kinds
 from scoring.models import Definition, Transition
 from scoring.moments import to_datetime, to_micros
-from scoring.selectors import compile_row, kind_names, load_facts, profile_values, reigns
-from scoring.wording import day, describe, kind_phrase, points, reason_of_count
+from scoring.selectors import compile_row, load_facts, profile_values, reigns
+from scoring.wording import day, describe, kind_phrase, points, reason_of_count, step_sentence
 
 # How far ahead "when will it fall if nothing happens" looks.
 HORIZON = 400 * DAY
@@ -36,7 +39,11 @@ class _Case:
     furthest: int
     since: datetime
     profile: dict[str, object]
-    kinds: dict[int, str]
+    kinds: tuple[KindFacts, ...]
+
+    def kind_name(self, kind_id: int) -> str:
+        """Name of an event kind."""
+        return next((kind.name for kind in self.kinds if kind.id == kind_id), "")
 
     @property
     def document(self) -> DefinitionDocument:
@@ -130,7 +137,7 @@ def _open_case(contact_id: int, at: datetime, definition: Definition | None) -> 
         rank, since = int(verdicts.stage[0]), at
         furthest = max(furthest, rank)
     profile = profile_values(contact_id, assessor, until=at)
-    return _Case(contact, at, compiled, facts, verdicts, rank, furthest, since, profile, kind_names())
+    return _Case(contact, at, compiled, facts, verdicts, rank, furthest, since, profile, load_kinds())
 
 
 def _compiled_at(micros: int) -> Compiled:
@@ -227,7 +234,7 @@ def _floor_reason(case: _Case) -> str:
     # Of one instant's events the greatest kind id, so that the order of arrival does not show.
     latest = max((int(case.facts.event_at[row]), int(case.facts.event_code[row])) for row in known)
     stronger = case.document.stages[1].label.lower()
-    return f"what is known of it, last that it {kind_phrase(case.kinds[latest[1]])}, does not make a {stronger}"
+    return f"what is known of it, last that it {kind_phrase(case.kind_name(latest[1]))}, does not make a {stronger}"
 
 
 def _reasons(case: _Case, node: Node) -> list[str]:
@@ -262,7 +269,7 @@ def _kind_behind(case: _Case, leaf: int, last: int) -> str:
         return ""
     # A property match has a row of its own; the event's other row carries its kind.
     behind = np.isin(case.facts.event_id, case.facts.event_id[rows]) & (case.facts.event_code < FIRST_PROPERTY_CODE)
-    return case.kinds.get(int(case.facts.event_code[behind].max()), "")
+    return case.kind_name(int(case.facts.event_code[behind].max()))
 
 
 def _next_stage(case: _Case) -> dict[str, Any] | None:
@@ -272,7 +279,29 @@ def _next_stage(case: _Case) -> dict[str, Any] | None:
         return None
     enter = case.compiled.enter[rank]
     stage = case.document.stages[rank]
-    return {"key": stage.key, "label": stage.label, "unmet": _unmet(case, enter) if enter else []}
+    return {
+        "key": stage.key,
+        "label": stage.label,
+        "unmet": _unmet(case, enter) if enter else [],
+        "smallest_step": _smallest_step(case, rank),
+    }
+
+
+def _smallest_step(case: _Case, target: int) -> dict[str, Any] | None:
+    """The least that would bring the contact to the stage now; None when no short step does."""
+    prior = Prior(np.array([case.rank], dtype=np.int16), np.array([case.furthest], dtype=np.int16))
+    step = smallest_step(
+        case.compiled, case.facts, case.profile, case.kinds, at=to_micros(case.at), prior=prior, target=target
+    )
+    if not step:
+        return None
+    times = Counter(case.kind_name(move.kind_id) for move in step if move.kind_id)
+    attributes = {move.name: move.value for move in step if move.name}
+    return {
+        "sentence": step_sentence(times, attributes),
+        "events": [{"kind": kind, "times": number} for kind, number in times.items()],
+        "attributes": attributes,
+    }
 
 
 def _unmet(case: _Case, node: Node) -> list[str]:

@@ -55,7 +55,7 @@ def send(specs: Sequence[Any], order: Sequence[int], cuts: set[int], drains: set
     batch: list[Any] = []
     for place, number in enumerate(order):
         kind, at, email, traits = specs[number]
-        named = {"with": "Sam"} if kind == "call_connected" else {}
+        named: dict[str, Any] = {"with": "Sam"} if kind == "call_connected" else {}
         batch.append(incoming(kind, at, email=email, traits=traits, message_id=f"message {number}", **named))
         if place in cuts or place == len(order) - 1:
             record(*batch, at=END)
@@ -73,7 +73,7 @@ def drain() -> None:
 def outcome() -> dict[str, Any]:
     """Everything a user could see, by e-mail instead of row ids."""
     email_of = dict(Identity.objects.values_list("contact_id", "value"))
-    message_of = dict(Event.objects.values_list("pk", "message_id"))
+    message_of: dict[Any, str] = dict(Event.objects.values_list("pk", "message_id"))
     standings = Standing.objects.values_list(
         "contact_id", "stage", "stage_since", "furthest_stage", "engagement_mp", "fit_mp", "last_activity_at",
         "evaluated_at", "review_at",
@@ -126,7 +126,7 @@ def test_living_through_it_equals_learning_it_afterwards(specs: list[Any]) -> No
     """Judged day by day as it happened, or all at once a season later: the same history."""
     with transaction.atomic():
         for number, (kind, at, email, traits) in sorted(enumerate(specs), key=lambda item: item[1][1]):
-            named = {"with": "Sam"} if kind == "call_connected" else {}
+            named: dict[str, Any] = {"with": "Sam"} if kind == "call_connected" else {}
             record(incoming(kind, at, email=email, traits=traits, message_id=f"message {number}", **named))
             for hours in (0, 30):
                 while drain_due(now=at + timedelta(hours=hours)):
