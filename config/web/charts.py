@@ -102,7 +102,7 @@ def round_up(value: int) -> int:
     """Return the next axis end for a greatest value: 1, 2, 4, 5 or 10 times a power of ten, at least 4."""
     if value <= 4:
         return 4
-    unit = 10 ** floor(log10(value))
+    unit: int = 10 ** floor(log10(value))
     return next(ceil(step * unit) for step in (1, 2, 4, 5, 10) if step * unit >= value)
 
 

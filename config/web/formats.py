@@ -10,9 +10,8 @@ _MINUTE, _HOUR, _DAY, _WEEK = 60, 3_600, 86_400, 604_800
 
 def format_number(value: float) -> str:
     """Write a number with thousands separators; a whole float loses its fraction, others keep one digit."""
-    if isinstance(value, float) and not value.is_integer():
-        return f"{value:,.1f}"
-    return f"{int(value):,}"
+    whole = int(value)
+    return f"{whole:,}" if value == whole else f"{value:,.1f}"
 
 
 def format_points(millipoints: int, *, signed: bool = False) -> str:

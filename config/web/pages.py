@@ -1,7 +1,7 @@
 """What every page view shares: who may see it, links that keep the query, and going back where one came from."""
 
 from collections.abc import Callable
-from functools import wraps
+from functools import update_wrapper
 from typing import Any, Concatenate, ParamSpec, TypeAlias
 
 from django.contrib.auth.decorators import login_required
@@ -20,13 +20,11 @@ def page(check: Callable[[Any], None]) -> Callable[[View[P]], View[P]]:
     """
 
     def decorate(view: View[P]) -> View[P]:
-        @login_required
-        @wraps(view)
-        def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             check(request.user)
             return view(request, *args, **kwargs)
 
-        return guarded
+        return update_wrapper(login_required(guarded), view)
 
     return decorate
 

@@ -61,7 +61,7 @@ def journey(request: HttpRequest, contact_id: int) -> HttpResponse:
     now = timezone.now()
     header = header_or_404(request, contact_id, now)
     found = contact_journey(contact_id=contact_id)
-    labels = {stage.key: stage.label for stage in header.document.stages}
+    labels: dict[str, str] = {stage.key: stage.label for stage in header.document.stages}
     stages = [_stage_row(step, labels, now) for step in found.steps if isinstance(step, StageStep)]
     handoffs = [_handoff_row(step) for step in found.steps if isinstance(step, HandoffStep)]
     context = {

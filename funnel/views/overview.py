@@ -54,7 +54,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     """Show stages, entries by week, handoff health, freshness and the latest moves; a fixed number of queries."""
     now = timezone.now()
     definition, document = published_definition()
-    labels = {stage.key: stage.label for stage in document.stages}
+    labels: dict[str, str] = {stage.key: stage.label for stage in document.stages}
     counts = count_stages(stages=list(labels), cap=_COUNT_CAP)
     weeks = entries_by_week(now=now, weeks=_WEEKS, stages=list(labels))
     entered = {key: values[-1] for key, values in weeks.counts.items()}

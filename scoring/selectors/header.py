@@ -57,8 +57,8 @@ def contact_header(*, contact_id: int, user: User, now: datetime) -> ContactHead
     stages = [(stage.key, stage.label) for stage in document.stages]
     steps: tuple[Step, ...] = ()
     if standing is not None:
-        current = document.stage(standing.stage).key
-        since = {current: f"since {format_day(standing.stage_since, now=now)}"}
+        current: str = document.stage(standing.stage).key
+        since: dict[str, str] = {current: f"since {format_day(standing.stage_since, now=now)}"}
         furthest = document.stage(standing.furthest_stage).key
         steps = tuple(steps_of(stages, current=current, furthest=furthest, notes=since))
     return ContactHeader(

@@ -1,21 +1,23 @@
 """Every page in both themes at both widths: axe finds nothing, nothing scrolls sideways, the console is silent."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.messages.storage.fallback import FallbackStorage
 from django.test import RequestFactory
-from playwright.sync_api import Browser, Page, Route
+from playwright.sync_api import Browser, Page, Route, ViewportSize
 
 from config.web.gallery import gallery
 from tests.browser.conftest import Shop
 
 Open = Callable[..., Page]
+Theme = Literal["light", "dark"]
 
-SIZES = {"wide": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
-LOOKS = [(size, theme) for size in SIZES for theme in ("light", "dark")]
+SIZES: dict[str, ViewportSize] = {"wide": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
+LOOKS: list[tuple[str, Theme]] = [(size, theme) for size in SIZES for theme in ("light", "dark")]
 looks = pytest.mark.parametrize(("size", "theme"), LOOKS, ids=[f"{size}-{theme}" for size, theme in LOOKS])
 
 
@@ -31,7 +33,7 @@ def look(page: Page, path: str, *, status: int = 200) -> list[str]:
 
 
 @looks
-def test_every_page(shop: Shop, open_as: Open, size: str, theme: str) -> None:
+def test_every_page(shop: Shop, open_as: Open, size: str, theme: Theme) -> None:
     contact, handoff = shop.offer()
     definition = shop.ask("SELECT min(id) FROM scoring_definition")
     page = open_as("max", viewport=SIZES[size], color_scheme=theme)
@@ -58,7 +60,7 @@ def test_every_page(shop: Shop, open_as: Open, size: str, theme: str) -> None:
 
 
 @looks
-def test_pages_for_those_outside(shop: Shop, browser: Browser, size: str, theme: str) -> None:
+def test_pages_for_those_outside(shop: Shop, browser: Browser, size: str, theme: Theme) -> None:
     context = browser.new_context(base_url=shop.app.base_url, viewport=SIZES[size], color_scheme=theme)
     page = context.new_page()
     wrong = [
@@ -72,7 +74,7 @@ def test_pages_for_those_outside(shop: Shop, browser: Browser, size: str, theme:
 
 
 @looks
-def test_the_gallery(shop: Shop, open_as: Open, rf: RequestFactory, size: str, theme: str) -> None:
+def test_the_gallery(shop: Shop, open_as: Open, rf: RequestFactory, size: str, theme: Theme) -> None:
     """The gallery is served only where DEBUG is on, so its page is put under the application's address here."""
     request = rf.get("/ui/?toasts=1")
     request.user = AnonymousUser()

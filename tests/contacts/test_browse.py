@@ -1,8 +1,10 @@
 """The contact list: order, paging, search and filters, at a fixed number of queries."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -17,9 +19,10 @@ STAGES = ("audience", "lead", "customer")
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
-def stand(name: str, stage: str = "lead", score: int = 0, seen_days_ago: float = 0, **fields: object) -> Contact:
+def stand(
+    name: str, stage: str = "lead", score: int = 0, seen_days_ago: float = 0, owner: User | None = None, **fields: Any
+) -> Contact:
     """A contact and where it stands, written as the services would have."""
-    owner = fields.pop("owner", None)
     contact = Contact.objects.create(first_name=name, search_text=name.lower(), **fields)
     at = NOW - timedelta(days=seen_days_ago)
     Standing.objects.create(

@@ -115,7 +115,10 @@ class TestClaim:
 
     def test_is_not_for_marketers_and_not_by_link(self, world: World) -> None:
         handoff = world.offer()
-        assert signed_in(world.person(Role.MARKETER, "Mara Marketer")).post(f"/handoffs/{handoff.pk}/claim/").status_code == 403
+        assert (
+            signed_in(world.person(Role.MARKETER, "Mara Marketer")).post(f"/handoffs/{handoff.pk}/claim/").status_code
+            == 403
+        )
         assert signed_in(world.person()).get(f"/handoffs/{handoff.pk}/claim/").status_code == 405
         assert signed_in(world.person(name="Una Other")).post("/handoffs/999999/claim/").status_code == 404
         handoff.refresh_from_db()

@@ -52,7 +52,7 @@ def test_nobody_signs_up(client: Client) -> None:
 def test_resets_a_password_by_mail(client: Client, rita_address: str) -> None:
     page = client.post("/account/password/reset/", {"email": rita_address}, follow=True)
     assert b"Look in your inbox" in page.content
-    link = re.search(r"http://testserver(/\S+)", mail.outbox[0].body)
+    link = re.search(r"http://testserver(/\S+)", str(mail.outbox[0].body))
     assert link is not None
     form = client.get(link[1], follow=True)
     assert b"Choose a new password" in form.content

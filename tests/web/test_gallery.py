@@ -4,16 +4,16 @@ import re
 from pathlib import Path
 
 import pytest
-from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.messages.storage.fallback import FallbackStorage
 from django.contrib.sessions.backends.cache import SessionStore
 from django.template import engines
 from django.test import RequestFactory
 
+from config.env import BASE_DIR
 from config.web.gallery import gallery
 
-TEMPLATES = Path(settings.TEMPLATES[0]["DIRS"][0])
+TEMPLATES = BASE_DIR / "templates"
 COMPONENTS = sorted(path.stem for path in (TEMPLATES / "components").glob("*.html"))
 # Parts of the page frame and of other components; they are on the gallery page as on every other.
 FRAME = {

@@ -1,10 +1,11 @@
 """The frame of every page: brand, navigation, account menu, theme button."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from django import template
-from django.urls import Resolver404, resolve
+from django.urls import Resolver404, get_urlconf, resolve
 
 register = template.Library()
 
@@ -55,9 +56,11 @@ _PLACES: Final = (
 )
 
 
-def _exists(url: str) -> bool:
+@lru_cache(maxsize=64)
+def _exists(url: str, urlconf: str | None) -> bool:
+    """Tell whether the installation serves an address; asked for every link of every page, so remembered."""
     try:
-        resolve(url)
+        resolve(url, urlconf)
     except Resolver404:
         return False
     return True
@@ -77,7 +80,7 @@ def _groups(path: str) -> list[tuple[str, list[Place]]]:
                 current=path == place.url or any(path.startswith(prefix) for prefix in place.prefixes),
             )
             for place in places
-            if _exists(place.url)
+            if _exists(place.url, get_urlconf())
         ]
         if shown:
             groups.append((title, shown))

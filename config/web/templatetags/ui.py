@@ -13,7 +13,7 @@ from django.forms import BoundField, CheckboxInput, RadioSelect
 from django.template.loader import get_template
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from config.web import charts, formats, icons
 from config.web.ui import Chip, Criterion, LedgerLine, MenuItem, Step, Tab, TimelineDay, Tone
@@ -26,7 +26,7 @@ _HUES = 8
 
 
 def _render(name: str, **values: Any) -> SafeString:
-    return get_template(f"components/{name}.html").render(values)
+    return mark_safe(get_template(f"components/{name}.html").render(values))  # noqa: S308  a template escapes
 
 
 # Text and numbers
