@@ -5,7 +5,8 @@ vouches that the rows are what record_events would have stored, and judges after
 """
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 from django.db import connection
@@ -37,6 +38,14 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
         *("message_id", "dedupe_id", "body_digest", "properties", "recorded_by_id", "suspect_reason"),
     ),
 }
+# The long tables. Checking each of their rows against others costs more than writing it.
+_LONG_TABLES: Final = ("contacts_event", "contacts_attributechange")
+_CHECKED_AGAINST: Final = ("contacts_contact", "contacts_kind", "contacts_source")
+_FIND_FOREIGN_KEYS: Final = """
+SELECT conrelid::regclass::text, quote_ident(conname), pg_get_constraintdef(oid) FROM pg_constraint
+WHERE contype = 'f' AND conrelid = ANY(%s::regclass[]) AND confrelid = ANY(%s::regclass[])
+ORDER BY conrelid, conname
+"""
 
 
 class NotEmpty(Exception):
@@ -53,6 +62,24 @@ def claim_empty_installation() -> None:
         cursor.execute("LOCK TABLE contacts_contact IN SHARE ROW EXCLUSIVE MODE")
     if Contact.objects.exists():
         raise NotEmpty
+
+
+@contextmanager
+def references_checked_at_once() -> Iterator[None]:
+    """Check the references of the long tables once at the end, by a join, instead of row by row.
+
+    Takes the tables for itself until the transaction ends, which must be open. A reference that leads nowhere fails it.
+    """
+    with connection.cursor() as cursor:
+        # Deferred checks would pile up in memory, one for each row.
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(_FIND_FOREIGN_KEYS, [list(_LONG_TABLES), list(_CHECKED_AGAINST)])
+        keys = cursor.fetchall()
+        for table, name, _ in keys:
+            cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
+        yield
+        for table, name, definition in keys:
+            cursor.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
 
 
 def allocate_ids(table: str, count: int) -> int:

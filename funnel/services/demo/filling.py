@@ -11,7 +11,13 @@ from django.db import transaction
 
 from contacts.enums import Role
 from contacts.models import Source
-from contacts.services.bulk import allocate_ids, claim_empty_installation, copy_rows, refresh_statistics
+from contacts.services.bulk import (
+    allocate_ids,
+    claim_empty_installation,
+    copy_rows,
+    references_checked_at_once,
+    refresh_statistics,
+)
 from contacts.services.record import internal_source
 from funnel.demo import vocabulary as words
 from funnel.demo.content import Content
@@ -43,7 +49,7 @@ def seed_demo(*, contacts: int, events: int, seed: int, now: datetime, report: C
     """Fill an empty installation; the same seed, numbers and ``now`` give the same history.
 
     The facts are written in one transaction, which keeps other writers of contacts away. Judging and the consequences
-    follow in transactions of their own; a worker that runs meanwhile does no harm. ``report`` gets a line for each step.
+    follow in transactions of their own; a worker that runs meanwhile does no harm. ``report`` gets a line a step.
 
     Raises:
         contacts.services.bulk.NotEmpty: there are contacts already.
@@ -51,7 +57,8 @@ def seed_demo(*, contacts: int, events: int, seed: int, now: datetime, report: C
     report("writing facts")
     with transaction.atomic():
         claim_empty_installation()
-        summary = _write_facts(contacts=contacts, events=events, seed=seed, now=now, report=report)
+        with references_checked_at_once():
+            summary = _write_facts(contacts=contacts, events=events, seed=seed, now=now, report=report)
     refresh_statistics()
     report("judging")
     judge_all(now=now, report=report)

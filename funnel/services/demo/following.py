@@ -16,8 +16,8 @@ from scoring.services.evaluate import drain_due
 from scoring.services.rebuild import rebuild_contacts
 
 _REPORT_EVERY: Final = 50_000
-# Explaining costs milliseconds each: the open ones and the latest closed ones get their full evidence.
-EXPLAINED: Final = 2_000
+# Explaining costs tens of milliseconds each: the latest open ones, then the latest closed ones get full evidence.
+EXPLAINED: Final = 500
 _ROUNDS: Final = 50
 
 # The transition that led to the offer, and its figures as evidence in short.
