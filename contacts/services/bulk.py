@@ -93,7 +93,8 @@ def allocate_ids(table: str, count: int) -> int:
 
 def copy_rows(table: str, lines: Iterable[str]) -> None:
     """Append rows to one of COLUMNS' tables. A line is its columns in COPY's text format, with its line end."""
-    with connection.cursor() as cursor:
+    # Django wraps the errors of execute(), not those of COPY.
+    with connection.cursor() as cursor, connection.wrap_database_errors:
         cursor.copy_expert(
             f"COPY contacts_{table} ({', '.join(COLUMNS[table])}) FROM STDIN", io.StringIO("".join(lines))
         )
