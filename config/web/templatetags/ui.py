@@ -5,6 +5,7 @@ A component takes declared inputs and nothing from the page's context. Its marku
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from zlib import crc32
 
@@ -27,6 +28,21 @@ _HUES = 8
 
 def _render(name: str, **values: Any) -> SafeString:
     return mark_safe(get_template(f"components/{name}.html").render(values))  # noqa: S308  a template escapes
+
+
+def _remember(name: str, **values: Any) -> SafeString:
+    """Render a small component that depends on nothing but its inputs, once for each set of them.
+
+    A list of fifty contacts holds hundreds of them. Safe strings become plain ones first: they compare equal, and what
+    was rendered for one that needs no escaping must not answer for one that does.
+    """
+    plain = {key: value + "" if isinstance(value, str) else value for key, value in values.items()}
+    return _render_once(name, tuple(sorted(plain.items())))
+
+
+@lru_cache(maxsize=8192)
+def _render_once(name: str, values: tuple[tuple[str, Any], ...]) -> SafeString:
+    return _render(name, **dict(values))
 
 
 # Text and numbers
@@ -207,48 +223,48 @@ def chips(items: Sequence[Chip], clear_url: str = "") -> dict[str, Any]:
 # Labels
 
 
-@register.inclusion_tag("components/badge.html")
-def badge(label: str, tone: str = "", icon: str = "") -> dict[str, Any]:
+@register.simple_tag
+def badge(label: str, tone: str = "", icon: str = "") -> SafeString:
     """A small word about a thing's state. ``tone``: ``""``, ``good``, ``warn``, ``bad`` or ``note``."""
-    return {"label": label, "tone": tone, "icon": icon}
+    return _remember("badge", label=label, tone=tone, icon=icon)
 
 
-@register.inclusion_tag("components/badge.html")
-def score_badge(label: str, millipoints: int) -> dict[str, Any]:
+@register.simple_tag
+def score_badge(label: str, millipoints: int) -> SafeString:
     """A score in a word: ``Fit 30``; in thousandths of a point."""
-    return {"label": f"{label} {formats.format_score(millipoints)}", "tone": "", "icon": ""}
+    return _remember("badge", label=f"{label} {formats.format_score(millipoints)}", tone="", icon="")
 
 
-@register.inclusion_tag("components/badge.html")
-def ask_badge(label: str) -> dict[str, Any]:
+@register.simple_tag
+def ask_badge(label: str) -> SafeString:
     """Something nobody knows yet and somebody should ask: ``Means?``."""
-    return {"label": f"{label}?", "tone": "warn", "icon": "circle-question-mark"}
+    return _remember("badge", label=f"{label}?", tone="warn", icon="circle-question-mark")
 
 
-@register.inclusion_tag("components/badge.html")
-def answer_badge(answer: str) -> dict[str, Any]:
+@register.simple_tag
+def answer_badge(answer: str) -> SafeString:
     """The answer to a gate: yes, no or unknown, which is a question still to be asked."""
     tones: Mapping[str, tuple[Tone, str]] = {"yes": ("good", "check"), "no": ("bad", "x")}
     tone, icon = tones.get(answer, ("warn", "circle-question-mark"))
-    return {"label": answer, "tone": tone, "icon": icon}
+    return _remember("badge", label=answer, tone=tone, icon=icon)
 
 
-@register.inclusion_tag("components/avatar.html")
-def avatar(name: str, size: str = "") -> dict[str, Any]:
+@register.simple_tag
+def avatar(name: str, size: str = "") -> SafeString:
     """Initials on a hue drawn from the name. ``size``: ``small``, ``""`` or ``large``. Decoration only."""
     words = [word for word in name.split("@", maxsplit=1)[0].replace(".", " ").split() if word[0].isalnum()]
     initials = "".join(word[0] for word in (words[:1] + words[-1:] if len(words) > 1 else words))
-    return {"initials": (initials or "?").upper(), "hue": crc32(name.lower().encode()) % _HUES, "size": size}
+    return _remember("avatar", initials=(initials or "?").upper(), hue=crc32(name.lower().encode()) % _HUES, size=size)
 
 
-@register.inclusion_tag("components/stage_pill.html")
-def stage_pill(key: str, label: str, size: str = "") -> dict[str, Any]:
+@register.simple_tag
+def stage_pill(key: str, label: str, size: str = "") -> SafeString:
     """A stage by colour, icon and the definition's own label. ``size``: ``""`` or ``large``."""
-    return {"key": key, "label": label, "icon": icons.stage_icon(key), "size": size}
+    return _remember("stage_pill", key=key, label=label, icon=icons.stage_icon(key), size=size)
 
 
-@register.inclusion_tag("components/stage_pill.html")
-def stage_label_pill(key: str, labels: Mapping[str, str], size: str = "") -> dict[str, Any]:
+@register.simple_tag
+def stage_label_pill(key: str, labels: Mapping[str, str], size: str = "") -> SafeString:
     """A stage pill whose label is looked up in ``labels``; a stage no longer in use shows its key."""
     return stage_pill(key, labels.get(key, key), size)
 
@@ -277,13 +293,12 @@ def score_meter(
     }
 
 
-@register.inclusion_tag("components/score.html")
-def score_bar(millipoints: int, maximum: int = 100_000) -> dict[str, Any]:
+@register.simple_tag
+def score_bar(millipoints: int, maximum: int = 100_000) -> SafeString:
     """A score with a small bar, for table cells; in thousandths of a point."""
-    return {
-        "value": formats.format_score(millipoints),
-        "bar": charts.meter(millipoints, maximum=max(maximum, 1)),
-    }
+    return _remember(
+        "score", value=formats.format_score(millipoints), bar=charts.meter(millipoints, maximum=max(maximum, 1))
+    )
 
 
 @register.inclusion_tag("components/sparkline.html")
