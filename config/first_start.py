@@ -4,6 +4,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Final
 
@@ -75,10 +76,10 @@ def load_demo(layout: Layout) -> Iterator[str]:
     if marker.exists() or "seed_demo" not in commands or contacts.exists():
         return
     yield "Filling in demo data, once ..."
-    call_command("seed_demo", verbosity=0)
+    call_command("seed_demo", verbosity=0, stdout=StringIO())
     if "drain" in commands:
         yield "Judging it ..."
-        call_command("drain", until_empty=True, verbosity=0)
+        call_command("drain", until_empty=True, verbosity=0, stdout=StringIO())
     _write_private(marker, "{}")
 
 
