@@ -81,18 +81,33 @@ def describe(criterion: Criterion, document: DefinitionDocument) -> str:
         return "any of these"
     if criterion.not_ is not None:
         return f"not: {describe(criterion.not_, document)}"
+    if criterion.count is not None:
+        return _describe_count(criterion.count, document)
+    return _describe_score(criterion) or _describe_profile(criterion, document)
+
+
+def _describe_score(criterion: Criterion) -> str:
     if criterion.engagement is not None:
         return f"engagement of at least {criterion.engagement.at_least:g}"
+    if criterion.score is not None:
+        return f"fit and engagement together at least {criterion.score.at_least:g}"
     if criterion.fit is not None:
         least = criterion.fit.at_least
         return "fit not disqualified (0 or more)" if least == 0 else f"fit of at least {least:g}"
-    if criterion.count is not None:
-        return _describe_count(criterion.count, document)
+    return ""
+
+
+def _describe_profile(criterion: Criterion, document: DefinitionDocument) -> str:
     if criterion.attribute is not None:
         return describe_test(criterion.attribute)
     if criterion.gate is not None:
         gate = next(gate for gate in document.gates if gate.key == criterion.gate)
         return f'{gate.label.lower()} not "{gate.closed_when}"'
+    if criterion.qualifiers is not None:
+        asked = ", ".join(qualifier.label for qualifier in document.qualifiers)
+        return f"all qualifiers met: {asked}" if asked else "all qualifiers met (none is configured yet)"
+    if criterion.switch is not None:
+        return f"{criterion.switch.replace('_', ' ')} is switched on"
     if criterion.origin is not None:
         return "we found the contact (outbound)" if criterion.origin == "outbound" else "the contact found us (inbound)"
     return "can be reached (e-mail or phone known)" if criterion.reachable else "cannot be reached"
@@ -104,7 +119,7 @@ def _describe_count(count: Count, document: DefinitionDocument) -> str:
     if count.within_days is not None:
         text += f" in the last {count.within_days:g} days"
     if count.after:
-        text += f", after {document.evidence[count.after].label}"
+        text += f", not followed by {document.evidence[count.after].label}"
     return text
 
 

@@ -7,36 +7,135 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('contacts', '0001_initial'),
-        ('scoring', '0001_initial'),
+        ("contacts", "0001_initial"),
+        ("scoring", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Handoff',
+            name="Handoff",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('offered', 'offered'), ('claimed', 'claimed'), ('accepted', 'accepted'), ('won', 'won'), ('returned', 'returned'), ('expired', 'expired'), ('withdrawn', 'withdrawn')], default='offered', max_length=9)),
-                ('stage', models.CharField(max_length=32)),
-                ('evidence', models.JSONField(default=dict)),
-                ('offered_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('claimed_at', models.DateTimeField(blank=True, null=True)),
-                ('accepted_at', models.DateTimeField(blank=True, null=True)),
-                ('closed_at', models.DateTimeField(blank=True, null=True)),
-                ('reason', models.CharField(blank=True, choices=[('no_response', 'No response'), ('no_want', 'Does not want it'), ('cannot_buy_now', 'Cannot buy now'), ('no_authority', 'No authority to buy'), ('no_means', 'No means to buy'), ('bad_data', 'Bad data'), ('duplicate', 'Duplicate'), ('other', 'Other')], max_length=14)),
-                ('note', models.TextField(blank=True)),
-                ('claimed_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='handoffs', to=settings.AUTH_USER_MODEL)),
-                ('contact', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='handoffs', to='contacts.contact')),
-                ('transition', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to='scoring.transition')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("offered", "offered"),
+                            ("claimed", "claimed"),
+                            ("accepted", "accepted"),
+                            ("won", "won"),
+                            ("returned", "returned"),
+                            ("expired", "expired"),
+                            ("withdrawn", "withdrawn"),
+                        ],
+                        default="offered",
+                        max_length=9,
+                    ),
+                ),
+                ("stage", models.CharField(max_length=32)),
+                ("evidence", models.JSONField(default=dict)),
+                ("offered_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("claimed_at", models.DateTimeField(blank=True, null=True)),
+                ("accepted_at", models.DateTimeField(blank=True, null=True)),
+                ("closed_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "reason",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("no_response", "No response"),
+                            ("no_want", "Does not want it"),
+                            ("cannot_buy_now", "Cannot buy now"),
+                            ("no_authority", "No authority to buy"),
+                            ("no_means", "No means to buy"),
+                            ("bad_data", "Bad data"),
+                            ("duplicate", "Duplicate"),
+                            ("other", "Other"),
+                        ],
+                        max_length=14,
+                    ),
+                ),
+                ("note", models.TextField(blank=True)),
+                (
+                    "claimed_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="handoffs",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "contact",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="handoffs", to="contacts.contact"
+                    ),
+                ),
+                (
+                    "transition",
+                    models.ForeignKey(
+                        blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to="scoring.transition"
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['state', 'offered_at'], name='handoff_queue'), models.Index(fields=['claimed_by', 'state'], name='handoff_mine')],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('state__in', ('offered', 'claimed', 'accepted'))), fields=('contact',), name='handoff_one_open'), models.CheckConstraint(condition=models.Q(('state__in', ['offered', 'claimed', 'accepted', 'won', 'returned', 'expired', 'withdrawn'])), name='handoff_state_known'), models.CheckConstraint(condition=models.Q(models.Q(('claimed_at', None), ('claimed_by', None)), models.Q(('claimed_at__isnull', False), ('claimed_by__isnull', False)), _connector='OR'), name='handoff_claim_paired'), models.CheckConstraint(condition=models.Q(models.Q(('closed_at', None), ('state__in', ('offered', 'claimed', 'accepted'))), models.Q(models.Q(('state__in', ('offered', 'claimed', 'accepted')), _negated=True), ('closed_at__isnull', False)), _connector='OR'), name='handoff_closed_paired'), models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['claimed', 'accepted']), _negated=True), ('claimed_by__isnull', False), _connector='OR'), name='handoff_claimed_has_rep'), models.CheckConstraint(condition=models.Q(models.Q(('state', 'returned'), _negated=True), models.Q(('reason', ''), _negated=True), _connector='OR'), name='handoff_return_has_reason')],
+                "indexes": [
+                    models.Index(fields=["state", "offered_at"], name="handoff_queue"),
+                    models.Index(fields=["claimed_by", "state"], name="handoff_mine"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("state__in", ("offered", "claimed", "accepted"))),
+                        fields=("contact",),
+                        name="handoff_one_open",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("state__in", ["offered", "claimed", "accepted", "won", "returned", "expired", "withdrawn"])
+                        ),
+                        name="handoff_state_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("claimed_at", None), ("claimed_by", None)),
+                            models.Q(("claimed_at__isnull", False), ("claimed_by__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="handoff_claim_paired",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("closed_at", None), ("state__in", ("offered", "claimed", "accepted"))),
+                            models.Q(
+                                models.Q(("state__in", ("offered", "claimed", "accepted")), _negated=True),
+                                ("closed_at__isnull", False),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="handoff_closed_paired",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state__in", ["claimed", "accepted"]), _negated=True),
+                            ("claimed_by__isnull", False),
+                            _connector="OR",
+                        ),
+                        name="handoff_claimed_has_rep",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state", "returned"), _negated=True),
+                            models.Q(("reason", ""), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="handoff_return_has_reason",
+                    ),
+                ],
             },
         ),
     ]

@@ -121,6 +121,9 @@ class WhySerializer(serializers.Serializer[Any]):
     fit_ledger = FitLineSerializer(many=True)
     criteria = StageCriteriaSerializer(many=True)
     questions = QuestionSerializer(many=True)
+    flag = serializers.CharField(
+        allow_null=True, help_text="What a contact of its stage is expected to meet and does not."
+    )
     next_stage = NextStageSerializer(allow_null=True)
     next_change = NextChangeSerializer(allow_null=True)
 

@@ -103,6 +103,15 @@ class Gate(_Part, frozen=True):
     question: str
 
 
+class Qualifier(_Part, frozen=True):
+    """One thing both teams agreed must be known about a contact before Sales gets it."""
+
+    key: str
+    label: str
+    test: AttributeTest
+    question: str
+
+
 class Threshold(_Part, frozen=True):
     """At least this many points."""
 
@@ -119,16 +128,23 @@ class Count(_Part, frozen=True):
 
 
 class Criterion(_Part, frozen=True):
-    """One node of a criteria tree; exactly one of its fields is given."""
+    """One node of a criteria tree; exactly one of its fields is given.
+
+    ``score`` is fit and engagement together. ``qualifiers`` holds when some are configured and all of them are met,
+    ``switch`` while the definition's switch of that name is on.
+    """
 
     all: tuple["Criterion", ...] | None = None
     any: tuple["Criterion", ...] | None = None
     not_: "Criterion | None" = msgspec.field(name="not", default=None)
     engagement: Threshold | None = None
     fit: Threshold | None = None
+    score: Threshold | None = None
     count: Count | None = None
     attribute: AttributeTest | None = None
     gate: str | None = None
+    qualifiers: Literal["met"] | None = None
+    switch: str | None = None
     origin: Literal["inbound", "outbound"] | None = None
     reachable: bool | None = None
 
@@ -137,7 +153,8 @@ class Stage(_Part, frozen=True):
     """One stage: when a contact enters, while it is kept, and what the stage means for people.
 
     The weakest stage has no ``enter``: it is everyone's floor. Without ``keep`` a contact is kept while its
-    enter criteria hold. A ``handoff`` stage is offered to Sales the moment a contact enters.
+    enter criteria hold. A ``handoff`` stage is offered to Sales the moment a contact enters. A contact of the
+    stage that does not meet ``flag_unless`` is flagged.
     """
 
     key: Literal["audience", "lead", "marketing_prospect", "sales_prospect", "customer"]
@@ -149,6 +166,7 @@ class Stage(_Part, frozen=True):
     handoff: bool = False
     enter: Criterion | None = None
     keep: Criterion | None = None
+    flag_unless: Criterion | None = None
 
 
 class CoolDown(_Part, frozen=True):
@@ -166,7 +184,10 @@ class Evidence(_Part, frozen=True):
 
 
 class DefinitionDocument(_Part, frozen=True):
-    """A whole definition: evidence, signals, fit, gates and the ordered stages, weakest first."""
+    """A whole definition: evidence, signals, fit, gates and the ordered stages, weakest first.
+
+    ``approval`` names the teams that must agree before it is published.
+    """
 
     key: str
     name: str
@@ -177,6 +198,9 @@ class DefinitionDocument(_Part, frozen=True):
     groups: tuple[Group, ...] = ()
     fit: Fit = Fit()
     gates: tuple[Gate, ...] = ()
+    qualifiers: tuple[Qualifier, ...] = ()
+    switches: dict[str, bool] = {}
+    approval: tuple[Literal["marketing", "sales"], ...] = ()
     cool_down: CoolDown = CoolDown()
 
     def stage(self, key: str) -> Stage:
@@ -200,7 +224,7 @@ class DefinitionDocument(_Part, frozen=True):
 
     def leaves(self) -> list[Criterion]:
         """Every leaf of every stage's criteria, in document order."""
-        trees = [tree for stage in self.stages for tree in (stage.enter, stage.keep) if tree is not None]
+        trees = [tree for stage in self.stages for tree in (stage.enter, stage.keep, stage.flag_unless) if tree]
         return [leaf for tree in trees for leaf in leaves_of(tree)]
 
 

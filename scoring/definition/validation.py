@@ -14,7 +14,8 @@ from scoring.definition.document import (
 )
 
 _CRITERION_FIELDS = (
-    "all", "any", "not_", "engagement", "fit", "count", "attribute", "gate", "origin", "reachable",
+    "all", "any", "not_", "engagement", "fit", "score", "count", "attribute", "gate", "qualifiers", "switch",
+    "origin", "reachable",
 )  # fmt: skip
 
 
@@ -52,7 +53,7 @@ def find_problems(document: DefinitionDocument, *, known_kinds: frozenset[str] |
 
 
 def _unique_keys(document: DefinitionDocument) -> Iterator[Problem]:
-    for name in ("signals", "groups", "gates", "stages"):
+    for name in ("signals", "groups", "gates", "qualifiers", "stages"):
         seen: set[str] = set()
         for index, part in enumerate(getattr(document, name)):
             if part.key in seen:
@@ -102,6 +103,8 @@ def _signal_problems(document: DefinitionDocument) -> Iterator[Problem]:
 def _profile_problems(document: DefinitionDocument) -> Iterator[Problem]:
     for index, rule in enumerate(document.fit.rules):
         yield from _attribute_problems(f"fit.rules[{index}].test", rule.test)
+    for index, qualifier in enumerate(document.qualifiers):
+        yield from _attribute_problems(f"qualifiers[{index}].test", qualifier.test)
     lifted_by = document.cool_down.lifted_by
     if lifted_by and lifted_by not in document.evidence:
         yield Problem("cool_down.lifted_by", f"{lifted_by!r} is no evidence of this definition")
@@ -121,6 +124,8 @@ def _stage_problems(document: DefinitionDocument) -> Iterator[Problem]:
         yield Problem("stages", "is empty; a definition needs at least one stage")
     for index, stage in enumerate(document.stages):
         path = f"stages[{index}]"
+        if stage.flag_unless is not None:
+            yield from _tree_problems(f"{path}.flag_unless", stage.flag_unless, document)
         if index == 0:
             if stage.enter is not None or stage.keep is not None:
                 yield Problem(path, "is the weakest stage, everyone's floor; remove its enter and keep")
@@ -167,6 +172,8 @@ def _tree_problems(path: str, node: Criterion, document: DefinitionDocument) -> 
             yield Problem(f"{path}.count.within_days", "must be > 0")
     if node.gate is not None and node.gate not in {gate.key for gate in document.gates}:
         yield Problem(f"{path}.gate", f"{node.gate!r} is no gate of this definition")
+    if node.switch is not None and node.switch not in document.switches:
+        yield Problem(f"{path}.switch", f"{node.switch!r} is no switch of this definition")
     if node.attribute is not None:
         yield from _attribute_problems(f"{path}.attribute", node.attribute)
 
@@ -198,10 +205,10 @@ def implies(strong: Criterion, weak: Criterion) -> bool:
 
 
 def _leaf_implies(strong: Criterion, weak: Criterion) -> bool:
-    if strong.engagement is not None and weak.engagement is not None:
-        return strong.engagement.at_least >= weak.engagement.at_least
-    if strong.fit is not None and weak.fit is not None:
-        return strong.fit.at_least >= weak.fit.at_least
+    for name in ("engagement", "fit", "score"):
+        needed, enough = getattr(strong, name), getattr(weak, name)
+        if needed is not None and enough is not None:
+            return bool(needed.at_least >= enough.at_least)
     if strong.count is not None and weak.count is not None:
         same_events = strong.count.of == weak.count.of and weak.count.after in ("", strong.count.after)
         wide_enough = weak.count.within_days is None or (

@@ -82,10 +82,12 @@ class Compiled:
     leaves: list[Leaf]
     enter: list[Node | None]
     keep: list[Node | None]
+    flag_unless: list[Node | None]
     returned: BoolArray
     lifts_cool_down: BoolArray
     cool_down: int
     thresholds: list[int] = field(default_factory=list)
+    score_thresholds: list[int] = field(default_factory=list)
 
     @property
     def stage_count(self) -> int:
@@ -191,8 +193,10 @@ def compile_definition(document: DefinitionDocument, kinds: Iterable[KindFacts],
         leaves=leaves,
         enter=enter,
         keep=keep,
+        flag_unless=[node_of(stage.flag_unless, False) if stage.flag_unless else None for stage in document.stages],
         returned=tables.table([Match(kinds=(RETURNED_KIND,))]),
         lifts_cool_down=tables.table(document.evidence[lifted_by].any_of if lifted_by else []),
         cool_down=round(document.cool_down.days * DAY),
         thresholds=sorted({round(leaf.engagement.at_least * 1000) for leaf in document.leaves() if leaf.engagement}),
+        score_thresholds=sorted({round(leaf.score.at_least * 1000) for leaf in document.leaves() if leaf.score}),
     )

@@ -30,8 +30,9 @@ def judge(compiled: Compiled, facts: Facts, at: IntArray, prior: Prior) -> Verdi
     event_moment = at[facts.event_contact]
     live = facts.event_at <= event_moment
     weights = weigh_events(compiled, facts, event_moment, live)
-    scores = _Scores(compiled, facts, weights)
     profile = _profile_rows(facts, at)
+    fit = facts.profile_fit[profile]
+    scores = _Scores(compiled, facts, weights, fit)
     returns = _Returns(compiled, facts, at, live)
     review = np.where(returns.cooling, returns.last + compiled.cool_down, NEVER)
     np.minimum(review, scores.next_change(at), out=review)
@@ -47,19 +48,22 @@ def judge(compiled: Compiled, facts: Facts, at: IntArray, prior: Prior) -> Verdi
             truths[index] = found.number >= leaf.count.at_least
             counted[index], last_counted[index] = found.number, found.last
             np.minimum(review, found.expires, out=review)
-        elif criterion.engagement is not None:
+        elif criterion.engagement is not None or criterion.score is not None:
             engagement = scores.engagement
             if leaf.handoff and returns.any:
                 if handoff_engagement is None:
                     since_return = weigh_events(compiled, facts, event_moment, live & returns.eligible)
-                    fresh_scores = _Scores(compiled, facts, since_return)
+                    fresh_scores = _Scores(compiled, facts, since_return, fit)
                     handoff_engagement = fresh_scores.engagement
                     np.minimum(review, fresh_scores.next_change(at), out=review)
                 engagement = handoff_engagement
-            truths[index] = engagement >= round(criterion.engagement.at_least * 1000)
+            if criterion.score is not None:
+                truths[index] = engagement + fit >= round(criterion.score.at_least * 1000)
+            elif criterion.engagement is not None:
+                truths[index] = engagement >= round(criterion.engagement.at_least * 1000)
         elif criterion.fit is not None:
             no_target = not compiled.document.fit.rules
-            truths[index] = (facts.profile_fit[profile] >= round(criterion.fit.at_least * 1000)) | no_target
+            truths[index] = (fit >= round(criterion.fit.at_least * 1000)) | no_target
         else:
             truths[index] = facts.profile_answers[profile, leaf.answer]
 
@@ -76,7 +80,7 @@ def judge(compiled: Compiled, facts: Facts, at: IntArray, prior: Prior) -> Verdi
         stage=stage,
         furthest=np.maximum(prior.furthest, stage),
         engagement=scores.engagement,
-        fit=facts.profile_fit[profile],
+        fit=fit,
         review_at=review,
         enter=enter,
         keep=keep,
@@ -117,9 +121,11 @@ def _counted_rows(facts: Facts, rows: IntArray, number: int, *, first: bool) -> 
 class _Scores:
     """Engagement of each contact, and a safe lower bound of when decay next carries it over a threshold."""
 
-    def __init__(self, compiled: Compiled, facts: Facts, weights: list[Weights]) -> None:
+    def __init__(self, compiled: Compiled, facts: Facts, weights: list[Weights], fit: IntArray) -> None:
         contacts, groups = facts.contacts, len(compiled.caps)
-        self._thresholds = compiled.thresholds
+        self._thresholds: list[int | IntArray] = [*compiled.thresholds]
+        # What engagement must add to the fit, which does not fade.
+        self._thresholds += [threshold - fit for threshold in compiled.score_thresholds]
         self._shortest = np.full(contacts, np.inf)
         fading, lasting = np.zeros(contacts, dtype=np.int64), np.zeros(contacts, dtype=np.int64)
         negative = np.zeros(contacts, dtype=np.int64)

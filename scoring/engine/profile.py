@@ -9,7 +9,7 @@ from scoring.definition import AttributeTest, Criterion, DefinitionDocument
 _WORD = re.compile(r"\w+")
 
 # Criteria that a profile answers; the others need events or scores.
-PROFILE_CRITERIA = ("attribute", "gate", "origin", "reachable")
+PROFILE_CRITERIA = ("attribute", "gate", "qualifiers", "switch", "origin", "reachable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ def relevant_attributes(document: DefinitionDocument) -> tuple[str, ...]:
     """Names of all attributes that the document looks at, sorted; ``source_direction`` is the contact's origin."""
     names = {rule.test.name for rule in document.fit.rules}
     names |= {gate.attribute for gate in document.gates}
+    names |= {qualifier.test.name for qualifier in document.qualifiers}
     names |= {leaf.attribute.name for leaf in document.leaves() if leaf.attribute is not None}
     return tuple(sorted(names | {"email", "phone", "source_direction"}))
 
@@ -77,6 +78,11 @@ class Assessor:
         if leaf.gate is not None:
             gate = self._gates[leaf.gate]
             return not meets(AttributeTest(name=gate.attribute, equals=gate.closed_when), values.get(gate.attribute))
+        if leaf.qualifiers is not None:
+            asked = self._document.qualifiers
+            return bool(asked) and all(meets(one.test, values.get(one.test.name)) for one in asked)
+        if leaf.switch is not None:
+            return self._document.switches[leaf.switch]
         if leaf.origin is not None:
             return values.get("source_direction") == leaf.origin
         return bool(values.get("email") or values.get("phone")) == leaf.reachable

@@ -107,6 +107,7 @@ def explain_contact(*, contact_id: int, at: datetime, definition: Definition | N
         ],
         "criteria": [_stage_criteria(case, rank) for rank in range(case.compiled.stage_count)],
         "questions": _open_questions(case),
+        "flag": _flag(case),
         "next_stage": _next_stage(case),
         "next_change": _next_change(case),
     }
@@ -183,6 +184,8 @@ def _found(case: _Case, node: Node) -> str:
         return points(int(case.verdicts.engagement[0]))
     if criterion.fit is not None:
         return points(int(case.verdicts.fit[0]))
+    if criterion.score is not None:
+        return points(int(case.verdicts.engagement[0] + case.verdicts.fit[0]))
     if criterion.count is not None:
         number, last = int(case.verdicts.counted[node.leaf][0]), int(case.verdicts.last_counted[node.leaf][0])
         return f"{number}, last on {day(to_datetime(last), seen_from=case.at)}" if number else "none"
@@ -203,7 +206,19 @@ def _open_questions(case: _Case) -> list[dict[str, str]]:
         {"gate": gate.key, "question": gate.question}
         for gate in case.document.gates
         if case.profile.get(gate.attribute) in (None, "", "unknown")
+    ] + [
+        {"gate": qualifier.key, "question": qualifier.question}
+        for qualifier in case.document.qualifiers
+        if case.profile.get(qualifier.test.name) in (None, "", "unknown")
     ]
+
+
+def _flag(case: _Case) -> str | None:
+    """What a contact of its stage is expected to meet and does not."""
+    node = case.compiled.flag_unless[case.rank]
+    if node is None or bool(node_truth(node, case.verdicts.truths)[0]):
+        return None
+    return f"Expected: {', '.join(_unmet(case, node))}."
 
 
 def _sentence(case: _Case) -> str:
@@ -251,6 +266,9 @@ def _reasons(case: _Case, node: Node) -> list[str]:
         return [f"engagement {points(int(case.verdicts.engagement[0]))} of {criterion.engagement.at_least:g} needed"]
     if criterion.fit is not None and criterion.fit.at_least > 0:
         return [f"fit {points(int(case.verdicts.fit[0]))} of {criterion.fit.at_least:g} needed"]
+    if criterion.score is not None:
+        together = int(case.verdicts.engagement[0] + case.verdicts.fit[0])
+        return [f"fit and engagement {points(together)} of {criterion.score.at_least:g} needed"]
     if criterion.count is not None:
         last = int(case.verdicts.last_counted[node.leaf][0])
         number = int(case.verdicts.counted[node.leaf][0])
