@@ -2,7 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, floor, log10
+from math import floor, log10
+
+
+# Tenths of a power of ten that read as round and can be halved.
+_AXIS_ENDS = (10, 12, 16, 20, 24, 30, 40, 50, 60, 80, 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +103,11 @@ def meter(value: float, *, maximum: float, threshold: float | None = None) -> Me
 
 
 def round_up(value: int) -> int:
-    """Return the next axis end for a greatest value: 1, 2, 4, 5 or 10 times a power of ten, at least 4."""
-    if value <= 4:
-        return 4
-    unit: int = 10 ** floor(log10(value))
-    return next(ceil(step * unit) for step in (1, 2, 4, 5, 10) if step * unit >= value)
+    """Return the next axis end for a greatest value: even, so that its middle is whole, and at least 4."""
+    if value <= 10:
+        return max(value + value % 2, 4)
+    unit: int = 10 ** (floor(log10(value)) - 1)
+    return next(step * unit for step in _AXIS_ENDS if step * unit >= value)
 
 
 def columns(labels: Sequence[str], series: Sequence[Series]) -> Columns:
