@@ -1,6 +1,7 @@
 """What every wire format is turned into before anything is stored."""
 
 import hashlib
+import re
 import uuid
 from datetime import datetime
 from typing import Any, Final
@@ -8,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 MESSAGE_ID_LENGTH: Final = 255
-_CANONICAL_UUID_LENGTH: Final = 36
+_CANONICAL_UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _SOURCES: Final = uuid.UUID("5b0f6a3e-6d0e-5a55-9f0c-6a1d8f5f2d11")
 
 
@@ -98,17 +99,18 @@ def digest(body: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(body, digest_size=8).digest(), "big", signed=True)
 
 
-def dedupe_id(source_id: int, message_id: str) -> uuid.UUID:
-    """Return what is unique in its source: the message id where it is a canonical UUID, else uuid5 of both.
+def dedupe_id(source_id: int, message_id: str) -> str:
+    """Return what is unique in its source: the message id where it is a canonical UUID, else uuid5 of both, as text.
 
     "Canonical" is the lower-case form with hyphens, so that two texts never share an id by mere spelling.
     """
-    if len(message_id) == _CANONICAL_UUID_LENGTH:
-        try:
-            value = uuid.UUID(message_id)
-        except ValueError:
-            pass
-        else:
-            if str(value) == message_id:
-                return value
-    return uuid.uuid5(_SOURCES, f"{source_id}:{message_id}")
+    if _CANONICAL_UUID.fullmatch(message_id):
+        return message_id
+    return name_uuid(_SOURCES, f"{source_id}:{message_id}")
+
+
+def name_uuid(namespace: uuid.UUID, name: str) -> str:
+    """Return the text of a version 5 UUID (RFC 9562, 5.5), several times as fast as making the object first."""
+    digits = hashlib.sha1(namespace.bytes + name.encode(), usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"

@@ -73,6 +73,8 @@ class Identity(models.Model):
     value = models.CharField(max_length=255)
     source = models.ForeignKey("contacts.Source", on_delete=models.PROTECT, null=True)
     created_at = models.DateTimeField(db_default=Now())
+    # Of an e-mail address, when it first appeared in event time, as far as that was looked up.
+    seen_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         verbose_name_plural = "identities"

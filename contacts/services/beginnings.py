@@ -1,6 +1,5 @@
 """Where a contact came from: the original source, that of its earliest message in event time."""
 
-import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
@@ -32,7 +31,7 @@ class _Row(msgspec.Struct):
     motion: str
     campaign: str
     at: datetime
-    message: uuid.UUID
+    message: str
 
 
 def write_beginnings(cursor: CursorWrapper, *, source: Source, items: Sequence[Item]) -> None:

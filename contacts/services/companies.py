@@ -1,6 +1,5 @@
 """Which company a message speaks of, and what it says about it."""
 
-import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -125,7 +124,7 @@ class CompanyRow(msgspec.Struct):
     name: str
     value: Any
     effective_at: datetime
-    message: uuid.UUID
+    message: str
 
 
 class _Directory(msgspec.Struct):

@@ -51,7 +51,7 @@ def save_company(*, source: Source, by: User | None, given: dict[str, Any], now:
             with transaction.atomic(), connection.cursor() as cursor:
                 known = set(_ids_of(given))
                 message = IncomingEvent(index=0, message_id="", kind=None, occurred_at=now)
-                call = CompanyCall(Item(message, None, uuid.uuid4(), []), given)
+                call = CompanyCall(Item(message, None, str(uuid.uuid4()), []), given)
                 outcome = record_companies(cursor, source=source, calls=[call], received_at=now)
                 _follow(cursor, outcome)
         except Raced:
@@ -68,7 +68,7 @@ def change_company(*, company_id: int, source: Source, by: User | None, given: d
         CompanyTaken: its new domain or name is another's.
     """
     _check_writer(source, by)
-    message = uuid.uuid4()
+    message = str(uuid.uuid4())
     changes = [CompanyRow(company_id, name, given[name], now, message) for name in ATTRIBUTES if name in given]
     outcome = Companies()
     try:

@@ -1,7 +1,7 @@
 """Which contact a message is about: resolving identities, and making contacts for those nobody knows."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -9,7 +9,7 @@ import msgspec
 from django.db.backends.utils import CursorWrapper
 
 from contacts.enums import IdentityKind, SourceKind
-from contacts.ingest.incoming import IncomingEvent, IngestionWarning, Refused, Rejected
+from contacts.ingest.incoming import IncomingEvent, IngestionWarning, Refused, Rejected, name_uuid
 from contacts.models import Source
 from contacts.services.rows import Item, Name, Raced, as_json
 
@@ -20,15 +20,13 @@ ANONYMOUS: Final = IdentityKind.ANONYMOUS_ID.value
 _ADDRESSES: Final = uuid.UUID("0f3c6d52-6b0c-5c0e-8f0f-3b1c0a7c9e42")
 
 FIND_IDENTITIES: Final = """
-SELECT i.kind, i.value, c.id, c.source_at, c.source_message, seen.effective_at
-FROM jsonb_to_recordset(%s::jsonb) AS wanted(kind text, value text, seen uuid)
+SELECT i.kind, i.value, c.id, c.source_at, c.source_message::text, i.seen_at
+FROM jsonb_to_recordset(%s::jsonb) AS wanted(kind text, value text)
 JOIN contacts_identity i ON i.value = wanted.value AND i.kind = wanted.kind
 JOIN contacts_contact c ON c.id = i.contact_id
-LEFT JOIN contacts_attributechange seen
-    ON seen.contact_id = c.id AND seen.name = 'email' AND seen.message = wanted.seen
 """
 FIND_CONTACTS: Final = """
-SELECT asked.id, c.id, c.source_at, c.source_message
+SELECT asked.id, c.id, c.source_at, c.source_message::text
 FROM contacts_contact asked
 JOIN contacts_contact c ON c.id = coalesce(asked.merged_into_id, asked.id)
 WHERE asked.id = ANY(%s)
@@ -48,9 +46,9 @@ FROM unnest(%s::bigint[]) AS r(id)
 """
 # In one order everywhere: two writers of the same names then wait for each other, never in a circle.
 INSERT_IDENTITIES: Final = """
-INSERT INTO contacts_identity (contact_id, kind, value, source_id, created_at)
-SELECT r.contact_id, r.kind, r.value, %s, %s
-FROM jsonb_to_recordset(%s::jsonb) AS r(contact_id bigint, kind text, value text)
+INSERT INTO contacts_identity (contact_id, kind, value, seen_at, source_id, created_at)
+SELECT r.contact_id, r.kind, r.value, r.seen_at, %s, %s
+FROM jsonb_to_recordset(%s::jsonb) AS r(contact_id bigint, kind text, value text, seen_at timestamptz)
 ORDER BY r.kind, r.value
 ON CONFLICT (value, kind) DO NOTHING
 """
@@ -67,9 +65,9 @@ class Beginning(msgspec.Struct):
     """When a known contact began, in event time."""
 
     at: datetime | None
-    message: uuid.UUID | None
+    message: str | None
 
-    def is_after(self, order: tuple[datetime, uuid.UUID]) -> bool:
+    def is_after(self, order: tuple[datetime, str]) -> bool:
         """Tell whether a message at ``order`` is an earlier beginning."""
         return self.at is None or self.message is None or order < (self.at, self.message)
 
@@ -78,6 +76,7 @@ class _Identity(msgspec.Struct):
     contact_id: int
     kind: str
     value: str
+    seen_at: datetime | None
 
 
 class _Suggestion(msgspec.Struct):
@@ -89,7 +88,6 @@ class _Suggestion(msgspec.Struct):
 class _Wanted(msgspec.Struct):
     kind: str
     value: str
-    seen: uuid.UUID | None
 
 
 class Resolution(msgspec.Struct):
@@ -107,9 +105,9 @@ class Resolution(msgspec.Struct):
     rejected: list[Rejected] = []
 
 
-def address_uuid(email: str) -> uuid.UUID:
+def address_uuid(email: str) -> str:
     """Return the id under which the first appearance of an address is recorded, one for each address."""
-    return uuid.uuid5(_ADDRESSES, email)
+    return name_uuid(_ADDRESSES, email)
 
 
 def names_of(event: IncomingEvent) -> list[Name]:
@@ -159,7 +157,7 @@ def _look_up(cursor: CursorWrapper, items: Sequence[Item], found: Resolution) ->
         if previous is not None:
             wanted.update({(EXTERNAL, previous): None, (ANONYMOUS, previous): None})
     if wanted:
-        rows = [_Wanted(kind, value, address_uuid(value) if kind == EMAIL else None) for kind, value in wanted]
+        rows = [_Wanted(kind, value) for kind, value in wanted]
         cursor.execute(FIND_IDENTITIES, [as_json(rows)])
         for kind, value, contact_id, source_at, source_message, seen_at in cursor.fetchall():
             found.owners[kind, value] = contact_id
@@ -273,9 +271,17 @@ def _warn(item: Item, code: str, field: str, message: str, found: Resolution) ->
 
 
 def write_identities(
-    cursor: CursorWrapper, *, source: Source, items: Sequence[Item], found: Resolution, received_at: datetime
+    cursor: CursorWrapper,
+    *,
+    source: Source,
+    items: Sequence[Item],
+    found: Resolution,
+    appearances: Mapping[str, Item],
+    received_at: datetime,
 ) -> None:
     """Write the new contacts, names and suggestions, and put real ids in place of the negative ones.
+
+    ``appearances`` holds the earliest message of each new address.
 
     Raises:
         Raced: a concurrent writer was first with one of the names.
@@ -290,7 +296,7 @@ def write_identities(
         found.created = list(real.values())
         found.owners = {name: real.get(owner, owner) for name, owner in found.owners.items()}
     if found.new_names:
-        rows = [_Identity(found.owners[name], *name) for name in found.new_names]
+        rows = [_identity(name, found, appearances) for name in found.new_names]
         cursor.execute(INSERT_IDENTITIES, [source.pk, received_at, as_json(rows)])
         if cursor.rowcount != len(rows):
             raise Raced
@@ -301,3 +307,9 @@ def write_identities(
         }
         suggestions = [_Suggestion(one, other, reason) for (one, other), reason in pairs.items()]
         cursor.execute(INSERT_SUGGESTIONS, [source.pk, received_at, as_json(suggestions)])
+
+
+def _identity(name: Name, found: Resolution, appearances: Mapping[str, Item]) -> _Identity:
+    kind, value = name
+    seen = appearances.get(value) if kind == EMAIL else None
+    return _Identity(found.owners[name], kind, value, seen.event.occurred_at if seen is not None else None)

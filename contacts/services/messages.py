@@ -1,6 +1,5 @@
 """The event log, the memory of messages that are no events, and the queue of contacts to judge."""
 
-import uuid
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -51,13 +50,13 @@ class _EventRow(msgspec.Struct):
     occurred_at: datetime
     channel: str
     message_id: str
-    dedupe_id: uuid.UUID
+    dedupe_id: str
     body_digest: int
     properties: dict[str, Any]
 
 
 class _MessageRow(msgspec.Struct):
-    dedupe_id: uuid.UUID
+    dedupe_id: str
     body_digest: int
 
 

@@ -38,9 +38,9 @@ _NOT_FROM_PUBLIC: Final = ("means", "authority", "details_confirmed")
 _COMPANY_NAMES: Final = frozenset({"name", "domain"})
 
 FIND_RECORDED: Final = """
-SELECT dedupe_id, body_digest, contact_id FROM contacts_event WHERE source_id = %s AND dedupe_id = ANY(%s::uuid[])
+SELECT dedupe_id::text, body_digest, contact_id FROM contacts_event WHERE source_id = %s AND dedupe_id = ANY(%s::uuid[])
 UNION ALL
-SELECT dedupe_id, body_digest, NULL FROM contacts_message WHERE source_id = %s AND dedupe_id = ANY(%s::uuid[])
+SELECT dedupe_id::text, body_digest, NULL FROM contacts_message WHERE source_id = %s AND dedupe_id = ANY(%s::uuid[])
 """
 
 
@@ -184,7 +184,7 @@ def _record(
     calls = _company_calls(items, appearances)
     companies = record_companies(cursor, source=source, calls=calls, received_at=received_at)
     receipt.warnings += companies.warnings
-    write_identities(cursor, source=source, items=items, found=found, received_at=received_at)
+    write_identities(cursor, source=source, items=items, found=found, appearances=appearances, received_at=received_at)
     _write_attributes(cursor, source, items, found, appearances, calls, companies, received_at)
     write_messages(cursor, source=source, items=items, received_at=received_at, by=by)
     write_due(cursor, items=items, companies=companies.changed)
@@ -231,9 +231,9 @@ def _new_messages(cursor: CursorWrapper, source: Source, items: list[Item], rece
     """Leave out what is already recorded: the same body is a duplicate, another one a conflict; the first wins."""
     if not items:
         return items
-    ids = [str(item.dedupe_id) for item in items]
+    ids = [item.dedupe_id for item in items]
     cursor.execute(FIND_RECORDED, [source.pk, ids, source.pk, ids])
-    recorded: dict[uuid.UUID, tuple[int, int | None]] = {row[0]: (row[1], row[2]) for row in cursor.fetchall()}
+    recorded: dict[str, tuple[int, int | None]] = {row[0]: (row[1], row[2]) for row in cursor.fetchall()}
     fresh: list[Item] = []
     for item in items:
         event = item.event

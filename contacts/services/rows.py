@@ -1,6 +1,5 @@
 """Rows on their way to PostgreSQL: one JSON parameter a statement, whatever the number of rows."""
 
-import uuid
 from datetime import datetime
 from typing import Any, Final
 
@@ -32,12 +31,12 @@ class Item(msgspec.Struct):
 
     event: IncomingEvent
     kind: KindRef | None
-    dedupe_id: uuid.UUID
+    dedupe_id: str
     names: list[Name]
     contact_id: int = 0
 
     @property
-    def order(self) -> tuple[datetime, uuid.UUID]:
+    def order(self) -> tuple[datetime, str]:
         """Place in event time; no two messages share one."""
         return self.event.occurred_at, self.dedupe_id
 

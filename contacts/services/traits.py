@@ -5,7 +5,6 @@ whatever a public source says. A weak row exists exactly where nothing else prec
 history holds does not depend on the order of arrival.
 """
 
-import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -29,6 +28,11 @@ MOVE_FIRST_APPEARANCES: Final = f"""
 UPDATE contacts_attributechange o SET effective_at = least(o.effective_at, r.effective_at)
 FROM {_ROWS}
 WHERE o.contact_id = r.contact_id AND o.name = 'email' AND o.message = r.message
+"""  # noqa: S608  constants only
+KEEP_FIRST_SEEN: Final = f"""
+UPDATE contacts_identity i SET seen_at = r.effective_at
+FROM {_ROWS}
+WHERE i.kind = 'email' AND i.value = r.value #>> '{{}}' AND (i.seen_at IS NULL OR i.seen_at > r.effective_at)
 """  # noqa: S608  constants only
 INSERT_FIRST_APPEARANCES: Final = f"""
 INSERT INTO contacts_attributechange (contact_id, name, value, effective_at, received_at, source_id, message)
@@ -115,7 +119,7 @@ class AttributeRow(msgspec.Struct):
     name: str
     value: Any
     effective_at: datetime
-    message: uuid.UUID
+    message: str
     source_id: int | None
     weak: bool = False
 
@@ -126,10 +130,11 @@ def lock_contacts(cursor: CursorWrapper, *, contact_ids: Sequence[int], company_
 
 
 def record_appearances(cursor: CursorWrapper, *, rows: Sequence[AttributeRow], received_at: datetime) -> None:
-    """Record since when each address is known; evidence of an earlier first appearance moves it. Two statements."""
+    """Record since when each address is known; evidence of an earlier first appearance moves it. Three statements."""
     payload = as_json(rows)
     cursor.execute(MOVE_FIRST_APPEARANCES, [payload])
     cursor.execute(INSERT_FIRST_APPEARANCES, [received_at, payload])
+    cursor.execute(KEEP_FIRST_SEEN, [payload])
 
 
 def record_attributes(

@@ -2,6 +2,7 @@
 
 import json
 import string
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from contacts.ingest import native, segment
 from contacts.ingest.identifiers import normalise_company_name, normalise_domain, normalise_email, slug
-from contacts.ingest.incoming import Batch, Refused, TooLarge, Unreadable, dedupe_id
+from contacts.ingest.incoming import Batch, Refused, TooLarge, Unreadable, dedupe_id, name_uuid
 from contacts.ingest.limits import MAX_DEPTH, check_value
 from contacts.ingest.reading import read_json
 from contacts.ingest.times import occurred
@@ -219,3 +220,8 @@ def test_the_depth_is_counted_from_the_event(depth: int) -> None:
     else:
         with pytest.raises(Refused, match="deeper"):
             check_value(document, "")
+
+
+@given(st.uuids(), st.text(st.characters(exclude_categories=["Cs"])))
+def test_the_quick_uuid_is_the_standard_one(namespace: uuid.UUID, name: str) -> None:
+    assert name_uuid(namespace, name) == str(uuid.uuid5(namespace, name))

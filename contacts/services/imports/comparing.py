@@ -38,7 +38,7 @@ _FIND_COMPANIES: Final = """
 SELECT id, name, normalised_name, domain, industry, employees, country FROM contacts_company
 WHERE id = ANY(%s) OR domain = ANY(%s)
 """
-_FIND_EVENTS: Final = "SELECT dedupe_id FROM contacts_event WHERE source_id = %s AND dedupe_id = ANY(%s::uuid[])"
+_FIND_EVENTS: Final = "SELECT dedupe_id::text FROM contacts_event WHERE source_id = %s AND dedupe_id = ANY(%s::uuid[])"
 _FIND_SUGGESTIONS: Final = """
 SELECT contact_id, other_id FROM contacts_mergesuggestion WHERE contact_id = ANY(%s) OR other_id = ANY(%s)
 """
@@ -169,7 +169,7 @@ def _find_companies(
 
 
 def _find_events(cursor: CursorWrapper, source: Source, rows: Sequence[Row]) -> frozenset[Any]:
-    ids = [str(dedupe_id(source.pk, row.event_id)) for row in rows if row.event_id]
+    ids = [dedupe_id(source.pk, row.event_id) for row in rows if row.event_id]
     if not ids:
         return frozenset()
     cursor.execute(_FIND_EVENTS, [source.pk, ids])

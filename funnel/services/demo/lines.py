@@ -262,7 +262,7 @@ class _Writer:
         contact = person + self._places.first_contact
         if email:
             # An address belongs to nobody's message: it is recorded since when it is known, without a source.
-            self._add_change(person, "email", f'"{email}"', at, NULL, str(address_uuid(email)))
+            self._add_change(person, "email", f'"{email}"', at, NULL, address_uuid(email))
         kind, value = (IdentityKind.EMAIL, email) if email else (IdentityKind.ANONYMOUS_ID, f"visitor-{message[-12:]}")
         self._lines.identity.append(f"{contact}\t{kind.value}\t{value}\t{source_id}\t{at}\n")
 
