@@ -11,6 +11,7 @@ from funnel.demo import vocabulary as words
 from funnel.demo.journeys import ACCEPTED, CLAIMED, RETURNED
 
 _MAIL_KINDS = ("email_sent", "email_delivered", "email_opened", "email_clicked")
+_STEADY_KINDS = ("event_registered", "trade_show_conversation", "webinar_subscribed", "event_attended")
 # Why Sales hands contacts back, with shares; after the first ones the contact may be ready again another day.
 COMING_BACK = 2
 RETURN_REASONS = (
@@ -91,10 +92,17 @@ class Content:
         self._reason_shares = np.array([share for _, share in RETURN_REASONS])
         self.suspicions = len(words.SCANNER_REASONS)
 
-    def draw(self, rng: np.random.Generator, kind: str, reps: NDArray[np.int64]) -> NDArray[np.int32]:
-        """A text for each event of one kind; ``reps`` says which rep it names, where its kind names one."""
+    def draw(
+        self, rng: np.random.Generator, kind: str, *, reps: NDArray[np.int64], tastes: NDArray[np.int64]
+    ) -> NDArray[np.int32]:
+        """A text for each event of one kind.
+
+        ``reps`` says which rep it names, where its kind names one; ``tastes`` is a number for each contact: who
+        registers for a fair is met at that fair.
+        """
         first, variants, by_rep = self._places[kind]
-        chosen = rng.integers(variants, size=len(reps)) * by_rep
+        variant = tastes % variants if kind in _STEADY_KINDS else rng.integers(variants, size=len(reps))
+        chosen = variant * by_rep
         return (first + chosen + (reps if by_rep > 1 else 0)).astype(np.int32)
 
     def draw_reason(self, rng: np.random.Generator, *, for_now: bool) -> int:

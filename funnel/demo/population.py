@@ -20,6 +20,7 @@ LEARNING_WORDS = frozenset(("student", "intern"))
 _MEDIAN_EMPLOYEES = 190
 _EMPLOYEES_SPREAD = 1.5
 _FITS_FROM = 20
+_CROWDING = 1.3
 
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -94,8 +95,8 @@ def _step(size: int) -> int:
 
 def draw_people(rng: np.random.Generator, companies: Companies, *, first: int, count: int) -> People:
     """Draw ``count`` people of these companies; ``first`` is how many the chunks before drew."""
-    # Squared: a few companies send many people, most send one or two.
-    company = (rng.random(count) ** 2 * len(companies.names)).astype(np.int64)
+    # A few companies send many people, most send one or two.
+    company = (rng.random(count) ** _CROWDING * len(companies.names)).astype(np.int64)
     company[rng.random(count) < SHARE_WITHOUT_COMPANY] = -1
     given = rng.integers(len(words.FIRST_NAMES), size=count)
     family = rng.integers(len(words.LAST_NAMES), size=count)

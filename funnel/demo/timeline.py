@@ -1,6 +1,6 @@
 """From journeys to events: every contact of a chunk walks its journey, all contacts of one journey at once. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,6 +24,9 @@ from funnel.demo.population import People
 
 DAY = 86_400
 OPENS, CLOSES = 8.0, 17.5  # working hours, UTC
+WAKES, SLEEPS = 6.5, 22.0
+# Steps that follow at once (a click on what was just opened) keep their distance instead of their hour.
+_AT_ONCE = 0.05
 SATURDAY, FIRST_MONDAY = 5, 4 * DAY  # 1970-01-05 was a Monday
 ENTRIES = (("website", 0.5), ("search", 0.3), ("social", 0.2))
 SOURCES = (*(channel.key for channel in CHANNELS), INTERNAL)
@@ -88,6 +91,12 @@ def to_office_hours(at: Seconds) -> Seconds:
     return (day * DAY + OPENS * 3600 + second * (CLOSES - OPENS) * 3600 / DAY).astype(np.int64)
 
 
+def to_waking_hours(at: Seconds) -> Seconds:
+    """The same day, at an hour when people read and click. Keeps the order within a day."""
+    day, second = np.divmod(at, DAY)
+    return (day * DAY + WAKES * 3600 + second * (SLEEPS - WAKES) * 3600 / DAY).astype(np.int64)
+
+
 def assign_journeys(rng: np.random.Generator, people: People, journeys: Sequence[Journey] = JOURNEYS) -> Places:
     """A journey for each person: fixed shares, people who fit first where the journey seeks them."""
     count = len(people.emails)
@@ -127,6 +136,19 @@ def draw_timeline(
     return Timeline(assigned, walk.began, walk.collected(), walk.handoffs)
 
 
+def _hours_of(journey: Journey, step: Step) -> Callable[[Seconds], Seconds]:
+    """Which moments the step's moments are moved to."""
+    if step.office or step.by_rep:
+        return to_office_hours
+    if 0 < step.after[1] < _AT_ONCE or (journey.ends and step is journey.steps[-1]):
+        return _any_hour
+    return to_waking_hours
+
+
+def _any_hour(at: Seconds) -> Seconds:
+    return at
+
+
 class _Walk:
     """Collects the events of a chunk, step by step."""
 
@@ -138,6 +160,7 @@ class _Walk:
         self._now = now
         self.began = np.zeros(count, dtype=np.int64)
         self._rep = rng.integers(reps, size=count)
+        self._taste = rng.integers(1 << 30, size=count)
         self._entry = rng.choice(
             [SOURCES.index(key) for key, _ in ENTRIES], size=count, p=[share for _, share in ENTRIES]
         )
@@ -157,16 +180,15 @@ class _Walk:
         at = self._now - (rng.uniform(low, high, count) * DAY).astype(np.int64)
         if journey.ends:
             at -= sum(delay * take for delay, take in zip(delays, takes, strict=True))
-        if journey.steps[0].office or journey.steps[0].by_rep:
-            at = np.minimum(to_office_hours(at), self._now - DAY // 24)
+        at = np.minimum(_hours_of(journey, journey.steps[0])(at), self._now - DAY // 24)
         self.began[members] = at
         visible = self._people.fits[members] & (not journey.closed_gate)
         walking = np.ones(count, dtype=bool)
         for step, delay, drawn in zip(journey.steps, delays, takes, strict=True):
             take = drawn & walking & self._possible(step, members, visible)
             then = at + delay
-            if (step.office or step.by_rep) and step is not journey.steps[0]:
-                then = np.maximum(to_office_hours(then), at + 60)
+            if step is not journey.steps[0]:
+                then = np.maximum(_hours_of(journey, step)(then), at + 60)
             happens = take & (then < self._now - 60)
             # Whoever's next step lies ahead has come as far as one can by now.
             walking &= happens | ~take
@@ -198,7 +220,7 @@ class _Walk:
                 kind=np.full(count, KIND_IDS[step.kind], dtype=np.int16),
                 at=at,
                 source=source,
-                text=self._content.draw(self._rng, step.kind, reps),
+                text=self._content.draw(self._rng, step.kind, reps=reps, tastes=self._taste[persons]),
                 suspect=(
                     self._rng.integers(self._content.suspicions, size=count) if step.suspect else np.full(count, -1)
                 ).astype(np.int8),
@@ -250,6 +272,7 @@ class _Walk:
         persons = np.sort(rng.choice(len(assigned), size=count, p=weights / weights.sum()))
         spread = until[persons] - self.began[persons]
         at = self.began[persons] + 1 + (rng.random(count) * np.maximum(spread - 1, 0)).astype(np.int64)
+        at = np.clip(to_waking_hours(at), self.began[persons] + 1, self._now - 60)
         shares = np.array([share for _, share, _ in NOISE])
         drawn = rng.choice(len(NOISE), size=count, p=shares / shares.sum())
         anonymous = np.array([journey.anonymous for journey in JOURNEYS])[assigned][persons]
@@ -264,7 +287,9 @@ class _Walk:
                     kind=np.full(len(chosen), KIND_IDS[kind], dtype=np.int16),
                     at=at[chosen],
                     source=np.full(len(chosen), SOURCES.index(source), dtype=np.int8),
-                    text=self._content.draw(rng, kind, np.zeros(len(chosen), dtype=np.int64)),
+                    text=self._content.draw(
+                        rng, kind, reps=self._rep[persons[chosen]], tastes=self._taste[persons[chosen]]
+                    ),
                     suspect=none.astype(np.int8),
                     rep=none.astype(np.int16),
                     handoff=none,
