@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor, log10
 
-
 # Tenths of a power of ten that read as round and can be halved.
 _AXIS_ENDS = (10, 12, 16, 20, 24, 30, 40, 50, 60, 80, 100)
 

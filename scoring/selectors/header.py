@@ -19,8 +19,8 @@ from scoring.selectors.definitions import published_definition
 class ContactHeader:
     """A contact as the head of its pages shows it.
 
-    ``standing`` is None for the moment between a contact's arrival and its first judgement. Thresholds are in
-    thousandths of a point: what the strictest stage asks of fit, and the most that any stage asks of engagement.
+    ``standing`` is None for the moment between a contact's arrival and its first judgement. Scores, as of
+    ``scores_at``, and thresholds are in thousandths of a point; a threshold is what the strictest stage asks for.
     """
 
     contact: Contact
@@ -30,6 +30,9 @@ class ContactHeader:
     steps: tuple[Step, ...]
     fit_needed: int
     engagement_needed: int
+    engagement_mp: int
+    fit_mp: int
+    scores_at: datetime | None
     may_log: bool
 
     @property
@@ -69,6 +72,9 @@ def contact_header(*, contact_id: int, user: User, now: datetime) -> ContactHead
         steps=steps,
         fit_needed=round(document.fit_threshold * 1_000),
         engagement_needed=engagement_needed(document),
+        engagement_mp=standing.engagement_mp if standing else 0,
+        fit_mp=standing.fit_mp if standing else 0,
+        scores_at=standing.evaluated_at if standing else None,
         may_log=can_log_activity(user, contact),
     )
 

@@ -1,6 +1,6 @@
 """The pages of one contact that need its facts and judgement: timeline and why."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from typing import Any
 
@@ -93,6 +93,10 @@ def why(request: HttpRequest, contact_id: int) -> HttpResponse:
     explained = explain_contact(contact_id=contact_id, at=at)
     change = explained["next_change"]
     scores = explained["scores"]
+    if at == now:
+        header = replace(
+            header, engagement_mp=_milli(scores["engagement"]), fit_mp=_milli(scores["fit"]), scores_at=now
+        )
     context = {
         "header": header,
         "tabs": contact_tabs(contact_id, "Why"),
@@ -103,6 +107,7 @@ def why(request: HttpRequest, contact_id: int) -> HttpResponse:
         "date": day.isoformat() if day else "",
         "today": timezone.localdate(now).isoformat(),
         "at_error": error,
+        "unmet": _unmet_of(explained),
         "next_title": f"To become a {explained['next_stage']['label'].lower()}" if explained["next_stage"] else "Next",
         "change_at": datetime.fromisoformat(change["at"]) if change else None,
         "lines": [ledger_line(line) for line in explained["ledger"]],
@@ -167,6 +172,22 @@ def _stage_criteria(stage: dict[str, Any], current: str) -> StageCriteria:
         enter=(_criterion(stage["enter"]),) if stage["enter"] else (),
         keep=(_criterion(stage["keep"]),) if stage["keep"] else (),
     )
+
+
+def _unmet_of(explained: dict[str, Any]) -> list[Criterion]:
+    """Return what is missing for the next stage: the unmet parts of its criteria, alternatives below one another."""
+    following = explained["next_stage"]
+    if following is None:
+        return []
+    trees = (stage["enter"] for stage in explained["criteria"] if stage["stage"] == following["key"])
+    missing = [_unmet(_criterion(tree)) for tree in trees if tree and not tree["met"]]
+    # The root says "all of these" of what is anyway a list.
+    return [part for root in missing for part in (root.children or (root,))]
+
+
+def _unmet(node: Criterion) -> Criterion:
+    below = tuple(_unmet(child) for child in node.children if not child.met)
+    return below[0] if len(below) == 1 else replace(node, children=below)
 
 
 def _criterion(node: dict[str, Any]) -> Criterion:

@@ -13,7 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from contacts.enums import Role
-from contacts.models import Contact, Event
+from contacts.models import Contact, Event, Standing
 from scoring.definition import read_document
 from scoring.models import Definition, Transition
 from scoring.services.evaluate import drain_due
@@ -206,6 +206,19 @@ class TestWhy:
         total = re.search(r'<td class="is-number">([\d.,]+)</td></tr></tfoot>', ledger)
         assert total is not None
         assert round(sum(map(float, counted)), 3) == float(total[1])
+
+    def test_the_meter_shows_the_score_of_this_moment_not_the_stored_one(self, pages: Client) -> None:
+        ann = judged({"kind": "form_submitted", "occurred_at": ago(days=29, hours=23)})
+        Standing.objects.filter(contact=ann).update(engagement_mp=15_000)
+        page = read(pages, f"/contacts/{ann.pk}/why/")
+        assert 'aria-label="Engagement 7.5 of 30 needed"' in page
+        assert 'aria-label="Engagement 15 of 30 needed"' in read(pages, f"/contacts/{ann.pk}/")
+
+    def test_says_what_is_missing_and_only_that(self, pages: Client) -> None:
+        ann = judged({"kind": "demo_requested"}, means="no")
+        page = read(pages, f"/contacts/{ann.pk}/why/")
+        missing = page[page.index("Still missing") : page.index("If nothing happens")]
+        assert re.findall(r"<span>([^<]+)</span>", missing) == ['Means not "no"']
 
     def test_ticks_and_crosses_are_also_said(self, pages: Client) -> None:
         ann = judged({"kind": "newsletter_subscribed"})

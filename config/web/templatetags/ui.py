@@ -282,7 +282,11 @@ def stage_track(steps: Sequence[Step]) -> dict[str, Any]:
 def score_meter(
     label: str, millipoints: int, *, maximum: int, threshold: int | None = None, note: str = ""
 ) -> dict[str, Any]:
-    """A score against its threshold; all in thousandths of a point. Below the threshold the bar is muted."""
+    """A score against its threshold; all in thousandths of a point. Below the threshold the bar is muted.
+
+    A threshold of 0 or None is none.
+    """
+    threshold = threshold or None
     return {
         "label": label,
         "value": formats.format_score(millipoints),
