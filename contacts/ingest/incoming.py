@@ -21,7 +21,7 @@ class Origin(msgspec.Struct, kw_only=True, frozen=True):
     motion: str = ""
 
 
-class IncomingEvent(msgspec.Struct, kw_only=True):
+class IncomingEvent(msgspec.Struct, kw_only=True, gc=False):
     """One message, already validated, whichever wire format it came in.
 
     ``kind`` is None for a message that is no event (identify, group, alias): it carries identities and traits only.

@@ -61,7 +61,7 @@ ON CONFLICT (contact_id, other_id) DO NOTHING
 """
 
 
-class Beginning(msgspec.Struct):
+class Beginning(msgspec.Struct, gc=False):
     """When a known contact began, in event time."""
 
     at: datetime | None
@@ -72,20 +72,20 @@ class Beginning(msgspec.Struct):
         return self.at is None or self.message is None or order < (self.at, self.message)
 
 
-class _Identity(msgspec.Struct):
+class _Identity(msgspec.Struct, gc=False):
     contact_id: int
     kind: str
     value: str
     seen_at: datetime | None
 
 
-class _Suggestion(msgspec.Struct):
+class _Suggestion(msgspec.Struct, gc=False):
     contact_id: int
     other_id: int
     reason: str
 
 
-class _Wanted(msgspec.Struct):
+class _Wanted(msgspec.Struct, gc=False):
     kind: str
     value: str
 

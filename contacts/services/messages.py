@@ -44,7 +44,7 @@ GROUP BY a.contact_id
 MAX_EVENT_CHANNEL: Final = 32
 
 
-class _EventRow(msgspec.Struct):
+class _EventRow(msgspec.Struct, gc=False):
     contact_id: int
     kind_id: int
     occurred_at: datetime
@@ -55,12 +55,12 @@ class _EventRow(msgspec.Struct):
     properties: dict[str, Any]
 
 
-class _MessageRow(msgspec.Struct):
+class _MessageRow(msgspec.Struct, gc=False):
     dedupe_id: str
     body_digest: int
 
 
-class _DueRow(msgspec.Struct):
+class _DueRow(msgspec.Struct, gc=False):
     contact_id: int
     occurred_at: datetime
 

@@ -26,7 +26,7 @@ class KindRef(msgspec.Struct, frozen=True):
     system: bool = False
 
 
-class Item(msgspec.Struct):
+class Item(msgspec.Struct, gc=False):
     """One message on its way in, with what has been found out about it. ``names`` are strongest first."""
 
     event: IncomingEvent

@@ -112,7 +112,7 @@ WHERE n.company_id = company.id AND company.id = ANY(%s)
 """  # noqa: S608  constants only
 
 
-class AttributeRow(msgspec.Struct):
+class AttributeRow(msgspec.Struct, gc=False):
     """One attribute took a value. ``value`` None clears it; ``source_id`` None marks what an address suggests."""
 
     contact_id: int
