@@ -23,6 +23,9 @@ from scoring.wording import kind_phrase
 
 _INITIATORS = ((Initiator.THEM, "The contact"), (Initiator.US, "We"), (Initiator.BOTH, "Both sides"))
 
+# What scoring.wording calls a group whose parts are all needed.
+_ALL = "All of these"
+
 
 @dataclass(frozen=True, slots=True)
 class StageCriteria:
@@ -181,8 +184,8 @@ def _unmet_of(explained: dict[str, Any]) -> list[Criterion]:
         return []
     trees = (stage["enter"] for stage in explained["criteria"] if stage["stage"] == following["key"])
     missing = [_unmet(_criterion(tree)) for tree in trees if tree and not tree["met"]]
-    # The root says "all of these" of what is anyway a list.
-    return [part for root in missing for part in (root.children or (root,))]
+    # A list says "all of these" by itself; alternatives must stay below their heading.
+    return [part for root in missing for part in (root.children if root.text == _ALL else (root,))]
 
 
 def _unmet(node: Criterion) -> Criterion:

@@ -220,6 +220,13 @@ class TestWhy:
         missing = page[page.index("Still missing") : page.index("If nothing happens")]
         assert re.findall(r"<span>([^<]+)</span>", missing) == ['Means not "no"']
 
+    def test_alternatives_stay_below_their_heading(self, pages: Client) -> None:
+        ann = judged(*({"kind": "asset_downloaded"} for _ in range(2)))
+        page = read(pages, f"/contacts/{ann.pk}/why/")
+        missing = page[page.index("Still missing") : page.index("If nothing happens")]
+        assert '<span class="criterion-group">Any of these</span>' in missing
+        assert "All of these" not in missing
+
     def test_ticks_and_crosses_are_also_said(self, pages: Client) -> None:
         ann = judged({"kind": "newsletter_subscribed"})
         page = read(pages, f"/contacts/{ann.pk}/why/")
