@@ -1,12 +1,17 @@
 """Who the contact is: fit points and the answers to criteria on attributes, from one set of attribute values."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
-from scoring.definition import AttributeTest, Criterion, DefinitionDocument
+from scoring.definition import AttributeTest, Criterion, DefinitionDocument, Gate
 
 _WORD = re.compile(r"\w+")
+_MOST_VALUES = 100_000
+
+# What a contact can be reached by, and where it came from.
+REACHES = ("email", "phone")
+ORIGIN = "source_direction"
 
 # Criteria that a profile answers; the others need events or scores.
 PROFILE_CRITERIA = ("attribute", "gate", "qualifiers", "switch", "origin", "reachable")
@@ -33,18 +38,36 @@ def relevant_attributes(document: DefinitionDocument) -> tuple[str, ...]:
     names |= {gate.attribute for gate in document.gates}
     names |= {qualifier.test.name for qualifier in document.qualifiers}
     names |= {leaf.attribute.name for leaf in document.leaves() if leaf.attribute is not None}
-    return tuple(sorted(names | {"email", "phone", "source_direction"}))
+    return tuple(sorted(names | {*REACHES, ORIGIN}))
+
+
+def _tests(document: DefinitionDocument) -> list[AttributeTest]:
+    """Every test that the document makes of an attribute's value."""
+    tests = [rule.test for rule in document.fit.rules] + [qualifier.test for qualifier in document.qualifiers]
+    tests += [leaf.attribute for leaf in document.leaves() if leaf.attribute is not None]
+    return tests + [_closed(gate) for gate in document.gates]
+
+
+def _closed(gate: Gate) -> AttributeTest:
+    return AttributeTest(name=gate.attribute, equals=gate.closed_when)
 
 
 class Assessor:
-    """Assesses attribute values under one definition, each distinct combination once."""
+    """Assesses attribute values under one definition; values that no test can tell apart are assessed once."""
 
     def __init__(self, document: DefinitionDocument) -> None:
         self.attributes = relevant_attributes(document)
         self._document = document
         self._leaves = profile_leaves(document)
         self._gates = {gate.key: gate for gate in document.gates}
-        self._known: dict[tuple[object, ...], Assessment] = {}
+        tests = _tests(document)
+        self._tests = [tuple(test for test in tests if test.name == name) for name in self.attributes]
+        self._outcomes: list[dict[tuple[type, object], Hashable]] = [{} for _ in self.attributes]
+        # An address is asked no more than whether there is one, and hardly two contacts share it.
+        self._only_presence = [
+            name in REACHES and not asked for name, asked in zip(self.attributes, self._tests, strict=True)
+        ]
+        self._known: dict[tuple[Hashable, ...], Assessment] = {}
 
     @property
     def leaf_count(self) -> int:
@@ -53,15 +76,36 @@ class Assessor:
 
     def assess(self, values: Sequence[object]) -> Assessment:
         """Assess the values of ``self.attributes``, in that order; None or "" is unknown."""
-        key = tuple(repr(value) if isinstance(value, list | dict) else value for value in values)
-        found = self._known.get(key)
+        key: list[Hashable] = []
+        for place, value in enumerate(values):
+            if self._only_presence[place]:
+                key.append(bool(value))
+                continue
+            try:
+                key.append(self._outcomes[place][value.__class__, value])
+            except (KeyError, TypeError):
+                key.append(self._outcome(place, value))
+        outcome = tuple(key)
+        found = self._known.get(outcome)
         if found is None:
-            found = self._assess(dict(zip(self.attributes, values, strict=True)))
-            # Free-text attributes could make this grow without end in a long-lived process.
-            if len(self._known) >= 100_000:
-                self._known.clear()
-            self._known[key] = found
+            found = self._known[outcome] = self._assess(dict(zip(self.attributes, values, strict=True)))
         return found
+
+    def _outcome(self, place: int, value: object) -> Hashable:
+        """All that an assessment can learn from one attribute's value."""
+        name = self.attributes[place]
+        outcome: Hashable = tuple(meets(test, value) for test in self._tests[place])
+        if name in REACHES:
+            outcome = (outcome, bool(value))
+        elif name == ORIGIN:
+            outcome = (outcome, str(value))
+        known = self._outcomes[place]
+        if isinstance(value, Hashable):
+            # Free text could make this grow without end in a long-lived process.
+            if len(known) >= _MOST_VALUES:
+                known.clear()
+            known[value.__class__, value] = outcome
+        return outcome
 
     def _assess(self, values: Mapping[str, object]) -> Assessment:
         lines = tuple(
@@ -77,15 +121,15 @@ class Assessor:
             return meets(leaf.attribute, values.get(leaf.attribute.name))
         if leaf.gate is not None:
             gate = self._gates[leaf.gate]
-            return not meets(AttributeTest(name=gate.attribute, equals=gate.closed_when), values.get(gate.attribute))
+            return not meets(_closed(gate), values.get(gate.attribute))
         if leaf.qualifiers is not None:
             asked = self._document.qualifiers
             return bool(asked) and all(meets(one.test, values.get(one.test.name)) for one in asked)
         if leaf.switch is not None:
             return self._document.switches[leaf.switch]
         if leaf.origin is not None:
-            return values.get("source_direction") == leaf.origin
-        return bool(values.get("email") or values.get("phone")) == leaf.reachable
+            return values.get(ORIGIN) == leaf.origin
+        return any(values.get(name) for name in REACHES) == leaf.reachable
 
 
 def meets(test: AttributeTest, value: object) -> bool:

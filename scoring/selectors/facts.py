@@ -232,17 +232,12 @@ class _ProfileHistories:
 def _assess_current(contact_ids: IntArray, assessor: Assessor) -> tuple[IntArray, BoolArray]:
     """Fit and answers of each contact under the values in force now, from the contact and company columns."""
     columns = [_current_column(name) for name in assessor.attributes]
-    rows = Contact.objects.filter(id__gte=int(contact_ids[0]), id__lte=int(contact_ids[-1])).values_list("id", *columns)
-    fit = np.zeros(len(contact_ids), dtype=np.int64)
-    answers = np.zeros((len(contact_ids), assessor.leaf_count), dtype=np.bool_)
-    index_of = {contact_id: index for index, contact_id in enumerate(contact_ids.tolist())}
-    for contact_id, *values in rows.iterator(chunk_size=20_000):
-        index = index_of.get(contact_id)
-        if index is not None:
-            assessment = assessor.assess(values)
-            fit[index] = assessment.fit
-            answers[index] = assessment.answers
-    return fit, answers
+    rows = Contact.objects.filter(id__gte=int(contact_ids[0]), id__lte=int(contact_ids[-1])).order_by("id")
+    chosen = set(contact_ids.tolist())
+    assessed = [assessor.assess(row[1:]) for row in rows.values_list("id", *columns) if row[0] in chosen]
+    fit = np.fromiter((one.fit for one in assessed), dtype=np.int64, count=len(assessed))
+    answers = np.array([one.answers for one in assessed], dtype=np.bool_)
+    return fit, answers.reshape(len(assessed), assessor.leaf_count)
 
 
 def _current_column(name: str) -> str:

@@ -89,6 +89,29 @@ WHERE old.id = ANY(%s)
 """
 
 
+_INSERT = """
+INSERT INTO scoring_transition (contact_id, from_stage, to_stage, effective_at, cause, cause_event_id, definition_id,
+                                engagement_mp, fit_mp)
+SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::bigint[], %s::bigint[],
+                     %s::bigint[], %s::bigint[])
+"""
+
+
+def _columns(new: NewTransition) -> tuple[object, ...]:
+    """A transition in the order of ``_INSERT``."""
+    return (
+        new.contact_id,
+        new.from_stage,
+        new.to_stage,
+        new.effective_at,
+        str(new.cause),
+        new.cause_event_id,
+        new.definition_id,
+        new.engagement_mp,
+        new.fit_mp,
+    )
+
+
 def write_transitions(transitions: Sequence[NewTransition], *, restarted: Sequence[int], now: datetime) -> int:
     """Record the transitions; for ``restarted`` contacts they are the whole chain and replace what differs.
 
@@ -104,23 +127,10 @@ def write_transitions(transitions: Sequence[NewTransition], *, restarted: Sequen
         # Before the insert: a moment has at most one transition in force. Unconsumed again: what is no longer true
         # has consequences too.
         Transition.objects.filter(pk__in=outdated).update(superseded_at=now, consumed_at=None)
-    Transition.objects.bulk_create(
-        [
-            Transition(
-                contact_id=new.contact_id,
-                from_stage=new.from_stage,
-                to_stage=new.to_stage,
-                effective_at=new.effective_at,
-                cause=new.cause,
-                cause_event_id=new.cause_event_id,
-                definition_id=new.definition_id,
-                engagement_mp=new.engagement_mp,
-                fit_mp=new.fit_mp,
-            )
-            for new in fresh.values()
-        ],
-        batch_size=5_000,
-    )
+    if fresh:
+        columns = zip(*(_columns(new) for new in fresh.values()), strict=True)
+        with connection.cursor() as cursor:
+            cursor.execute(_INSERT, [list(column) for column in columns])
     if outdated:
         with connection.cursor() as cursor:
             cursor.execute(_SUPERSEDE_BY, [outdated])

@@ -18,6 +18,7 @@ from funnel.models import Handoff
 from funnel.services.handoffs import claim_handoff, return_handoff
 from funnel.services.verification import verify_invariants
 from scoring.models import Definition, Publication, Transition
+from scoring.selectors import published_definition
 from tests.funnel.conftest import FITTING, World
 
 pytestmark = pytest.mark.django_db
@@ -241,7 +242,7 @@ def test_3_contacts_that_wait_for_judgement_are_left_to_invariant_2(sound: World
 
 
 def test_3_judgements_under_an_earlier_definition_are_replayed_under_it(sound: World) -> None:
-    latest = Definition.objects.get(publications__retracted_at=None)
+    latest, _ = published_definition()
     document = {**latest.document, "name": "Stricter"}
     successor = Definition.objects.create(
         key=latest.key, version=2, name="Stricter", state="published", document=document
