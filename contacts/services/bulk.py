@@ -91,6 +91,12 @@ def allocate_ids(table: str, count: int) -> int:
     return first
 
 
+def give_back_ids(table: str, first: int) -> None:
+    """Let ids from ``first`` on, set aside and not used, be given again. Only while nobody else makes such rows."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT setval(pg_get_serial_sequence(%s, 'id'), %s, false)", [table, first])
+
+
 def copy_rows(table: str, lines: Iterable[str]) -> None:
     """Append rows to one of COLUMNS' tables. A line is its columns in COPY's text format, with its line end."""
     # Django wraps the errors of execute(), not those of COPY.

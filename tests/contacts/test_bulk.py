@@ -57,7 +57,9 @@ def test_a_row_that_leads_nowhere_undoes_everything() -> None:
 def test_ids_set_aside_are_given_to_nobody_else() -> None:
     first = allocate_ids("contacts_contact", 10)
     assert Contact.objects.create().pk == first + 10
-    assert allocate_ids("contacts_contact", 1) == first + 11
+    assert allocate_ids("contacts_contact", 5) == first + 11
+    give_back_ids("contacts_contact", first + 12)
+    assert Contact.objects.create().pk == first + 12
 
 
 def test_only_an_empty_installation_can_be_filled() -> None:

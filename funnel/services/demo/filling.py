@@ -15,6 +15,7 @@ from contacts.services.bulk import (
     allocate_ids,
     claim_empty_installation,
     copy_rows,
+    give_back_ids,
     references_checked_at_once,
     refresh_statistics,
 )
@@ -101,6 +102,7 @@ def _write_facts(*, contacts: int, events: int, seed: int, now: datetime, report
         summary.events += len(lines.event)
         summary.handoffs += len(timeline.handoffs.person)
         report(f"{summary.contacts:,} contacts, {summary.events:,} events")
+    give_back_ids("funnel_handoff", first_handoff + summary.handoffs)
     return summary
 
 
