@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 from django import forms
 from django.utils import timezone
 
+from contacts.enums import Role, Scope
+
 # A watch that runs a little fast is no lie about the future.
 _TOLERANCE = timedelta(minutes=5)
 
@@ -62,6 +64,42 @@ class ActivityForm(forms.Form):
         data = self.cleaned_data
         named = data["with_person"] if data["kind"] != "note" else ""
         return {key: value for key, value in (("with", named), ("note", data["note"])) if value}
+
+
+class SourceForm(forms.Form):
+    """A new source."""
+
+    name = forms.CharField(label="Name", max_length=100, help_text="What the integration is called.")
+    channel = forms.CharField(
+        label="Channel",
+        max_length=100,
+        required=False,
+        help_text="Where contacts who first come by it count as coming from, such as “website”.",
+    )
+    public = forms.BooleanField(
+        label="The key is used in browsers",
+        required=False,
+        help_text="Anybody can read such a key, so it may send only what contacts do themselves.",
+    )
+    scopes = forms.MultipleChoiceField(
+        label="What the key may do",
+        choices=Scope.choices,
+        initial=[Scope.EVENTS_WRITE.value],
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+
+class PersonForm(forms.Form):
+    """Somebody new."""
+
+    email = forms.EmailField(label="E-mail", max_length=150)
+    role = forms.ChoiceField(label="Role", choices=Role.choices)
+
+
+class TokenForm(forms.Form):
+    """A new personal token."""
+
+    name = forms.CharField(label="What for", max_length=100)
 
 
 def local_now(now: datetime) -> str:

@@ -33,6 +33,13 @@ class _SampleForm(forms.Form):
     )
     on = forms.DateField(label="On", widget=forms.DateInput(attrs={"type": "date"}), required=False)
     note = forms.CharField(label="Note", widget=forms.Textarea(attrs={"rows": 3}), required=False)
+    scopes = forms.MultipleChoiceField(
+        label="What the key may do",
+        choices=[("events:write", "write events"), ("contacts:read", "read contacts")],
+        initial=["events:write"],
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+    )
     quiet = forms.BooleanField(label="Publish quietly", help_text="No notices are sent.", required=False)
     locked = forms.CharField(label="Source", disabled=True, initial="Set once, never overwritten", required=False)
 

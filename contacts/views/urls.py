@@ -1,9 +1,19 @@
-"""Addresses of the pages that need facts alone."""
+"""Addresses of the pages that need facts alone, and who is shown which link."""
 
 from django.urls import path
 
+from config.web.places import show_place_to
+from contacts.permissions import can_manage_sources, can_manage_team, can_work_handoffs
 from contacts.views.activities import log_activity
+from contacts.views.administration import account, sources, team
 
 urlpatterns = [
     path("contacts/<int:contact_id>/log/", log_activity, name="contact-log"),
+    path("sources/", sources, name="sources"),
+    path("team/", team, name="team"),
+    path("account/", account, name="account"),
 ]
+
+show_place_to("sources", can_manage_sources)
+show_place_to("team", can_manage_team)
+show_place_to("mine", can_work_handoffs)

@@ -7,6 +7,8 @@ from typing import Any, Final
 from django import template
 from django.urls import Resolver404, get_urlconf, resolve
 
+from config.web.places import may_see
+
 register = template.Library()
 
 
@@ -66,8 +68,8 @@ def _exists(url: str, urlconf: str | None) -> bool:
     return True
 
 
-def _groups(path: str) -> list[tuple[str, list[Place]]]:
-    """Lay out the places this installation has, the current one marked."""
+def _groups(path: str, user: Any) -> list[tuple[str, list[Place]]]:
+    """Lay out the places this installation has for this person, the current one marked."""
     groups = []
     for title, places in _PLACES:
         shown = [
@@ -80,7 +82,7 @@ def _groups(path: str) -> list[tuple[str, list[Place]]]:
                 current=path == place.url or any(path.startswith(prefix) for prefix in place.prefixes),
             )
             for place in places
-            if _exists(place.url, get_urlconf())
+            if _exists(place.url, get_urlconf()) and may_see(place.key, user)
         ]
         if shown:
             groups.append((title, shown))
@@ -92,7 +94,7 @@ def _frame(context: template.Context) -> dict[str, Any]:
     user = getattr(request, "user", None)
     signed_in = bool(user is not None and user.is_authenticated)
     return {
-        "groups": _groups(request.path if request else ""),
+        "groups": _groups(request.path if request else "", user if signed_in else None),
         "user": user if signed_in else None,
         "name": (user.get_full_name() or user.get_username()) if user is not None and signed_in else "",
         "csrf_token": context.get("csrf_token"),

@@ -4,22 +4,23 @@ A component takes declared inputs and nothing from the page's context. Its marku
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from zlib import crc32
 
 from django import template
-from django.forms import BoundField, CheckboxInput, RadioSelect
+from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, RadioSelect
 from django.template.loader import get_template
-from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from config.web import charts, formats, icons
+from config.web.templatetags import texts
 from config.web.ui import Chip, Criterion, LedgerLine, MenuItem, Step, Tab, TimelineDay, Tone
 
 register = template.Library()
+# One {% load ui %} brings the words and numbers along.
+register.filters.update(texts.register.filters)
+register.tags.update(texts.register.tags)
 
 _TONE_ICONS = {"good": "circle-check", "warn": "triangle-alert", "bad": "circle-x", "note": "info", "": "info"}
 _MESSAGE_TONES: Mapping[str, Tone] = {"success": "good", "warning": "warn", "error": "bad"}
@@ -45,81 +46,7 @@ def _render_once(name: str, values: tuple[tuple[str, Any], ...]) -> SafeString:
     return _render(name, **dict(values))
 
 
-# Text and numbers
-
-
-@register.filter
-def number(value: float | None) -> str:
-    """``{{ n|number }}``: with thousands separators; nothing for ``None``."""
-    return "" if value is None else formats.format_number(value)
-
-
-@register.filter
-def points(millipoints: int | None) -> str:
-    """``{{ mp|points }}``: thousandths of a point as points, exact to the last digit."""
-    return "" if millipoints is None else formats.format_points(millipoints)
-
-
-@register.filter
-def signed_points(millipoints: int | None) -> str:
-    """``{{ mp|signed_points }}``: as ``points``, with a plus before gains."""
-    return "" if millipoints is None else formats.format_points(millipoints, signed=True)
-
-
-@register.filter
-def score(millipoints: int | None) -> str:
-    """``{{ mp|score }}``: thousandths of a point as points with one digit, cut rather than rounded."""
-    return "" if millipoints is None else formats.format_score(millipoints)
-
-
-@register.filter
-def exact(moment: datetime | None) -> str:
-    """``{{ moment|exact }}``: in full, with its zone."""
-    return "" if moment is None else formats.format_exact(moment)
-
-
-@register.filter
-def sentence(text: str) -> str:
-    """``{{ text|sentence }}``: begins with a capital; the rest stays as it is."""
-    return text[:1].upper() + text[1:]
-
-
-@register.filter
-def clock(moment: datetime) -> str:
-    """``{{ moment|clock }}``: its time of day in the current zone."""
-    return f"{timezone.localtime(moment):%H:%M}"
-
-
-@register.simple_tag
-def reltime(moment: datetime | None, empty: str = "\N{EN DASH}", now: datetime | None = None) -> SafeString | str:
-    """``{% reltime moment %}``: how long ago (or ahead), the exact moment on hover; ``empty`` where there is none."""
-    if moment is None:
-        return empty
-    return format_html(
-        '<time datetime="{}" title="{}" data-relative>{}</time>',
-        moment.isoformat(),
-        formats.format_exact(moment),
-        formats.format_relative(moment, now=now or timezone.now()),
-    )
-
-
-@register.simple_tag
-def duration_since(moment: datetime, now: datetime | None = None) -> str:
-    """``{% duration_since moment %}``: how long ago, as a length: ``3 seconds``."""
-    return formats.format_duration((now or timezone.now()) - moment)
-
-
-@register.simple_tag
-def day(moment: datetime | None, empty: str = "\N{EN DASH}", now: datetime | None = None) -> SafeString | str:
-    """``{% day moment %}``: its day, the exact moment on hover."""
-    if moment is None:
-        return empty
-    return format_html(
-        '<time datetime="{}" title="{}">{}</time>',
-        moment.isoformat(),
-        formats.format_exact(moment),
-        formats.format_day(moment, now=now or timezone.now()),
-    )
+# Icons
 
 
 @register.simple_tag
@@ -380,6 +307,12 @@ def alert(title: str, text: str = "", tone: Tone = "note", icon: str = "") -> di
     return {"title": title, "text": text, "tone": tone, "icon": icon or _TONE_ICONS[tone]}
 
 
+@register.inclusion_tag("components/secret.html")
+def secret(title: str, text: str, value: str) -> dict[str, str]:
+    """A key or password that is shown this once, ready to be copied."""
+    return {"title": title, "text": text, "value": value}
+
+
 @register.inclusion_tag("components/empty_state.html")
 def empty_state(
     title: str, text: str, icon: str = "leaf", action_label: str = "", action_url: str = "", action_icon: str = ""
@@ -411,7 +344,8 @@ def field(bound: BoundField, optional: bool = False) -> dict[str, Any]:
     return {
         "field": bound,
         "check": isinstance(widget, CheckboxInput),
-        "radios": isinstance(widget, RadioSelect),
+        "radios": isinstance(widget, RadioSelect) and not isinstance(widget, CheckboxSelectMultiple),
+        "boxes": isinstance(widget, CheckboxSelectMultiple),
         "optional": optional,
     }
 
