@@ -42,7 +42,7 @@ def read_contact(body: Any, *, now: datetime, contact_id: int | None = None) -> 
     traits = clean_traits(
         {name: None if value == "" and name in TEXT_COLUMNS else value for name, value in given.items()}, ""
     )
-    if contact_id is not None and names.get("email", ".") in {None, ""}:
+    if contact_id is not None and "email" in names and (names["email"] is None or names["email"] == ""):
         del names["email"]
         traits["email"] = None
     known = read_names(names, "", _ignore)
