@@ -115,13 +115,13 @@ def replay(
         silent = (cause == MomentCause.PUBLICATION) & unmoved_by_publication(timeline, active, verdicts, place)
         silent[moved] = False
         moments.pass_publication(active[cause == MomentCause.PUBLICATION])
-        active, place, upcoming = active[~silent], place[~silent], upcoming[~silent]
-        timeline.stage[active] = verdicts.stage[place]
-        timeline.furthest[active] = verdicts.furthest[place]
-        timeline.engagement[active] = verdicts.engagement[place]
-        timeline.fit[active] = verdicts.fit[place]
-        timeline.evaluated_at[active] = upcoming
-        timeline.review_at[active] = verdicts.review_at[place]
+        written, place, upcoming = active[~silent], place[~silent], upcoming[~silent]
+        timeline.stage[written] = verdicts.stage[place]
+        timeline.furthest[written] = verdicts.furthest[place]
+        timeline.engagement[written] = verdicts.engagement[place]
+        timeline.fit[written] = verdicts.fit[place]
+        timeline.evaluated_at[written] = upcoming
+        timeline.review_at[written] = verdicts.review_at[place]
 
 
 def unmoved_by_publication(timeline: Timeline, active: IntArray, verdicts: Verdicts, place: IntArray) -> BoolArray:

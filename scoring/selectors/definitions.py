@@ -52,6 +52,16 @@ def find_definition(name: str) -> Definition:
     return found
 
 
+def find_draft(name: str) -> Definition:
+    """The definition to publish that ``key@version`` names; a key alone means its latest version, draft or not.
+
+    Raises:
+        Definition.DoesNotExist: with a sentence that names what was asked for.
+    """
+    found = None if "@" in name else Definition.objects.filter(key=name).order_by("-version").first()
+    return found or find_definition(name)
+
+
 def definition_document(row: Definition) -> DefinitionDocument:
     """The typed document of a definition row."""
     return read_document(row.document)

@@ -7,6 +7,7 @@ from django.db import connection, transaction
 
 from contacts.models import Due
 from scoring.services.folding import judge_contacts
+from scoring.services.holding import judge_under_current_publications
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ def drain_due(*, now: datetime, limit: int = 1000) -> int:
 
 def _judge_locked(candidates: list[int], now: datetime) -> int:
     with transaction.atomic():
+        judge_under_current_publications()
         with connection.cursor() as cursor:
             cursor.execute(_LOCK, [candidates])
             locked = [contact_id for (contact_id,) in cursor.fetchall()]

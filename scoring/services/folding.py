@@ -96,6 +96,7 @@ def _fold_reign(folded: Folded, reign: Reign, behind: IntArray, last: IntArray, 
         for place, (i, rank) in enumerate(zip(behind, part.stage, strict=True))
         if rank >= 0 and document.stages[rank].key != folded.stage[i]
     }
+    furthest_before = part.furthest.copy()
     changes = replay(
         reign.compiled,
         facts,
@@ -116,7 +117,9 @@ def _fold_reign(folded: Folded, reign: Reign, behind: IntArray, last: IntArray, 
     for place, index in enumerate(behind):
         if part.stage[place] >= 0:
             folded.stage[index] = keys[part.stage[place]]
-            folded.furthest[index] = keys[part.furthest[place]]
+            # A furthest stage that this definition does not use keeps its name until a stronger one is reached.
+            if part.furthest[place] > furthest_before[place]:
+                folded.furthest[index] = keys[part.furthest[place]]
     folded.last_activity[behind] = _last_activity(facts, part)
     folded.latest_fact[behind] = _latest_fact(facts)
 

@@ -8,6 +8,7 @@ from django.db import connection, transaction
 
 from contacts.models import Contact, Due
 from scoring.services.folding import judge_contacts
+from scoring.services.holding import judge_under_current_publications
 
 _LOCK = "SELECT id FROM contacts_contact WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
 _BEGINNING = datetime.fromisoformat("0001-01-02T00:00:00+00:00")
@@ -24,6 +25,7 @@ def rebuild_contacts(*, contact_ids: Iterable[int] | None = None, now: datetime,
     total = 0
     for ids in _chunks(contact_ids, chunk):
         with transaction.atomic():
+            judge_under_current_publications()
             with connection.cursor() as cursor:
                 cursor.execute(_LOCK, [ids])
             due = list(Due.objects.filter(contact_id__in=ids).values_list("id", flat=True))
