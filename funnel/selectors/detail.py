@@ -37,7 +37,7 @@ def handoff_detail(*, handoff_id: int, user: User) -> HandoffDetail:
     """Return the handoff's page for ``user``; raises ``Handoff.DoesNotExist``."""
     (card,) = make_cards([handoffs_for_cards().select_related("transition").get(pk=handoff_id)], user=user)
     log = (
-        Event.objects.filter(contact_id=card.handoff.contact_id, retracted_at=None)
+        Event.objects.filter(contact_id=card.handoff.contact_id, retracted_at=None, suspect_reason="")
         .exclude(kind__reach="many")
         .exclude(kind__name="page_viewed")
         .select_related("kind", "recorded_by")

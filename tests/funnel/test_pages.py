@@ -183,6 +183,19 @@ class TestHandoff:
         again = client.post(f"/handoffs/{handoff.pk}/accept/", follow=True)
         assert "it must be claimed" in again.content.decode()
 
+    def test_reads_events_by_index_however_many_there_are(self, world: World) -> None:
+        handoff, client = world.offer(), signed_in(world.person())
+        with CaptureQueriesContext(connection) as captured:
+            read(client, f"/handoffs/{handoff.pk}/")
+        asked = [query["sql"] for query in captured if "contacts_event" in query["sql"]]
+        assert asked
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            for sql in asked:
+                cursor.execute(f"EXPLAIN {sql}")
+                plan = "\n".join(line for (line,) in cursor.fetchall())
+                assert "Seq Scan on contacts_event" not in plan, plan
+
     def test_unknown_is_a_404(self, world: World) -> None:
         read(signed_in(world.person()), "/handoffs/999999/", status=404)
 

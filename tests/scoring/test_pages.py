@@ -191,6 +191,19 @@ class TestTimeline:
         read(pages, f"/contacts/{one.pk}/")
         assert queries(pages, f"/contacts/{one.pk}/") == queries(pages, f"/contacts/{three.pk}/")
 
+    def test_reads_events_by_index_however_many_there_are(self, pages: Client) -> None:
+        ann = judged({"kind": "form_submitted"})
+        with CaptureQueriesContext(connection) as captured:
+            read(pages, f"/contacts/{ann.pk}/")
+        asked = [query["sql"] for query in captured if "contacts_event" in query["sql"]]
+        assert asked
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            for sql in asked:
+                cursor.execute(f"EXPLAIN {sql}")
+                plan = "\n".join(line for (line,) in cursor.fetchall())
+                assert "Seq Scan on contacts_event" not in plan, plan
+
 
 class TestWhy:
     def test_begins_with_one_sentence_and_takes_the_score_apart(self, pages: Client) -> None:
