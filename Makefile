@@ -10,6 +10,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.locks
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
+# Where the kernel can do it, `up` stops in order when make is killed.
+TIED := $(if $(shell command -v setpriv),setpriv --pdeathsig TERM)
 UP ?=
 PYTEST ?=
 
@@ -33,7 +35,7 @@ $(STAMP): requirements.txt requirements-dev.txt
 
 .PHONY: up
 up: $(STAMP) ## run everything in the foreground: http://127.0.0.1:8000 (UP="--port 8001 --empty")
-	@exec $(BIN)/python manage.py up $(UP)
+	@exec $(TIED) $(BIN)/python manage.py up $(UP)
 
 .PHONY: test
 test: $(STAMP) browser check ## all gates, then all tests (PYTEST="tests/local -x" narrows)

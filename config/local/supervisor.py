@@ -20,6 +20,7 @@ from config.local.restarts import Restarts
 from config.local.session import Lease
 
 _LOOK_EVERY: Final = 0.2
+_LATE: Final = 45.0
 _PATIENCE: Final = 15.0
 _LOG_LIMIT: Final = 10_000_000
 
@@ -70,11 +71,15 @@ class Supervisor:
         self.show_output = show_output
         self.asked_to_stop = False
 
-    def run(self, *, is_ready: Callable[[], bool], on_ready: Callable[[], None]) -> None:
-        """Start all programs, call `on_ready` once `is_ready`, watch, and stop everything at Ctrl-C or SIGTERM."""
+    def run(self, *, is_ready: Callable[[], bool], on_ready: Callable[[], None], on_delay: Callable[[], None]) -> None:
+        """Start all programs, watch them, and stop everything at Ctrl-C or SIGTERM.
+
+        `on_ready` is called once, when `is_ready`; `on_delay` once where that takes longer than it should.
+        """
         self._listen()
         self.layout.worker_ready.unlink(missing_ok=True)
-        announced = False
+        announced = delayed = False
+        late_at = time.monotonic() + _LATE
         try:
             for program in self.programs:
                 self._start(program)
@@ -83,6 +88,9 @@ class Supervisor:
                 if not announced and is_ready():
                     announced = True
                     on_ready()
+                elif not announced and not delayed and time.monotonic() > late_at:
+                    delayed = True
+                    on_delay()
                 time.sleep(_LOOK_EVERY)
         finally:
             self.stop()

@@ -17,11 +17,11 @@ from config.local.processes import wait_until_gone
 from tests.running_app import RunningApp, app_environment, start_app
 
 
-def up(state_dir: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def up(state_dir: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "manage.py", "up", *options],
         cwd=BASE_DIR,
-        env=app_environment(state_dir),
+        env={**app_environment(state_dir), **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -67,12 +67,15 @@ def test_static_files_are_hashed_compressed_and_kept(running_app: RunningApp) ->
 
 def test_a_command_uses_the_services_that_run(running_app: RunningApp) -> None:
     before = running_app.pid("postgres")
-    assert (
-        running_app.run(
-            "shell", "-v", "0", "-c", "from django.contrib.auth.models import User; print(User.objects.count())"
-        )
-        == "5\n"
-    )
+    code = "from django.db import connection as c; k = c.cursor(); k.execute('SELECT pg_postmaster_start_time()::text')"
+    told = running_app.run("shell", "-v", "0", "-c", f"{code}; print(k.fetchone()[0])")
+    connection = running_app.connect()
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SET TimeZone = 'UTC'; SELECT pg_postmaster_start_time()::text")
+            assert told == f"{cursor.fetchone()[0]}\n"
+    finally:
+        connection.close()
     assert running_app.pid("postgres") == before
 
 
@@ -83,6 +86,14 @@ def test_a_second_up_on_the_same_state_says_so(running_app: RunningApp) -> None:
     assert second.stderr.count("\n") == 1
     assert "already runs on" in second.stderr
     assert running_app.status("/readyz") == 200
+
+
+def test_a_database_that_is_away_is_said_in_one_line(tmp_path: Path) -> None:
+    elsewhere = {"DATABASE_URL": f"postgresql:///ripen?host={tmp_path}", "SECRET_KEY": "s" * 40}
+    done = up(tmp_path / "state", "--port", "0", **elsewhere)
+    assert done.returncode == 1
+    assert done.stderr.startswith("CommandError: the database cannot be used: ")
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_port_in_use_is_said_in_one_line(tmp_path: Path) -> None:
@@ -123,9 +134,11 @@ def test_however_it_ends_nothing_is_left_and_the_next_start_works() -> None:
 
 
 def assert_clean_stop(app: RunningApp, sign: signal.Signals) -> None:
-    marks = app.processes()
     # up, keeper, PostgreSQL, Valkey, web and its two workers, worker and its two processes, beat
-    assert len(marks) >= 11
+    deadline = time.monotonic() + 30
+    while len(marks := app.processes()) < 11:
+        assert time.monotonic() < deadline, marks
+        time.sleep(0.1)
     assert app.stop(sign) == 0
     assert not [mark for mark in marks if mark.alive()]
     assert "Stopped." in app.output

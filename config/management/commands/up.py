@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError, call_command
-from django.db import connections
+from django.db import OperationalError, connections
 
 from config.env import BadSetting, Environment
 from config.first_start import collect_static, demo_logins, load_demo
@@ -44,6 +44,8 @@ class Command(BaseCommand):
             self._run(port=options["port"], empty=options["empty"], workers=options["workers"])
         except (BadSetting, LocalServicesError) as error:
             self._stop_short(str(error))
+        except OperationalError as error:
+            self._stop_short(f"the database cannot be used: {str(error).strip().splitlines()[0]}")
 
     def _run(self, *, port: int, empty: bool, workers: int | None) -> None:
         layout: Layout = settings.LAYOUT
@@ -72,6 +74,7 @@ class Command(BaseCommand):
             supervisor.run(
                 is_ready=lambda: layout.worker_ready.exists() and _answers(port),
                 on_ready=lambda: self._announce(address, logins, layout),
+                on_delay=lambda: self._say(f"Not ready yet; {address}/readyz and {layout.log_dir} may say why."),
             )
             self._say("Stopped.")
         finally:
