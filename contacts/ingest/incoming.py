@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import msgspec
+import uuid_utils
 
 MESSAGE_ID_LENGTH: Final = 255
 _CANONICAL_UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -107,6 +108,11 @@ def dedupe_id(source_id: int, message_id: str) -> str:
     if _CANONICAL_UUID.fullmatch(message_id):
         return message_id
     return name_uuid(_SOURCES, f"{source_id}:{message_id}")
+
+
+def mint_message_id() -> str:
+    """Return an id for a message of our own: a version 7 UUID, whose neighbours in time are neighbours in the index."""
+    return str(uuid_utils.uuid7())
 
 
 def name_uuid(namespace: uuid.UUID, name: str) -> str:

@@ -107,7 +107,7 @@ def read_event(index: int, payload: Any, received_at: datetime, warn: Warn) -> I
     if "email" in traits:
         traits = {**traits}
         email = traits.pop("email")
-        if names.get("email") is None and email not in {None, ""}:
+        if names.get("email") is None and email is not None and email != "":
             names["email"] = normalise_email(email, "traits.email")
     if not names:
         raise Refused("missing_identity", "contact", "Name the contact: id, external_id, email or anonymous_id.")

@@ -1,13 +1,12 @@
 """Contacts and companies as the REST API writes them: a JSON body becomes one message without an event."""
 
-import uuid
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from contacts.ingest import limits
 from contacts.ingest.identifiers import normalise_domain
-from contacts.ingest.incoming import IncomingEvent, Refused
+from contacts.ingest.incoming import IncomingEvent, Refused, mint_message_id
 from contacts.ingest.native import check_size, read_names
 from contacts.ingest.traits import (
     ANSWER_COLUMNS,
@@ -53,7 +52,7 @@ def read_contact(body: Any, *, now: datetime, contact_id: int | None = None) -> 
     name_company(traits, known.get("email"))
     return IncomingEvent(
         index=0,
-        message_id=str(uuid.uuid4()),
+        message_id=mint_message_id(),
         kind=None,
         occurred_at=now,
         id=contact_id,

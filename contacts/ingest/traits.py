@@ -136,10 +136,12 @@ def clean_employees(value: Any, field: str) -> int | str | None:
 
 
 def _clean_answer(value: Any, field: str) -> str | None:
+    if value is None:
+        return None
     if isinstance(value, bool):
         return "yes" if value else "no"
-    answer = value.strip().lower() if isinstance(value, str) else value
-    if answer not in {"yes", "no", "unknown", None}:
+    answer = value.strip().lower() if isinstance(value, str) else ""
+    if answer not in {"yes", "no", "unknown"}:
         raise Refused("invalid_choice", field, "The answer is yes, no or unknown.")
     return answer
 

@@ -1,6 +1,5 @@
 """Companies written as resources: found or made by domain, changed by id."""
 
-import uuid
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +10,7 @@ from django.db.backends.utils import CursorWrapper
 
 from contacts.enums import SourceKind
 from contacts.ingest.identifiers import normalise_company_name
-from contacts.ingest.incoming import IncomingEvent
+from contacts.ingest.incoming import IncomingEvent, mint_message_id
 from contacts.models import Company, Source
 from contacts.permissions import check_create_contacts
 from contacts.services.companies import (
@@ -51,7 +50,7 @@ def save_company(*, source: Source, by: User | None, given: dict[str, Any], now:
             with transaction.atomic(), connection.cursor() as cursor:
                 known = set(_ids_of(given))
                 message = IncomingEvent(index=0, message_id="", kind=None, occurred_at=now)
-                call = CompanyCall(Item(message, None, str(uuid.uuid4()), []), given)
+                call = CompanyCall(Item(message, None, mint_message_id(), []), given)
                 outcome = record_companies(cursor, source=source, calls=[call], received_at=now)
                 _follow(cursor, outcome)
         except Raced:
@@ -68,7 +67,7 @@ def change_company(*, company_id: int, source: Source, by: User | None, given: d
         CompanyTaken: its new domain or name is another's.
     """
     _check_writer(source, by)
-    message = str(uuid.uuid4())
+    message = mint_message_id()
     changes = [CompanyRow(company_id, name, given[name], now, message) for name in ATTRIBUTES if name in given]
     outcome = Companies()
     try:

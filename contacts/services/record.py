@@ -1,7 +1,6 @@
 """The one way in: every fact, whoever reports it, is recorded by `record_events`."""
 
 import logging
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -13,7 +12,14 @@ from django.db.backends.utils import CursorWrapper
 
 from contacts.enums import SourceKind
 from contacts.ingest.identifiers import company_domain
-from contacts.ingest.incoming import IncomingEvent, IngestionWarning, Refused, Rejected, dedupe_id
+from contacts.ingest.incoming import (
+    IncomingEvent,
+    IngestionWarning,
+    Refused,
+    Rejected,
+    dedupe_id,
+    mint_message_id,
+)
 from contacts.models import Source
 from contacts.services.beginnings import write_beginnings
 from contacts.services.companies import Companies, CompanyCall, record_companies
@@ -130,24 +136,28 @@ def record_fact(
     traits: Mapping[str, Any] | None = None,
     message_id: str | None = None,
     system: bool = False,
+    now: datetime | None = None,
 ) -> None:
     """Record what happened inside Ripen (a logged call, a claimed handoff) under the internal source.
 
-    A deterministic ``message_id`` makes recording again change nothing.
+    A deterministic ``message_id`` makes recording again change nothing. ``now`` is when it is recorded, where that is
+    later than ``occurred_at``.
 
     Raises:
         ValueError: the contact or the kind does not exist, or the same message id was used for something else.
     """
     event = IncomingEvent(
         index=0,
-        message_id=message_id or str(uuid.uuid4()),
+        message_id=message_id or mint_message_id(),
         kind=kind,
         occurred_at=occurred_at,
         id=contact_id,
         traits=dict(traits or {}),
         properties=dict(properties or {}),
     )
-    receipt = record_events(source=internal_source(), events=[event], received_at=occurred_at, by=by, system=system)
+    receipt = record_events(
+        source=internal_source(), events=[event], received_at=now or occurred_at, by=by, system=system
+    )
     if receipt.rejected:
         raise ValueError(f"{kind} of contact {contact_id}: {receipt.rejected[0].message}")
 

@@ -56,6 +56,7 @@ def _record(request: HttpRequest, contact: Contact, form: ActivityForm, *, messa
             occurred_at=form.cleaned_data["occurred_at"],
             properties=form.properties(),
             message_id=f"logged:{person.pk}:{token}",
+            now=timezone.now(),
         )
     except ValueError as error:
         raise PermissionDenied(f"That could not be recorded: {error}") from error

@@ -225,3 +225,49 @@ def test_the_depth_is_counted_from_the_event(depth: int) -> None:
 @given(st.uuids(), st.text(st.characters(exclude_categories=["Cs"])))
 def test_the_quick_uuid_is_the_standard_one(namespace: uuid.UUID, name: str) -> None:
     assert name_uuid(namespace, name) == str(uuid.uuid5(namespace, name))
+
+
+ODD_VALUES: list[Any] = [None, True, False, 0, -1, 1.5, 2**63 - 1, "", " ", "x", [], ["x"], {}, {"x": [1]}]
+NATIVE_PLACES = [
+    *(("contact", name) for name in ("id", "email", "external_id", "anonymous_id")),
+    *(
+        ("traits", name)
+        for name in ("first_name", "phone", "means", "details_confirmed", "company", "email", "attributes", "plan")
+    ),
+    *(("traits", "company", name) for name in ("name", "domain", "industry", "employees", "country")),
+    *((name,) for name in ("message_id", "kind", "occurred_at", "contact", "traits", "properties")),
+    *(("properties", name) for name in ("channel", "campaign")),
+]
+SEGMENT_PLACES = [
+    *(
+        (name,)
+        for name in ("type", "messageId", "userId", "anonymousId", "previousId", "groupId", "event", "name", "context",
+                     "timestamp", "originalTimestamp", "sentAt", "traits", "properties")
+    ),
+    *(("traits", name) for name in ("name", "firstName", "email", "company", "address", "website", "industry", "id")),
+    *(("traits", "company", name) for name in ("name", "website", "employee_count", "address", "country")),
+    *(("context", name) for name in ("traits", "campaign", "page")),
+    ("context", "traits", "email"), ("context", "campaign", "name"), ("context", "page", "url"),
+    ("properties", "channel"),
+]  # fmt: skip
+
+
+def put(document: dict[str, Any], place: tuple[str, ...], value: Any) -> dict[str, Any]:
+    *path, last = place
+    holder = document
+    for name in path:
+        holder = holder.setdefault(name, {})
+    holder[last] = value
+    return document
+
+
+@pytest.mark.parametrize("value", ODD_VALUES, ids=repr)
+def test_every_type_in_every_place(value: Any) -> None:
+    for place in NATIVE_PLACES:
+        event = {"message_id": "m", "kind": "purchased", "contact": {"external_id": "u"}}
+        check_batch(native.read_events({"events": [put(event, place, value)]}, received_at=NOW), [event])
+    for call in sorted(segment.TYPES):
+        for place in SEGMENT_PLACES:
+            message = {"type": call, "userId": "u", "event": "Purchased", "groupId": "g", "previousId": "p"}
+            batch = segment.read_body({"batch": [put(message, place, value)]}, call="", received_at=NOW, kind_names={})
+            check_batch(batch, [message])
