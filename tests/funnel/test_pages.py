@@ -113,6 +113,15 @@ class TestClaim:
         assert "Claimed by Ben Faster" in page.content.decode()
         assert "is-taken" in page.content.decode()
 
+    def test_a_session_that_ended_leads_the_whole_page_to_sign_in(self, world: World) -> None:
+        handoff = world.offer()
+        answer = Client().post(
+            f"/handoffs/{handoff.pk}/claim/",
+            headers={"HX-Request": "true", "HX-Current-URL": "http://testserver/queue/?after=3"},
+        )
+        assert answer["HX-Redirect"] == "/account/login/?next=/queue/%3Fafter%3D3"
+        assert answer.content == b""
+
     def test_is_not_for_marketers_and_not_by_link(self, world: World) -> None:
         handoff = world.offer()
         assert (
