@@ -94,6 +94,16 @@ class Compiled:
         """How many stages the definition uses."""
         return len(self.document.stages)
 
+    @property
+    def counted_kinds(self) -> list[int]:
+        """Ids of the event kinds that the definition looks at: the others change no score and no criterion."""
+        tables = [self.returned, self.lifts_cool_down, *(layer.signal_of >= 0 for layer in self.layers)]
+        for leaf in self.leaves:
+            if leaf.count is not None:
+                tables += [leaf.count.of] + ([] if leaf.count.after is None else [leaf.count.after])
+        looked_at = np.logical_or.reduce(tables)
+        return [int(code) for code in np.flatnonzero(looked_at[:FIRST_PROPERTY_CODE])]
+
 
 class _Tables:
     """Builds lookup tables over codes, giving each distinct property match a code of its own."""

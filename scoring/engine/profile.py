@@ -1,10 +1,14 @@
 """Who the contact is: fit points and the answers to criteria on attributes, from one set of attribute values."""
 
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from scoring.definition import AttributeTest, Criterion, DefinitionDocument, Gate
+from scoring.engine.facts import BoolArray, IntArray
 
 _WORD = re.compile(r"\w+")
 _MOST_VALUES = 100_000
@@ -52,6 +56,70 @@ def _closed(gate: Gate) -> AttributeTest:
     return AttributeTest(name=gate.attribute, equals=gate.closed_when)
 
 
+class _Remembered(dict[Any, int]):
+    """A dict that works out what it does not hold yet and keeps it."""
+
+    def __init__(self, work_out: Callable[[Any], int]) -> None:
+        super().__init__()
+        self._work_out = work_out
+
+    def __missing__(self, key: object) -> int:
+        # Free text could make this grow without end in a long-lived process.
+        if len(self) >= _MOST_VALUES:
+            self.clear()
+        number = self[key] = self._work_out(key)
+        return number
+
+
+class _Attribute:
+    """What a definition can tell apart of one attribute's values: each outcome of its tests has a number.
+
+    ``examples`` has a value for each number.
+    """
+
+    def __init__(self, name: str, tests: Sequence[AttributeTest]) -> None:
+        self._name = name
+        self._tests = tests
+        self._numbers: dict[Hashable, int] = {}
+        self.examples: list[object] = []
+        # True, 1 and 1.0 are one key and three values.
+        self._truths, self._others = _Remembered(self._work_out), _Remembered(self._work_out)
+        # An address is asked no more than whether there is one, and hardly two contacts share it.
+        self._only_presence = name in REACHES and not tests
+        if self._only_presence:
+            self.examples = [None, "known"]
+
+    def number(self, value: object) -> int:
+        """The number of one value's outcome."""
+        if self._only_presence:
+            return int(bool(value))
+        if isinstance(value, bool):
+            return self._truths[value]
+        return self._work_out(value) if isinstance(value, float | list | dict) else self._others[value]
+
+    def numbers(self, values: Sequence[object]) -> Iterable[int]:
+        """The number of each value's outcome."""
+        if self._only_presence:
+            return map(bool, values)
+        types = set(map(type, values)) - {type(None)}
+        if types <= {bool}:
+            return map(self._truths.__getitem__, values)
+        if types & {bool, float, list, dict}:
+            return map(self.number, values)
+        return map(self._others.__getitem__, values)
+
+    def _work_out(self, value: object) -> int:
+        outcome: Hashable = tuple(meets(test, value) for test in self._tests)
+        if self._name in REACHES:
+            outcome = (outcome, bool(value))
+        elif self._name == ORIGIN:
+            outcome = (outcome, str(value))
+        number = self._numbers.setdefault(outcome, len(self._numbers))
+        if number == len(self.examples):
+            self.examples.append(value)
+        return number
+
+
 class Assessor:
     """Assesses attribute values under one definition; values that no test can tell apart are assessed once."""
 
@@ -61,13 +129,9 @@ class Assessor:
         self._leaves = profile_leaves(document)
         self._gates = {gate.key: gate for gate in document.gates}
         tests = _tests(document)
-        self._tests = [tuple(test for test in tests if test.name == name) for name in self.attributes]
-        self._outcomes: list[dict[tuple[type, object], Hashable]] = [{} for _ in self.attributes]
-        # An address is asked no more than whether there is one, and hardly two contacts share it.
-        self._only_presence = [
-            name in REACHES and not asked for name, asked in zip(self.attributes, self._tests, strict=True)
-        ]
-        self._known: dict[tuple[Hashable, ...], Assessment] = {}
+        self._told_apart = [_Attribute(name, [one for one in tests if one.name == name]) for name in self.attributes]
+        self._assessments: list[Assessment] = []
+        self._known = _Remembered(self._work_out)
 
     @property
     def leaf_count(self) -> int:
@@ -76,36 +140,24 @@ class Assessor:
 
     def assess(self, values: Sequence[object]) -> Assessment:
         """Assess the values of ``self.attributes``, in that order; None or "" is unknown."""
-        key: list[Hashable] = []
-        for place, value in enumerate(values):
-            if self._only_presence[place]:
-                key.append(bool(value))
-                continue
-            try:
-                key.append(self._outcomes[place][value.__class__, value])
-            except (KeyError, TypeError):
-                key.append(self._outcome(place, value))
-        outcome = tuple(key)
-        found = self._known.get(outcome)
-        if found is None:
-            found = self._known[outcome] = self._assess(dict(zip(self.attributes, values, strict=True)))
-        return found
+        numbers = [attribute.number(value) for attribute, value in zip(self._told_apart, values, strict=True)]
+        return self._assessments[self._known[tuple(numbers)]]
 
-    def _outcome(self, place: int, value: object) -> Hashable:
-        """All that an assessment can learn from one attribute's value."""
-        name = self.attributes[place]
-        outcome: Hashable = tuple(meets(test, value) for test in self._tests[place])
-        if name in REACHES:
-            outcome = (outcome, bool(value))
-        elif name == ORIGIN:
-            outcome = (outcome, str(value))
-        known = self._outcomes[place]
-        if isinstance(value, Hashable):
-            # Free text could make this grow without end in a long-lived process.
-            if len(known) >= _MOST_VALUES:
-                known.clear()
-            known[value.__class__, value] = outcome
-        return outcome
+    def assess_columns(self, columns: Sequence[Sequence[object]]) -> tuple[IntArray, BoolArray]:
+        """Assess many contacts: a column of values for each of ``self.attributes``, in that order.
+
+        Returns the fit of each contact in millipoints, and its answers as a row for each contact.
+        """
+        numbers = [attribute.numbers(column) for attribute, column in zip(self._told_apart, columns, strict=True)]
+        found = np.fromiter(map(self._known.__getitem__, zip(*numbers, strict=True)), dtype=np.int64)
+        fit = np.array([one.fit for one in self._assessments], dtype=np.int64)
+        answers = np.array([one.answers for one in self._assessments], dtype=np.bool_)
+        return fit[found], answers.reshape(len(fit), self.leaf_count)[found]
+
+    def _work_out(self, numbers: tuple[int, ...]) -> int:
+        examples = [attribute.examples[n] for attribute, n in zip(self._told_apart, numbers, strict=True)]
+        self._assessments.append(self._assess(dict(zip(self.attributes, examples, strict=True))))
+        return len(self._assessments) - 1
 
     def _assess(self, values: Mapping[str, object]) -> Assessment:
         lines = tuple(

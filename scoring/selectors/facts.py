@@ -59,12 +59,15 @@ def load_facts(
 
 
 def current_facts(contact_ids: IntArray, compiled: Compiled, assessor: Assessor) -> Facts:
-    """All events of the contacts (a whole range of ascending ids) with only the attribute values in force now.
+    """What counts of the contacts (a whole range of ascending ids), with only the attribute values in force now.
 
-    For judging at a moment later than every fact, where the history of attributes cannot matter.
+    For judging at a moment later than every fact, where the history of attributes cannot matter, nor can events that
+    the definition does not look at: they are left out.
     """
     chosen = Q(contact_id__gte=int(contact_ids[0]), contact_id__lte=int(contact_ids[-1]))
-    contact, when, code, event_id, ordered = _load_events(contact_ids, chosen, compiled, None, False)
+    contact, when, code, event_id, ordered = _load_events(
+        contact_ids, chosen, compiled, until=None, with_ids=False, kinds=compiled.counted_kinds
+    )
     fit, answers = _assess_current(contact_ids, assessor)
     return Facts(
         contacts=len(contact_ids),
@@ -82,7 +85,12 @@ def current_facts(contact_ids: IntArray, compiled: Compiled, assessor: Assessor)
 
 
 def _load_events(
-    contact_ids: IntArray, chosen: Q, compiled: Compiled, until: datetime | None, with_ids: bool
+    contact_ids: IntArray,
+    chosen: Q,
+    compiled: Compiled,
+    until: datetime | None,
+    with_ids: bool,
+    kinds: Sequence[int] | None = None,
 ) -> tuple[IntArray, IntArray, npt.NDArray[np.int16], IntArray, bool]:
     """Columns of the judged events: contact index, time, code, id; and whether they are in order."""
     columns = ["contact_id", "occurred_at", "kind_id", *(["id"] if with_ids else [])]
@@ -90,7 +98,8 @@ def _load_events(
     if until is not None:
         judged = judged.filter(occurred_at__lte=until)
     types = "qqh" + "q" * with_ids
-    parts = [_copy_query(judged.order_by("contact_id", "occurred_at").values_list(*columns), types)]
+    every = judged if kinds is None else judged.filter(kind_id__in=kinds)
+    parts = [_copy_query(every.order_by("contact_id", "occurred_at").values_list(*columns), types)]
     codes = [parts[0][2]]
     for property_code, kind_ids, match in compiled.property_matches:
         found = judged.filter(match_query(kind_ids, match)).order_by("contact_id", "occurred_at")
@@ -232,12 +241,10 @@ class _ProfileHistories:
 def _assess_current(contact_ids: IntArray, assessor: Assessor) -> tuple[IntArray, BoolArray]:
     """Fit and answers of each contact under the values in force now, from the contact and company columns."""
     columns = [_current_column(name) for name in assessor.attributes]
-    rows = Contact.objects.filter(id__gte=int(contact_ids[0]), id__lte=int(contact_ids[-1])).order_by("id")
+    people = Contact.objects.filter(id__gte=int(contact_ids[0]), id__lte=int(contact_ids[-1])).order_by("id")
     chosen = set(contact_ids.tolist())
-    assessed = [assessor.assess(row[1:]) for row in rows.values_list("id", *columns) if row[0] in chosen]
-    fit = np.fromiter((one.fit for one in assessed), dtype=np.int64, count=len(assessed))
-    answers = np.array([one.answers for one in assessed], dtype=np.bool_)
-    return fit, answers.reshape(len(assessed), assessor.leaf_count)
+    rows = [row for row in people.values_list("id", *columns) if row[0] in chosen]
+    return assessor.assess_columns(list(zip(*rows, strict=True))[1:])
 
 
 def _current_column(name: str) -> str:
