@@ -82,7 +82,7 @@ class KeyAuthentication(BaseAuthentication):
         return self.keyword
 
 
-class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # drf-spectacular registers subclasses untyped
+class KeyScheme(OpenApiAuthenticationExtension):
     """Describes the keys in the OpenAPI document."""
 
     target_class = KeyAuthentication
