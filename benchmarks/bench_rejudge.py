@@ -1,0 +1,196 @@
+"""Judging everybody at one new moment against an index-only scan of the same events, in the same run.
+
+A definition is published over demo data: every contact is judged at that moment from all its events, and about one in
+twenty changes its stage, which is written as standing and transition. The scan is the least that PostgreSQL can do to
+look at every judged event once. The figure is the ratio; both run on one connection and take turns.
+
+    python benchmarks/bench_rejudge.py [--contacts 200000] [--events 4000000] [--rounds 3] [--share 0.05]
+"""
+
+import argparse
+import logging
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+logger = logging.getLogger("ripen.bench")
+
+# Every column that a judgement needs of every event, from the partial covering index: no page of the table is read.
+SCAN = """SELECT count(contact_id), max(occurred_at), sum(kind_id) FROM contacts_event
+WHERE retracted_at IS NULL AND suspect_reason = '' AND contact_id > 0"""
+PLAIN = ("enable_seqscan = off", "enable_bitmapscan = off", "max_parallel_workers_per_gather = 0")
+
+
+def main() -> None:
+    """Prepare throw-away services with demo data, run the rounds and print the ratio of the medians."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--contacts", type=int, default=200_000)
+    parser.add_argument("--events", type=int, default=4_000_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--share", type=float, default=0.05, help="how many of the contacts change stage a round")
+    options = parser.parse_args()
+    folder = tempfile.mkdtemp(prefix="ripen-bench-")
+    os.environ |= {"RIPEN_STATE_DIR": folder, "DJANGO_SETTINGS_MODULE": "config.settings", "RIPEN_LOG_LEVEL": "ERROR"}
+
+    from config.env import Environment
+    from config.local.session import lease_for
+
+    lease = lease_for(Environment())
+    try:
+        import django
+
+        django.setup()
+        measure(options)
+    finally:
+        from django.db import connections
+
+        connections.close_all()
+        if lease is not None:
+            lease.release(wait=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def measure(options: argparse.Namespace) -> None:
+    """Let the scan and the judgement take turns."""
+    from django.core.management import call_command
+
+    from contacts.models import Standing
+    from scoring.models import Transition
+    from scoring.services.publish import judge_publication, publish_definition
+
+    call_command("migrate", verbosity=0)
+    now = datetime.now(UTC)
+    began = time.perf_counter()
+    fill(options.contacts, options.events, now)
+    print(f"prepared in {time.perf_counter() - began:.0f} s")
+    execute("VACUUM ANALYZE")
+    plan = prove_plan()
+    contacts = Standing.objects.count()
+    scans, judgements = [], []
+    for number in range(options.rounds):
+        scans.append(timed_scan())
+        definition, expected = lower_bar(round(options.share * contacts))
+        moment = now + timedelta(seconds=number + 1)
+        before = Transition.objects.count()
+        began = time.perf_counter()
+        publication = publish_definition(definition_id=definition.pk, by=None, now=moment, quiet=True)
+        written = judge_publication(publication)
+        judgements.append(time.perf_counter() - began)
+        moved = Transition.objects.count() - before
+        scans.append(timed_scan())
+        print(
+            f"round {number + 1}: scan {scans[-2]:.2f} and {scans[-1]:.2f} s, judgement {judgements[-1]:.2f} s;"
+            f" {moved:,} stages changed ({moved / contacts:.1%}, {expected:,} expected), {written:,} standings written"
+        )
+        execute("VACUUM contacts_standing")
+    scanned, judged = statistics.median(scans), statistics.median(judgements)
+    ((events, _, _),) = scan(SCAN)
+    print(plan)
+    print(
+        f"{contacts:,} contacts, {events:,} judged events, {os.cpu_count()} cores:"
+        f" scan {scanned:.2f} s, judgement {judged:.2f} s: ratio {judged / scanned:.1f}"
+    )
+
+
+def fill(contacts: int, events: int, now: datetime) -> None:
+    """The demo's facts, everybody judged; what Sales would do with it does not matter here."""
+    from django.db import transaction
+
+    from contacts.services.bulk import claim_empty_installation, references_checked_at_once
+    from funnel.services.demo.filling import _write_facts
+    from funnel.services.demo.following import judge_all
+
+    with transaction.atomic():
+        claim_empty_installation()
+        with references_checked_at_once():
+            _write_facts(contacts=contacts, events=events, seed=1, now=now, report=logger.debug)
+    judge_all(now=now, report=logger.debug)
+
+
+def lower_bar(wanted: int) -> tuple[Any, int]:
+    """A next version of the definition in force, in which about ``wanted`` leads count as marketing prospects."""
+    from contacts.models import Standing
+    from scoring.models import Definition
+    from scoring.selectors import published_definition
+
+    current, _ = published_definition()
+    scores = list(
+        Standing.objects.filter(stage="lead", fit_mp__gte=0)
+        .order_by("-engagement_mp")
+        .values_list("engagement_mp", flat=True)[: wanted + 1]
+    )
+    if len(scores) <= wanted:
+        raise SystemExit(f"only {len(scores)} leads are left to move: fewer rounds, or a smaller share")
+    # A little above the first one that shall not move: what decays in a second does not matter.
+    bar = scores[-1] / 1000 + 0.001
+    document = dict(current.document)
+    document["stages"] = [
+        with_bar(stage, bar) if stage["key"] == "marketing_prospect" else stage for stage in document["stages"]
+    ]
+    version = current.version + 1
+    return Definition.objects.create(key=current.key, version=version, name=current.name, document=document), wanted
+
+
+def with_bar(stage: dict[str, Any], bar: float) -> dict[str, Any]:
+    """The stage with every engagement threshold at ``bar`` points, where it was higher."""
+
+    def lowered(node: Any) -> Any:
+        if isinstance(node, list):
+            return [lowered(child) for child in node]
+        if isinstance(node, dict):
+            return {
+                name: {"at_least": min(value["at_least"], bar)} if name == "engagement" and value else lowered(value)
+                for name, value in node.items()
+            }
+        return node
+
+    return {**stage, "enter": lowered(stage["enter"]), "keep": lowered(stage["keep"])}
+
+
+def timed_scan() -> float:
+    """Seconds that one pass over the index takes."""
+    began = time.perf_counter()
+    scan(SCAN)
+    return time.perf_counter() - began
+
+
+def prove_plan() -> str:
+    """The scan's plan in one line; ends the run when it reads anything but the covering index."""
+    lines = [line.strip() for (line,) in scan(f"EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF) {SCAN}")]
+    found = next((line for line in lines if "Scan" in line), "")
+    heap = next((line for line in lines if line.startswith("Heap Fetches")), "")
+    if "Index Only Scan using event_judged" not in found:
+        raise SystemExit("no index-only scan:\n" + "\n".join(lines))
+    return f"{found.removeprefix('->').strip()}; {heap}"
+
+
+def scan(sql: str) -> list[tuple[Any, ...]]:
+    """Run a query by the covering index, in one process of the database."""
+    from django.db import connection, transaction
+
+    with transaction.atomic(), connection.cursor() as cursor:
+        for setting in PLAIN:
+            cursor.execute(f"SET LOCAL {setting}")
+        cursor.execute(sql)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
+
+
+def execute(sql: str) -> None:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+
+
+if __name__ == "__main__":
+    main()
