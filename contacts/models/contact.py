@@ -110,9 +110,7 @@ class AttributeChange(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["contact", "name", "effective_at", "message"], name="attributechange_once"
-            ),
+            models.UniqueConstraint(fields=["contact", "name", "effective_at", "message"], name="attributechange_once"),
         ]
         indexes = [
             # Who was ever with a company: they are due when what is known of it changes.
