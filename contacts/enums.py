@@ -149,5 +149,7 @@ SHIPPED_KINDS: tuple[ShippedKind, ...] = (
     ShippedKind(108, "converted", system=True),
 )
 
+TWO_WAY_KIND_IDS: tuple[int, ...] = tuple(kind.id for kind in SHIPPED_KINDS if kind.two_way)
+
 # Unknown kinds that sources send get ids from here on, below is room for future shipped ones.
 FIRST_UNMAPPED_KIND_ID = 1000

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
-from contacts.enums import Initiator, Reach
+from contacts.enums import TWO_WAY_KIND_IDS, Initiator, Reach
 from contacts.models.access import Source
 from contacts.models.contact import Contact
 
@@ -71,6 +71,13 @@ class Event(models.Model):
                 include=["kind"],
                 condition=models.Q(retracted_at=None, suspect_reason=""),
                 name="event_judged",
+            ),
+            # Who it was with is a property: what asks for it reads these few events and no others.
+            models.Index(
+                fields=["contact", "occurred_at"],
+                include=["kind"],
+                condition=models.Q(kind__in=TWO_WAY_KIND_IDS, retracted_at=None, suspect_reason=""),
+                name="event_two_way",
             ),
             # The few marked ones, for the timeline; together the two cover every event.
             models.Index(

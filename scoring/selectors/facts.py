@@ -243,7 +243,7 @@ def _assess_current(contact_ids: IntArray, assessor: Assessor) -> tuple[IntArray
     columns = [_current_column(name) for name in assessor.attributes]
     people = Contact.objects.filter(id__gte=int(contact_ids[0]), id__lte=int(contact_ids[-1])).order_by("id")
     chosen = set(contact_ids.tolist())
-    rows = [row for row in people.values_list("id", *columns) if row[0] in chosen]
+    rows = [row for row in people.values_list("id", *columns).iterator(chunk_size=20_000) if row[0] in chosen]
     return assessor.assess_columns(list(zip(*rows, strict=True))[1:])
 
 
