@@ -95,6 +95,8 @@ PAGES: dict[str, list[Call]] = {
         Call("post", "/contacts/{contact}/log/", {M, L, A}),
         Call("post", "/contacts/{own}/log/", EVERYBODY),
     ],
+    "sources": [Call("get", "/sources/", {A}), Call("post", "/sources/", {A}, body={"source-name": "CRM"})],
+    "team": [Call("get", "/team/", {A}), Call("post", "/team/", {A}, body={"person-email": "new@acme.example"})],
     "definitions": [Call("get", "/definitions/", EVERYBODY)],
     "definition": [Call("get", "/definitions/1/", EVERYBODY)],
     "definition-yaml": [Call("get", "/definitions/1/definition.yaml", EVERYBODY)],
