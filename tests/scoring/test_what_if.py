@@ -110,6 +110,24 @@ def test_a_publication_comes_after_every_judgement_made_before_it() -> None:
     assert publication.effective_at > NOW
 
 
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_two_connections_judge_a_publication_like_one() -> None:
+    populate()
+    while drain_due(now=NOW - timedelta(microseconds=1)):
+        pass
+    foreseen = what_if(drafts()["generous"], now=NOW)
+    draft = store_draft(document=drafts()["generous"], by=None)
+    publication = publish_definition(definition_id=draft.pk, by=None, now=NOW)
+    judge_publication(publication, chunk=3, connections=2)
+    while drain_due(now=NOW):
+        pass
+    moved = Transition.objects.filter(effective_at=NOW, cause="publication")
+    assert moved.count() == foreseen.moved > 0
+    before = list(Standing.objects.order_by("pk").values())
+    rebuild_contacts(now=NOW)
+    assert list(Standing.objects.order_by("pk").values()) == before
+
+
 def test_what_cannot_be_published_says_why() -> None:
     row, document = published_definition()
     with pytest.raises(NotPublishable, match="is in force already"):

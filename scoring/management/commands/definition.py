@@ -43,6 +43,7 @@ class Command(BaseCommand):
         action = actions.add_parser("publish", help="put a definition in force and judge every contact by it")
         action.add_argument("definition", metavar="KEY", help="key@version, or key for its latest draft")
         action.add_argument("--quiet", action="store_true", help="send no notifications of what it changes")
+        action.add_argument("--connections", type=int, choices=range(1, 17), default=1, metavar="N", help="judge N ranges at once, 1-16")
         actions.add_parser("rollback", help="take the latest publication back, as if it had not happened")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -78,7 +79,7 @@ class Command(BaseCommand):
         except Definition.DoesNotExist as error:
             raise CommandError(str(error)) from None
         publication = publish_definition(definition_id=row.pk, by=None, now=now, quiet=options["quiet"])
-        changed = judge_publication(publication)
+        changed = judge_publication(publication, connections=options["connections"])
         while judged := drain_due(now=timezone.now()):
             changed += judged
         self.stdout.write(f"{row} is in force; {changed} contacts judged anew")
