@@ -2,8 +2,8 @@
 
 A definition is published over demo data: every contact is judged at that moment from all its events, and about one in
 twenty changes its stage, which is written as standing and transition. The scan is the least that PostgreSQL can do to
-look at every judged event once. The figure is the ratio; they take turns. The scan runs on one connection, the judgement
-on two unless told otherwise: while one range of contacts is judged, the next is read.
+look at every judged event once. The figure is the ratio; they take turns. The scan runs on one connection, the
+judgement on two unless told otherwise: while one range of contacts is judged, the next is read.
 
     python benchmarks/bench_rejudge.py [--contacts 200000] [--events 4000000] [--rounds 3] [--share 0.05]
         [--connections 2]

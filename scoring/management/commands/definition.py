@@ -43,7 +43,9 @@ class Command(BaseCommand):
         action = actions.add_parser("publish", help="put a definition in force and judge every contact by it")
         action.add_argument("definition", metavar="KEY", help="key@version, or key for its latest draft")
         action.add_argument("--quiet", action="store_true", help="send no notifications of what it changes")
-        action.add_argument("--connections", type=int, choices=range(1, 17), default=1, metavar="N", help="judge N ranges at once, 1-16")
+        action.add_argument(
+            "--connections", type=int, choices=range(1, 17), default=1, metavar="N", help="judge N ranges at once, 1-16"
+        )
         actions.add_parser("rollback", help="take the latest publication back, as if it had not happened")
 
     def handle(self, *args: Any, **options: Any) -> None:
