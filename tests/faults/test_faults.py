@@ -57,7 +57,8 @@ def wait_until(is_so: Callable[[], bool], *, patience: float, what: str) -> floa
 
 _STUCK = """
 SELECT FROM pg_locks AS lock JOIN pg_stat_activity AS activity USING (pid)
-WHERE NOT lock.granted AND lock.relation = 'scoring_transition'::regclass AND activity.query LIKE '%%INSERT INTO scoring_transition%%'
+WHERE NOT lock.granted AND lock.relation = 'scoring_transition'::regclass
+  AND activity.query LIKE '%%INSERT INTO scoring_transition%%'
 """
 
 
