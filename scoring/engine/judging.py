@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from scoring.engine.compiled import Compiled, CountLeaf, Leaf, Node
+from scoring.engine.compiled import Compiled, CountLeaf, Node
 from scoring.engine.facts import MINUTE, NEVER, UNKNOWN_PAST, BoolArray, Facts, IntArray, Prior, Verdicts
 
 # A stored score is never staler than this, in millipoints (DESIGN.md).
@@ -263,6 +263,3 @@ def _fold(enter: BoolArray, keep: BoolArray, prior_stage: npt.NDArray[np.int16])
     entered = np.where(enter, ranks, np.int16(0)).max(axis=1)
     kept = np.where(keep & (ranks <= prior_stage[:, None]), ranks, np.int16(0)).max(axis=1)
     return np.asarray(np.maximum(entered, kept), dtype=np.int16)
-
-
-__all__ = ["FRESHNESS", "Leaf", "Weights", "judge", "node_truth", "weigh_events"]

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring.engine.compiled import Compiled
-from scoring.engine.facts import MINUTE, NEVER, UNKNOWN_PAST, BoolArray, Facts, IntArray, Prior, SmallArray, Verdicts
+from scoring.engine.facts import NEVER, UNKNOWN_PAST, BoolArray, Facts, IntArray, Prior, SmallArray, Verdicts
 from scoring.engine.judging import FRESHNESS, judge
 
 
@@ -211,6 +211,3 @@ def next_change(
         if found:
             return found
     return []
-
-
-__all__ = ["MINUTE", "Change", "MomentCause", "Timeline", "next_change", "replay"]

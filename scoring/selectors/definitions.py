@@ -79,11 +79,6 @@ def definition_names() -> DefinitionInForce:
     return DefinitionInForce(f"{row.key}@{row.version}", {stage.key: stage.label for stage in document.stages})
 
 
-def kind_names() -> dict[int, str]:
-    """Name of each event kind by id."""
-    return {kind.id: kind.name for kind in load_kinds()}
-
-
 def reigns() -> list[Reign]:
     """All definitions that were in force, oldest first; rolled back publications never were."""
     kinds = load_kinds()
