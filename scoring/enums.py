@@ -18,3 +18,39 @@ class Cause(TextChoices):
     TIME = "time", "time passed"
     PUBLICATION = "publication", "a definition was published"
     CREATED = "created", "the contact became known"
+
+
+class Team(TextChoices):
+    """Who must agree before a definition that asks for it is published."""
+
+    MARKETING = "marketing", "Marketing"
+    SALES = "sales", "Sales"
+
+
+class RunKind(TextChoices):
+    """Long work on a definition that a worker does in the background."""
+
+    WHAT_IF = "what_if", "what-if"
+    COMPARE = "compare", "comparison"
+    BACKTEST = "backtest", "backtest"
+    PUBLISH = "publish", "publication"
+    ROLL_BACK = "roll_back", "roll-back"
+    LEARN = "learn", "training"
+
+
+class RunState(TextChoices):
+    """Where a run stands; the last three are final."""
+
+    QUEUED = "queued", "waiting"
+    RUNNING = "running", "running"
+    FINISHED = "finished", "finished"
+    FAILED = "failed", "failed"
+    CANCELLED = "cancelled", "cancelled"
+
+
+class ModelState(TextChoices):
+    """A learned score: ready to be used, replaced by a later training, or switched off with a reason."""
+
+    READY = "ready", "ready"
+    REPLACED = "replaced", "replaced"
+    DISABLED = "disabled", "disabled"

@@ -1,15 +1,19 @@
 """The judgement's records: definitions, their publications, and every transition with its cause."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
 from contacts.models import Contact, Event
-from scoring.enums import Cause, DefinitionState
+from scoring.enums import Cause, DefinitionState, ModelState, RunKind, RunState, Team
 
 
 class Definition(models.Model):
-    """One version of a definition document (see scoring/definition.py). Immutable once published."""
+    """One version of a definition document (see scoring/definition/). Immutable once published.
+
+    A draft is edited in place; each edit raises ``revision``, so that nobody overwrites what they have not seen.
+    """
 
     key = models.CharField(max_length=64)
     version = models.PositiveIntegerField()
@@ -18,6 +22,11 @@ class Definition(models.Model):
     document = models.JSONField()
     created_at = models.DateTimeField(db_default=Now())
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True)
+    revision = models.PositiveIntegerField(default=1, db_default=1)
+    edited_at = models.DateTimeField(db_default=Now())
+    edited_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
 
     class Meta:
         constraints = [
@@ -32,14 +41,19 @@ class Definition(models.Model):
 class Publication(models.Model):
     """From ``effective_at`` on this definition was in force. The first counts since the beginning of time.
 
-    Rolling back sets ``retracted_at``: timelines are then recomputed as if it had not happened.
+    ``judged_at`` is set once every contact was judged at its moment. Rolling back sets ``retracted_at``: timelines
+    are then recomputed as if it had not happened.
     """
 
     definition = models.ForeignKey(Definition, on_delete=models.PROTECT, related_name="publications")
     effective_at = models.DateTimeField(unique=True)
     quiet = models.BooleanField(default=False)
     published_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True)
+    judged_at = models.DateTimeField(null=True, blank=True)
     retracted_at = models.DateTimeField(null=True, blank=True)
+    retracted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
 
     def __str__(self) -> str:
         return f"{self.definition} from {self.effective_at:%Y-%m-%d %H:%M}"
@@ -93,3 +107,133 @@ class Transition(models.Model):
 
     def __str__(self) -> str:
         return f"{self.contact_id}: {self.from_stage or 'new'} -> {self.to_stage}"
+
+
+class Approval(models.Model):
+    """A team agreed to one revision of a draft; an edit makes another revision, which needs another word."""
+
+    definition = models.ForeignKey(Definition, on_delete=models.CASCADE, related_name="approvals")
+    revision = models.PositiveIntegerField()
+    team = models.CharField(max_length=9, choices=Team)
+    approved_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT)
+    approved_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["definition", "revision", "team"], name="approval_once_a_team"),
+            models.UniqueConstraint(
+                fields=["definition", "revision", "approved_by"], name="approval_one_team_a_person"
+            ),
+            models.CheckConstraint(condition=models.Q(team__in=Team.values), name="approval_team_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.team} agreed to {self.definition}"
+
+
+class Run(models.Model):
+    """Long work on a definition, done by a worker in chunks: this row is the order, the progress and the result.
+
+    ``definition`` is what is tried, published, taken back or trained; ``other`` the second one of a comparison.
+    ``total`` 0 means that the size is not known yet; ``unit`` says what is counted. ``document`` is the definition
+    as it was when the run was ordered, for a draft may change meanwhile.
+    """
+
+    kind = models.CharField(max_length=9, choices=RunKind)
+    state = models.CharField(max_length=9, choices=RunState, default=RunState.QUEUED)
+    definition = models.ForeignKey(Definition, on_delete=models.CASCADE, related_name="runs")
+    other = models.ForeignKey(Definition, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
+    publication = models.ForeignKey(Publication, on_delete=models.PROTECT, null=True, blank=True, related_name="runs")
+    document = models.JSONField(default=dict)
+    revision = models.PositiveIntegerField(default=1)
+    parameters = models.JSONField(default=dict)
+    unit = models.CharField(max_length=20, default="contacts")
+    done = models.BigIntegerField(default=0)
+    total = models.BigIntegerField(default=0)
+    requested_at = models.DateTimeField(db_default=Now())
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    error = models.TextField(blank=True)
+    result = models.JSONField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(kind__in=RunKind.values), name="run_kind_known"),
+            models.CheckConstraint(condition=models.Q(state__in=RunState.values), name="run_state_known"),
+            models.CheckConstraint(
+                condition=models.Q(finished_at=None, state__in=("queued", "running"))
+                | models.Q(finished_at__isnull=False, state__in=("finished", "failed", "cancelled")),
+                name="run_finished_paired",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["id"], condition=models.Q(finished_at=None), name="run_unfinished"),
+            models.Index(fields=["definition", "kind", "-id"], name="run_of_definition"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} of {self.definition}: {self.state}"
+
+
+class RunCell(models.Model):
+    """Contacts behind one cell of a run's matrix, ascending, a chunk of ids at a time."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="cells", db_index=False)
+    origin = models.CharField(max_length=32)
+    target = models.CharField(max_length=32)
+    first_id = models.BigIntegerField()
+    contact_ids = ArrayField(models.BigIntegerField())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["run", "origin", "target", "first_id"], name="runcell_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.origin} -> {self.target}: {len(self.contact_ids)}"
+
+
+class LearnedModel(models.Model):
+    """A learned score as trained for a definition; ``weights`` is what its document's ``learned`` would hold.
+
+    ``metrics``: outcomes, observations, AUC on the later part of the history, AUC of the hand-written score on the
+    same part, the likelihoods' distribution at training (to measure drift against) and the drift last measured.
+    """
+
+    definition = models.ForeignKey(Definition, on_delete=models.CASCADE, related_name="learned_models")
+    state = models.CharField(max_length=8, choices=ModelState, default=ModelState.READY)
+    weights = models.JSONField()
+    metrics = models.JSONField(default=dict)
+    trained_at = models.DateTimeField()
+    checked_at = models.DateTimeField(null=True, blank=True)
+    reason = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["definition"], condition=models.Q(state="ready"), name="learnedmodel_one_ready"
+            ),
+            models.CheckConstraint(condition=models.Q(state__in=ModelState.values), name="learnedmodel_state_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"learned score of {self.definition}, {self.trained_at:%Y-%m-%d}"
+
+
+class Notice(models.Model):
+    """Something that Ripen did or found by itself and people must know, until somebody dismisses it."""
+
+    definition = models.ForeignKey(Definition, on_delete=models.CASCADE, related_name="notices")
+    text = models.CharField(max_length=500)
+    created_at = models.DateTimeField(db_default=Now())
+    dismissed_at = models.DateTimeField(null=True, blank=True)
+    dismissed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["-id"], condition=models.Q(dismissed_at=None), name="notice_open")]
+
+    def __str__(self) -> str:
+        return self.text

@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from contacts.services.wake import clear_wake
 from scoring.services.evaluate import drain_due
+from scoring.services.work import work_off_runs
 
 
 @shared_task(name="scoring.drain", ignore_result=True)
@@ -13,3 +14,10 @@ def drain() -> None:
     clear_wake("scoring.drain")
     while drain_due(now=timezone.now()):
         pass
+
+
+@shared_task(name="scoring.runs", ignore_result=True)
+def runs() -> None:
+    """Do the long work that was ordered. Woken on commit of an order, and by the sweep every 5 s."""
+    clear_wake("scoring.runs")
+    work_off_runs()

@@ -16,28 +16,49 @@ class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 
 class PropertyTest(_Part, frozen=True):
-    """A test of one event property; exactly one of its fields is given."""
+    """A test of one event property; exactly one test is given (``at_least`` and ``at_most`` together are one).
+
+    Text compares with its case. ``pattern`` is an RE2 expression that is found anywhere in the text.
+    """
 
     present: bool | None = None
     equals: Scalar | None = None
     one_of: tuple[Scalar, ...] | None = None
+    prefix: str | None = None
+    contains: str | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+    pattern: str | None = None
 
 
 class Match(_Part, frozen=True):
-    """Which events are meant: every part given must hold. An empty match is an error."""
+    """Which events are meant: every part given must hold. An empty match is an error.
+
+    ``channels`` and ``sources`` (by name) are those that an event came through.
+    """
 
     kinds: tuple[str, ...] = ()
     initiator: Literal["us", "them", "both", "third"] | None = None
     reach: Literal["many", "one"] | None = None
     two_way: bool | None = None
+    channels: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
     properties: dict[str, PropertyTest] = {}
 
 
 class Counting(_Part, frozen=True):
-    """Which of a contact's matching events weigh: every one, the first only, or the latest ``latest``."""
+    """Which of a contact's matching events weigh; at most one way is given, every one otherwise.
+
+    ``once``: the first only. ``once_per``: the first for each value of that property. ``latest``: the latest so many.
+    ``at_most`` with ``within_days``: the first so many of each period of that length, periods counted from 1970-01-01
+    UTC (1 is a day of UTC).
+    """
 
     once: bool = False
+    once_per: str = ""
     latest: int | None = None
+    at_most: int | None = None
+    within_days: float | None = None
 
 
 class Signal(_Part, frozen=True):
@@ -56,21 +77,23 @@ class Signal(_Part, frozen=True):
 
 
 class Group(_Part, frozen=True):
-    """Signals of a group together weigh at most ``cap`` points."""
+    """Signals of a group together weigh at most ``cap`` points and, where ``floor_at_zero``, never less than none."""
 
     key: str
     label: str
-    cap: float
+    cap: float | None = None
+    floor_at_zero: bool = False
 
 
 class AttributeTest(_Part, frozen=True):
     """A test of one contact or company attribute (``company.employees``); exactly one test is given.
 
     Text compares without case. ``words``: one of these words stands in the text as a whole word or phrase.
-    An unknown value meets no test.
+    An unknown value meets no test but ``known: false``.
     """
 
     name: str
+    known: bool | None = None
     equals: Scalar | None = None
     one_of: tuple[Scalar, ...] | None = None
     words: tuple[str, ...] | None = None
@@ -130,8 +153,9 @@ class Count(_Part, frozen=True):
 class Criterion(_Part, frozen=True):
     """One node of a criteria tree; exactly one of its fields is given.
 
-    ``score`` is fit and engagement together. ``qualifiers`` holds when some are configured and all of them are met,
-    ``switch`` while the definition's switch of that name is on.
+    ``score`` is fit and engagement together, ``likelihood`` (0 to 1) what the definition's learned score says; without
+    one, or while that is switched off, it does not hold. ``qualifiers`` holds when some are configured and all of them
+    are met, ``switch`` while the definition's switch of that name is on.
     """
 
     all: tuple["Criterion", ...] | None = None
@@ -140,6 +164,7 @@ class Criterion(_Part, frozen=True):
     engagement: Threshold | None = None
     fit: Threshold | None = None
     score: Threshold | None = None
+    likelihood: Threshold | None = None
     count: Count | None = None
     attribute: AttributeTest | None = None
     gate: str | None = None
@@ -154,7 +179,8 @@ class Stage(_Part, frozen=True):
 
     The weakest stage has no ``enter``: it is everyone's floor. Without ``keep`` a contact is kept while its
     enter criteria hold. A ``handoff`` stage is offered to Sales the moment a contact enters. A contact of the
-    stage that does not meet ``flag_unless`` is flagged.
+    stage that does not meet ``flag_unless`` is flagged. ``sla_hours``: within so many business hours its owner
+    follows up.
     """
 
     key: Literal["audience", "lead", "marketing_prospect", "sales_prospect", "customer"]
@@ -164,6 +190,7 @@ class Stage(_Part, frozen=True):
     communication: str
     calls_to_action: tuple[str, ...] = ()
     handoff: bool = False
+    sla_hours: float | None = None
     enter: Criterion | None = None
     keep: Criterion | None = None
     flag_unless: Criterion | None = None
@@ -183,10 +210,29 @@ class Evidence(_Part, frozen=True):
     any_of: tuple[Match, ...]
 
 
+class Learned(_Part, frozen=True):
+    """A learned score, part of the definition so that a judgement stays a function of facts, version and time.
+
+    Log-odds = ``intercept`` + the sum of what each signal weighs now (points after counting and decay) times its
+    entry in ``signals``, of each group's sum (after cap and floor) times its entry in ``groups`` (signals of a group
+    count through it), and of the entries in ``fit_rules`` that are met. The likelihood is 1 / (1 + exp(-log-odds)).
+    """
+
+    intercept: float
+    signals: dict[str, float] = {}
+    groups: dict[str, float] = {}
+    fit_rules: dict[str, float] = {}
+    trained_at: str = ""
+    auc: float | None = None
+    outcomes: int = 0
+    enabled: bool = True
+
+
 class DefinitionDocument(_Part, frozen=True):
     """A whole definition: evidence, signals, fit, gates and the ordered stages, weakest first.
 
-    ``approval`` names the teams that must agree before it is published.
+    ``approval`` names the teams that must agree before it is published. ``floor_at_zero``: engagement never falls
+    below zero.
     """
 
     key: str
@@ -196,12 +242,14 @@ class DefinitionDocument(_Part, frozen=True):
     evidence: dict[str, Evidence] = {}
     signals: tuple[Signal, ...] = ()
     groups: tuple[Group, ...] = ()
+    floor_at_zero: bool = False
     fit: Fit = Fit()
     gates: tuple[Gate, ...] = ()
     qualifiers: tuple[Qualifier, ...] = ()
     switches: dict[str, bool] = {}
     approval: tuple[Literal["marketing", "sales"], ...] = ()
     cool_down: CoolDown = CoolDown()
+    learned: Learned | None = None
 
     def stage(self, key: str) -> Stage:
         """The stage with this key; a key the definition does not use gives the next weaker one it uses."""
