@@ -10,7 +10,8 @@ from scoring.selectors.definitions import (
     reigns,
     stage_labels,
 )
-from scoring.selectors.facts import current_facts, load_facts, profile_values
+from scoring.selectors.facts import current_facts, load_facts
+from scoring.selectors.profiles import profile_values
 
 __all__ = [
     "Reign",
