@@ -12,6 +12,7 @@ from scoring.definition import AttributeTest, Criterion, DefinitionDocument, Mat
 from scoring.definition.document import children_of
 from scoring.models import Definition, Publication
 from scoring.selectors import definition_document
+from scoring.views.definition_head import head_of, in_force_id
 from scoring.wording import describe, describe_test, kind_phrase
 
 
@@ -59,7 +60,7 @@ class PlainFitRule:
 @require_safe
 def definitions(request: HttpRequest) -> HttpResponse:
     """List all definitions with their versions; the one in force first."""
-    in_force = _in_force()
+    in_force = in_force_id()
     rows = list(Definition.objects.select_related("created_by").order_by("key", "-version"))
     rows.sort(key=lambda row: row.pk != in_force)
     return render(request, "scoring/definitions.html", {"rows": rows, "in_force": in_force})
@@ -73,9 +74,8 @@ def definition(request: HttpRequest, definition_id: int) -> HttpResponse:
     document = definition_document(row)
     publications = Publication.objects.filter(definition=row).select_related("published_by").order_by("-effective_at")
     context = {
-        "row": row,
+        **head_of(row, tab="definition"),
         "document": document,
-        "in_force": row.pk == _in_force(),
         "publications": publications,
         "stages": [_plain_stage(stage, document) for stage in reversed(document.stages)],
         "signals": [_plain_signal(signal, document) for signal in document.signals],
@@ -98,11 +98,6 @@ def definition_yaml(request: HttpRequest, definition_id: int) -> HttpResponse:
     response = HttpResponse(dump_yaml(definition_document(row)), content_type="application/yaml; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{row.key}-v{row.version}.yaml"'
     return response
-
-
-def _in_force() -> int | None:
-    latest = Publication.objects.filter(retracted_at=None).order_by("-effective_at")
-    return latest.values_list("definition_id", flat=True).first()
 
 
 def _plain_stage(stage: Stage, document: DefinitionDocument) -> PlainStage:

@@ -1,0 +1,25 @@
+"""What all pages of one definition share: its name, its state, its tabs."""
+
+from typing import Any
+
+from django.urls import reverse
+
+from config.web.ui import Tab
+from scoring.models import Definition, Publication
+
+_TABS = (("Definition", "definition"),)
+
+
+def head_of(row: Definition, *, tab: str) -> dict[str, Any]:
+    """The context of ``scoring/definition_base.html`` for the page with the URL name ``tab``."""
+    return {
+        "row": row,
+        "in_force": row.pk == in_force_id(),
+        "tabs": [Tab(label, reverse(name, args=[row.pk]), name == tab) for label, name in _TABS],
+    }
+
+
+def in_force_id() -> int | None:
+    """Id of the definition that judges now."""
+    latest = Publication.objects.filter(retracted_at=None).order_by("-effective_at")
+    return latest.values_list("definition_id", flat=True).first()
