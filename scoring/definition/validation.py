@@ -96,7 +96,7 @@ def _signal_problems(document: DefinitionDocument) -> Iterator[Problem]:
         if signal.group and signal.points < 0:
             yield Problem(f"{path}.group", "must be empty for negative points; a cap bounds what adds up")
     for index, group in enumerate(document.groups):
-        if group.cap <= 0:
+        if group.cap is not None and group.cap <= 0:
             yield Problem(f"groups[{index}].cap", "must be > 0")
 
 

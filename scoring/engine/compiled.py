@@ -15,6 +15,9 @@ from scoring.engine.profile import profile_leaves
 # Kind ids are small; a property match gets a code above all of them, for rows that carry it besides their kind.
 FIRST_PROPERTY_CODE = 20_000
 
+# Above any score, far below where int64 ends.
+UNBOUNDED = 2**60
+
 RETURNED_KIND = "handoff_returned"
 
 
@@ -161,6 +164,11 @@ class _Tables:
         return layers
 
 
+def _millipoints(cap: float | None) -> int:
+    """A bound in millipoints; none is one that no score reaches."""
+    return UNBOUNDED if cap is None else round(cap * 1000)
+
+
 def compile_definition(document: DefinitionDocument, kinds: Iterable[KindFacts], *, version: str = "") -> Compiled:
     """Make a definition ready to judge, given the event kinds that exist.
 
@@ -198,7 +206,7 @@ def compile_definition(document: DefinitionDocument, kinds: Iterable[KindFacts],
         points=np.array([round(signal.points * 1000) for signal in document.signals], dtype=np.float64),
         half_lives=np.array([signal.half_life_days * DAY or np.inf for signal in document.signals]),
         group_of=np.array([groups.get(signal.group, -1) for signal in document.signals], dtype=np.int16),
-        caps=np.array([round(group.cap * 1000) for group in document.groups], dtype=np.int64),
+        caps=np.array([_millipoints(group.cap) for group in document.groups], dtype=np.int64),
         layers=tables.layers(document),
         leaves=leaves,
         enter=enter,

@@ -64,7 +64,7 @@ def take_apart(compiled: Compiled, facts: Facts, at: int) -> Ledger:
                 sums[compiled.group_of[index]] += int(millipoints)
     lines.sort(key=lambda line: (-line.occurred_at, line.signal, line.event_id))
     for group, cap, total in zip(compiled.document.groups, compiled.caps, sums, strict=True):
-        if total > cap:
+        if group.cap is not None and total > cap:
             label = f"{group.label}: capped at {group.cap:g}"
             lines.append(LedgerLine(-1, at, group.key, label, 0, 1.0, int(cap) - total))
     return Ledger(tuple(lines), sum(line.millipoints for line in lines))
