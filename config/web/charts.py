@@ -1,6 +1,6 @@
 """Geometry of the charts: numbers in, SVG coordinates out. Templates only print what is computed here."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import floor, log10
 
@@ -37,22 +37,22 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One rectangle of a stacked column, in percent of the plot."""
+    """One rectangle of a column, in percent of the plot."""
 
     key: str
+    x: float
     y: float
+    width: float
     height: float
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One column of a chart: its place, its segments, the text shown on hover and the cells of its table row."""
+    """One place on a chart's x axis: its segments, the text shown on hover and the cells of its table row."""
 
     label: str
     x: float
     width: float
-    bar_x: float
-    bar_width: float
     segments: tuple[Segment, ...]
     text: str
     values: tuple[int, ...]
@@ -61,12 +61,46 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """A stacked column chart in a box of 100 x 100, with round axis ticks from the top down."""
+    """A column chart in a box of 100 x 100, with round axis ticks from the top down.
+
+    ``stacked``: a slot's series stand on one another and have a total; else they stand side by side.
+    """
 
     series: tuple[Series, ...]
     slots: tuple[Slot, ...]
     ticks: tuple[int, ...]
     lines: tuple[float, ...]
+    labels: tuple[str, ...]
+    stacked: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One line of a line chart: its key, its label, the polyline's points and the share at each slot."""
+
+    key: str
+    label: str
+    points: str
+    shares: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """One place on a line chart's x axis, with the text shown on hover and the cells of its table row."""
+
+    label: str
+    x: float
+    width: float
+    text: str
+    shares: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """A line chart of shares from 0 to 1 in a box of 100 x 100."""
+
+    curves: tuple[Curve, ...]
+    spots: tuple[Spot, ...]
     labels: tuple[str, ...]
 
 
@@ -109,30 +143,23 @@ def round_up(value: int) -> int:
     return next(step * unit for step in _AXIS_ENDS if step * unit >= value)
 
 
-def columns(labels: Sequence[str], series: Sequence[Series]) -> Columns:
-    """Lay out stacked columns, one for each label; every series has as many values as there are labels."""
+def columns(labels: Sequence[str], series: Sequence[Series], *, stacked: bool = True) -> Columns:
+    """Lay out columns, one place for each label; every series has as many values as there are labels."""
     totals = [sum(line.values[i] for line in series) for i in range(len(labels))]
-    top = round_up(max(totals, default=0))
+    greatest = totals if stacked else [value for line in series for value in line.values]
+    top = round_up(max(greatest, default=0))
     width = 100 / max(len(labels), 1)
     slots = []
     for index, label in enumerate(labels):
-        segments, reached = [], 0
-        for line in series:
-            value = line.values[index]
-            if value:
-                height = value / top * 100
-                reached += value
-                segments.append(Segment(key=line.key, y=round(100 - reached / top * 100, 2), height=round(height, 2)))
         values = tuple(line.values[index] for line in series)
         named = ", ".join(f"{line.label} {value:,}" for line, value in zip(series, values, strict=True) if value)
+        place = _stack if stacked else _side_by_side
         slots.append(
             Slot(
                 label=label,
                 x=round(index * width, 3),
                 width=round(width, 3),
-                bar_x=round(index * width + width * 0.18, 3),
-                bar_width=round(width * 0.64, 3),
-                segments=tuple(segments),
+                segments=tuple(place(series, values, top, index * width + width * 0.18, width * 0.64)),
                 text=f"{label}: {named or 'none'}",
                 values=values,
                 total=totals[index],
@@ -144,7 +171,46 @@ def columns(labels: Sequence[str], series: Sequence[Series]) -> Columns:
         ticks=(top, top // 2, 0),
         lines=(0.0, 50.0, 100.0),
         labels=tuple(labels),
+        stacked=stacked,
     )
+
+
+def _stack(series: Sequence[Series], values: Sequence[int], top: int, x: float, width: float) -> Iterator[Segment]:
+    reached = 0
+    for line, value in zip(series, values, strict=True):
+        reached += value
+        if value:
+            yield _segment(line.key, x, width, reached / top * 100, value / top * 100)
+
+
+def _side_by_side(
+    series: Sequence[Series], values: Sequence[int], top: int, x: float, width: float
+) -> Iterator[Segment]:
+    each = width / len(series)
+    for place, (line, value) in enumerate(zip(series, values, strict=True)):
+        if value:
+            yield _segment(line.key, x + place * each, each, value / top * 100, value / top * 100)
+
+
+def _segment(key: str, x: float, width: float, reached: float, height: float) -> Segment:
+    return Segment(key, round(x, 3), round(100 - reached, 2), round(width, 3), round(height, 2))
+
+
+def curves(labels: Sequence[str], rows: Sequence[tuple[str, str, Sequence[float | None]]]) -> Curves:
+    """Lay out lines from (key, label, shares) rows; a share that is not known leaves its point out."""
+    width = 100 / max(len(labels), 1)
+    middles = [round((index + 0.5) * width, 3) for index in range(len(labels))]
+    lines = []
+    for key, name, shares in rows:
+        known = [(x, share) for x, share in zip(middles, shares, strict=True) if share is not None]
+        points = " ".join(f"{x},{round(100 - min(max(share, 0.0), 1.0) * 100, 2)}" for x, share in known)
+        lines.append(Curve(key, name, points, tuple(shares)))
+    spots = []
+    for index, label in enumerate(labels):
+        shares = tuple(line.shares[index] for line in lines)
+        told = [f"{line.label} {share:.0%}" for line, share in zip(lines, shares, strict=True) if share is not None]
+        spots.append(Spot(label, round(index * width, 3), round(width, 3), f"{label}: {', '.join(told)}", shares))
+    return Curves(tuple(lines), tuple(spots), tuple(labels))
 
 
 def bars(rows: Sequence[tuple[str, str, int, str]]) -> list[Bar]:

@@ -124,6 +124,18 @@ def gallery(request: HttpRequest) -> HttpResponse:
         "rising": [2, 3, 3, 5, 8, 7, 12, 18, 24, 31],
         "falling": [40, 36, 33, 29, 26, 23, 21, 19],
         "columns": charts.columns(weeks, series),
+        "pairs": charts.columns(
+            ["below 0", "0 to 10", "10 to 20", "20 to 40", "40 and more"],
+            [charts.Series("before", "Now", (4, 40, 22, 13, 6)), charts.Series("after", "Then", (2, 31, 27, 17, 9))],
+            stacked=False,
+        ),
+        "curves": charts.curves(
+            ["0", "20", "40", "60", "80"],
+            [
+                ("precision", "Precision", (0.11, 0.24, 0.45, 0.71, None)),
+                ("recall", "Recall", (1.0, 0.9, 0.62, 0.2, 0.0)),
+            ],
+        ),
         "bars": charts.bars(
             [
                 ("", "No response", 14, ""),

@@ -1,9 +1,12 @@
 """The geometry of charts: everything drawn stays in its box and in proportion."""
 
+import itertools
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.web.charts import Series, bars, columns, meter, round_up, spark
+from config.web.charts import Series, bars, columns, curves, meter, round_up, spark
 
 counts = st.integers(min_value=0, max_value=10**7)
 
@@ -28,8 +31,30 @@ def test_columns_stack_without_gap_or_overlap_and_stay_inside(rows: list[tuple[i
             assert abs(part.y + part.height - floor) < 0.05
             floor = part.y
         assert floor >= -0.05
-        assert slot.x <= slot.bar_x
-        assert slot.bar_x + slot.bar_width <= slot.x + slot.width + 0.01
+        for part in slot.segments:
+            assert slot.x <= part.x
+            assert part.x + part.width <= slot.x + slot.width + 0.01
+
+
+@given(st.lists(st.tuples(counts, counts), min_size=1, max_size=20))
+def test_columns_side_by_side_are_scaled_to_the_greatest_and_do_not_overlap(rows: list[tuple[int, int]]) -> None:
+    series = [Series(key, key, tuple(row[i] for row in rows)) for i, key in enumerate(("before", "after"))]
+    chart = columns([str(i) for i in range(len(rows))], series, stacked=False)
+    top = chart.ticks[0]
+    for slot, row in zip(chart.slots, rows, strict=True):
+        assert [round(part.height / 100 * top) for part in slot.segments] == pytest.approx(
+            [value for value in row if value], abs=top * 0.0001 + 1
+        )
+        for part in slot.segments:
+            assert part.y + part.height == pytest.approx(100, abs=0.02)
+        for left, right in itertools.pairwise(slot.segments):
+            assert left.x + left.width <= right.x + 0.01
+
+
+def test_a_curve_leaves_out_what_is_not_known_and_stays_inside() -> None:
+    chart = curves(["0", "50", "100"], [("precision", "Precision", (0.5, None, 1.0))])
+    assert chart.curves[0].points == "16.667,50.0 83.333,0.0"
+    assert [spot.text for spot in chart.spots] == ["0: Precision 50%", "50: ", "100: Precision 100%"]
 
 
 @given(st.lists(st.floats(min_value=-1e6, max_value=1e6), max_size=30))

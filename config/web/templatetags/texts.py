@@ -19,6 +19,12 @@ def number(value: float | None) -> str:
 
 
 @register.filter
+def percent(share: float | None, digits: int = 0) -> str:
+    """Return a share of 1 as a percentage: ``80 %``; a dash where it is not known."""
+    return "\N{EN DASH}" if share is None else f"{share * 100:.{digits}f} %"
+
+
+@register.filter
 def points(millipoints: int | None) -> str:
     """``{{ mp|points }}``: thousandths of a point as points, exact to the last digit."""
     return "" if millipoints is None else formats.format_points(millipoints)

@@ -246,13 +246,20 @@ def progress(label: str, value: int | None = None, maximum: int = 100, detail: s
 
 @register.inclusion_tag("components/chart_columns.html")
 def chart_columns(title: str, chart: charts.Columns, slot_name: str = "Week") -> dict[str, Any]:
-    """Stacked columns in a chart frame: plot, legend, read-out, and the same figures as a table."""
+    """Columns in a chart frame: plot, legend, read-out, and the same figures as a table."""
     return {
         "title": title,
         "chart": chart,
         "slot_name": slot_name,
         "legend": [(line, icons.stage_icon(line.key)) for line in chart.series],
     }
+
+
+@register.inclusion_tag("components/chart_lines.html")
+def chart_lines(title: str, chart: charts.Curves, slot_name: str) -> dict[str, Any]:
+    """Lines of shares in a chart frame: plot, legend, read-out, and the same figures as a table."""
+    legend = [(line, icons.stage_icon(line.key)) for line in chart.curves]
+    return {"title": title, "chart": chart, "slot_name": slot_name, "legend": legend}
 
 
 @register.inclusion_tag("components/chart_bars.html")
