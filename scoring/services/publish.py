@@ -1,32 +1,25 @@
 """Publishing a definition: from a moment on it is in force, and every contact is judged at that moment."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
-import numpy.typing as npt
 from django.contrib.auth.models import User
 from django.db import connection, transaction
-from django.db.models import Max, Min
 
-from contacts.models import Contact, Standing
 from contacts.services.wake import wake
-from scoring.definition import STAGE_KEYS, read_document
-from scoring.engine import NEVER, Assessor, Compiled, Prior, Timeline, Verdicts, judge
-from scoring.engine.facts import BoolArray, IntArray
+from scoring.definition import read_document
+from scoring.engine import NEVER, Assessor, Compiled
 from scoring.engine.replaying import unmoved_by_publication
 from scoring.enums import Cause, DefinitionState
 from scoring.matching import load_kinds
 from scoring.models import Definition, Publication
-from scoring.moments import to_datetime, to_micros
+from scoring.moments import to_datetime
 from scoring.selectors import compile_row
-from scoring.selectors.facts import POSTGRES_EPOCH, copy_columns, current_facts
 from scoring.services.chain import NewTransition, write_transitions
 from scoring.services.holding import hold_publications
-
-KeyArray = npt.NDArray[np.str_]
+from scoring.services.ranges import contact_ranges, judge_range, publication_moment
 
 
 class NotPublishable(ValueError):
@@ -55,10 +48,9 @@ def publish_definition(*, definition_id: int, by: User | None, now: datetime, qu
             raise NotPublishable(f"{row} is in force already.")
         row.state = DefinitionState.PUBLISHED
         row.save(update_fields=["state"])
-        # Later than every judgement made so far: each contact passes the publication once, after all that.
-        judged = Standing.objects.aggregate(latest=Max("evaluated_at"))["latest"]
-        effective_at = now if judged is None or judged < now else judged + timedelta(microseconds=1)
-        return Publication.objects.create(definition=row, effective_at=effective_at, published_by=by, quiet=quiet)
+        return Publication.objects.create(
+            definition=row, effective_at=publication_moment(now), published_by=by, quiet=quiet
+        )
 
 
 def roll_back_publication(*, now: datetime) -> Publication:
@@ -111,14 +103,6 @@ def _judge_ranges(publication: Publication, compiled: Compiled, ranges: Sequence
     return sum(_judge_range(publication, compiled, assessor, first, last) for first, last in ranges)
 
 
-def contact_ranges(chunk: int) -> Iterator[tuple[int, int]]:
-    """All contact ids as ranges (first, last) of ``chunk`` ids."""
-    bounds = Contact.objects.aggregate(first=Min("id"), last=Max("id"))
-    if bounds["first"] is not None:
-        for first in range(bounds["first"], bounds["last"] + 1, chunk):
-            yield first, first + chunk - 1
-
-
 def _judge_range(publication: Publication, compiled: Compiled, assessor: Assessor, first: int, last: int) -> int:
     found = judge_range(compiled, assessor, publication.effective_at, first, last)
     if found is None:
@@ -158,72 +142,6 @@ def _judge_range(publication: Publication, compiled: Compiled, assessor: Assesso
         for i in moved
     }
     return _write(rows, transitions, publication.effective_at)
-
-
-@dataclass(frozen=True, slots=True)
-class JudgedRange:
-    """Contacts of a range of ids (ascending) judged at one moment under a definition that is not yet in force.
-
-    ``timeline`` is where they stood before, in the new definition's ranks; the keys name stages as recorded and
-    as judged.
-    """
-
-    ids: IntArray
-    timeline: Timeline
-    verdicts: Verdicts
-    from_keys: KeyArray
-    to_keys: KeyArray
-    furthest_keys: KeyArray
-    leaves_unused_stage: BoolArray
-
-
-def judge_range(compiled: Compiled, assessor: Assessor, at: datetime, first: int, last: int) -> JudgedRange | None:
-    """Judge the contacts with ids ``first`` to ``last`` at the moment ``at``; reads only. None when there are none.
-
-    Contacts with new facts or a review up to that moment are left out, for the drain comes to the same verdict
-    from newer standings.
-    """
-    moment = to_micros(at)
-    recorded = copy_columns(_SETTLED_STANDINGS, [list(STAGE_KEYS), list(STAGE_KEYS), first, last, at, at], "qqqqqqhh")
-    ids, evaluated, since, review, engagement, fit, stage, furthest = recorded
-    if not len(ids):
-        return None
-    rank_of = np.array([compiled.document.stage_rank(key) for key in STAGE_KEYS], dtype=np.int16)
-    known, used = np.array(STAGE_KEYS), np.array([stage.key for stage in compiled.document.stages])
-    timeline = Timeline(
-        stage=rank_of[stage - 1],
-        furthest=rank_of[furthest - 1],
-        since=since + POSTGRES_EPOCH,
-        engagement=engagement,
-        fit=fit,
-        evaluated_at=evaluated + POSTGRES_EPOCH,
-        review_at=np.where(review > NEVER, NEVER, np.minimum(review, NEVER) + POSTGRES_EPOCH),
-    )
-    facts = current_facts(ids, compiled, assessor)
-    verdicts = judge(
-        compiled, facts, np.full(len(ids), moment, dtype=np.int64), Prior(timeline.stage, timeline.furthest)
-    )
-    from_keys = known[stage - 1]
-    return JudgedRange(
-        ids=ids,
-        timeline=timeline,
-        verdicts=verdicts,
-        from_keys=from_keys,
-        to_keys=used[verdicts.stage],
-        # A furthest stage that the definition does not use keeps its name until a stronger one is reached.
-        furthest_keys=np.where(verdicts.furthest > timeline.furthest, used[verdicts.furthest], known[furthest - 1]),
-        leaves_unused_stage=used[timeline.stage] != from_keys,
-    )
-
-
-_SETTLED_STANDINGS = """
-SELECT contact_id, evaluated_at, stage_since, coalesce(review_at, 'infinity'), engagement_mp, fit_mp,
-       array_position(%s::text[], stage::text)::smallint, array_position(%s::text[], furthest_stage::text)::smallint
-FROM contacts_standing AS standing
-WHERE contact_id BETWEEN %s AND %s AND evaluated_at < %s AND (review_at IS NULL OR review_at > %s)
-  AND NOT EXISTS (SELECT FROM contacts_due AS due WHERE due.contact_id = standing.contact_id)
-ORDER BY contact_id
-"""
 
 
 # The old evaluated_at is compared and swapped: whoever judged the contact meanwhile saw the publication too.

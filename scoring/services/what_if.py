@@ -14,7 +14,7 @@ from scoring.matching import load_kinds
 from scoring.moments import to_micros
 from scoring.selectors import load_facts, published_definition
 from scoring.services.folding import fold_contacts
-from scoring.services.publish import contact_ranges, judge_range
+from scoring.services.ranges import contact_ranges, judge_range
 
 EXAMPLES = 20
 

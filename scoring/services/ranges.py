@@ -1,0 +1,101 @@
+"""Judging everybody at one new moment, a range of contact ids at a time; reads only."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+from django.db.models import Max, Min
+
+from contacts.models import Contact, Standing
+from scoring.definition import STAGE_KEYS
+from scoring.engine import NEVER, Assessor, Compiled, Prior, Timeline, Verdicts, judge
+from scoring.engine.facts import BoolArray, IntArray
+from scoring.moments import to_micros
+from scoring.selectors.facts import POSTGRES_EPOCH, copy_columns, current_facts
+
+KeyArray = npt.NDArray[np.str_]
+
+
+def publication_moment(now: datetime) -> datetime:
+    """When a publication ordered at ``now`` takes effect.
+
+    Later than every judgement made so far: each contact passes the publication once, after all that.
+    """
+    judged = Standing.objects.aggregate(latest=Max("evaluated_at"))["latest"]
+    return now if judged is None or judged < now else judged + timedelta(microseconds=1)
+
+
+def contact_ranges(chunk: int) -> Iterator[tuple[int, int]]:
+    """All contact ids as ranges (first, last) of ``chunk`` ids."""
+    bounds = Contact.objects.aggregate(first=Min("id"), last=Max("id"))
+    if bounds["first"] is not None:
+        for first in range(bounds["first"], bounds["last"] + 1, chunk):
+            yield first, first + chunk - 1
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedRange:
+    """Contacts of a range of ids (ascending) judged at one moment under a definition that is not yet in force.
+
+    ``timeline`` is where they stood before, in the new definition's ranks; the keys name stages as recorded and
+    as judged.
+    """
+
+    ids: IntArray
+    timeline: Timeline
+    verdicts: Verdicts
+    from_keys: KeyArray
+    to_keys: KeyArray
+    furthest_keys: KeyArray
+    leaves_unused_stage: BoolArray
+
+
+def judge_range(compiled: Compiled, assessor: Assessor, at: datetime, first: int, last: int) -> JudgedRange | None:
+    """Judge the contacts with ids ``first`` to ``last`` at the moment ``at``; reads only. None when there are none.
+
+    Contacts with new facts or a review up to that moment are left out, for the drain comes to the same verdict
+    from newer standings.
+    """
+    moment = to_micros(at)
+    recorded = copy_columns(_SETTLED_STANDINGS, [list(STAGE_KEYS), list(STAGE_KEYS), first, last, at, at], "qqqqqqhh")
+    ids, evaluated, since, review, engagement, fit, stage, furthest = recorded
+    if not len(ids):
+        return None
+    rank_of = np.array([compiled.document.stage_rank(key) for key in STAGE_KEYS], dtype=np.int16)
+    known, used = np.array(STAGE_KEYS), np.array([stage.key for stage in compiled.document.stages])
+    timeline = Timeline(
+        stage=rank_of[stage - 1],
+        furthest=rank_of[furthest - 1],
+        since=since + POSTGRES_EPOCH,
+        engagement=engagement,
+        fit=fit,
+        evaluated_at=evaluated + POSTGRES_EPOCH,
+        review_at=np.where(review > NEVER, NEVER, np.minimum(review, NEVER) + POSTGRES_EPOCH),
+    )
+    facts = current_facts(ids, compiled, assessor)
+    verdicts = judge(
+        compiled, facts, np.full(len(ids), moment, dtype=np.int64), Prior(timeline.stage, timeline.furthest)
+    )
+    from_keys = known[stage - 1]
+    return JudgedRange(
+        ids=ids,
+        timeline=timeline,
+        verdicts=verdicts,
+        from_keys=from_keys,
+        to_keys=used[verdicts.stage],
+        # A furthest stage that the definition does not use keeps its name until a stronger one is reached.
+        furthest_keys=np.where(verdicts.furthest > timeline.furthest, used[verdicts.furthest], known[furthest - 1]),
+        leaves_unused_stage=used[timeline.stage] != from_keys,
+    )
+
+
+_SETTLED_STANDINGS = """
+SELECT contact_id, evaluated_at, stage_since, coalesce(review_at, 'infinity'), engagement_mp, fit_mp,
+       array_position(%s::text[], stage::text)::smallint, array_position(%s::text[], furthest_stage::text)::smallint
+FROM contacts_standing AS standing
+WHERE contact_id BETWEEN %s AND %s AND evaluated_at < %s AND (review_at IS NULL OR review_at > %s)
+  AND NOT EXISTS (SELECT FROM contacts_due AS due WHERE due.contact_id = standing.contact_id)
+ORDER BY contact_id
+"""
