@@ -76,4 +76,5 @@ bench: $(STAMP) ## repeatable measurements, in ratios
 .PHONY: lock
 lock: ## compile the hashed locks from requirements*.in
 	@$(BIN)/python -m $(LOCK) requirements.in --output-file requirements.txt
+	@$(BIN)/python -m $(LOCK) requirements-learn.in --output-file requirements-learn.txt
 	@$(BIN)/python -m $(LOCK) requirements-dev.in --output-file requirements-dev.txt
