@@ -34,6 +34,8 @@ def stage_reasons(
     Raises:
         Contact.DoesNotExist: when one of the contacts does not exist.
     """
+    if not contact_ids:
+        return {}
     if prior_stages is None:
         return _reasons_of(open_replayed(contact_ids, compiled=compiled, at=at))
     return _reasons_of(open_judged(contact_ids, compiled=compiled, at=at, prior_stages=prior_stages))
@@ -44,7 +46,7 @@ def recorded_reasons(*, contact_ids: Sequence[int], at: datetime) -> dict[int, S
 
     A fixed number of queries. Raises Contact.DoesNotExist when one of the contacts does not exist.
     """
-    return _reasons_of(open_recorded(contact_ids, at=at))
+    return _reasons_of(open_recorded(contact_ids, at=at)) if contact_ids else {}
 
 
 def _reasons_of(cases: Cases) -> dict[int, StageReason]:
