@@ -86,6 +86,14 @@ class Role(TextChoices):
     ADMIN = "admin", "Administrator"
 
 
+class CorrectionAction(TextChoices):
+    """What was done to an event that is in the log and stays there."""
+
+    RETRACTED = "retracted", "retracted"
+    RESTORED = "restored", "restored"
+    RECLASSIFIED = "reclassified", "reclassified"
+
+
 @dataclass(frozen=True, slots=True)
 class ShippedKind:
     """One event kind of the contract. ``id`` is fixed for ever: it is stored in every event."""

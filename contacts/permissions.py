@@ -109,6 +109,11 @@ def check_log_activity(user: Person, contact: Contact) -> None:
         raise PermissionDenied("This contact is not yours: a sales rep logs activities of contacts they have claimed.")
 
 
+def check_correct_events(user: Person) -> None:
+    """Retracting and reclassifying changes what is true of a contact at any time: those who may send raw events."""
+    require_role(user, EDITORS, "correct events")
+
+
 def check_create_contacts(user: Person) -> None:
     """New contacts come from people who may edit all of them (a rep would create what is not theirs)."""
     require_role(user, EDITORS, "create contacts")
@@ -157,6 +162,7 @@ def check_manage_team(user: Person) -> None:
 can_view_contacts = answers(check_view_contacts)
 can_edit_contact = answers(check_edit_contact)
 can_log_activity = answers(check_log_activity)
+can_correct_events = answers(check_correct_events)
 can_create_contacts = answers(check_create_contacts)
 can_erase_contacts = answers(check_erase_contacts)
 can_import = answers(check_import)

@@ -3,6 +3,7 @@
 from contacts.models.access import PersonalToken, Source
 from contacts.models.company import Company, CompanyChange
 from contacts.models.contact import AttributeChange, Contact, Identity, MergeSuggestion
+from contacts.models.correction import EventCorrection
 from contacts.models.event import Due, Event, Kind, Message
 from contacts.models.imports import ImportRun
 from contacts.models.standing import Standing
@@ -14,6 +15,7 @@ __all__ = [
     "Contact",
     "Due",
     "Event",
+    "EventCorrection",
     "Identity",
     "ImportRun",
     "Kind",

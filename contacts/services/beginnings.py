@@ -8,7 +8,6 @@ import msgspec
 from django.db.backends.utils import CursorWrapper
 
 from contacts.enums import Direction, Initiator
-from contacts.ingest.incoming import Origin
 from contacts.models import Source
 from contacts.services.rows import Item, KindRef, as_json
 
@@ -22,6 +21,63 @@ WHERE c.id = r.contact_id AND (c.source_at IS NULL OR (r.at, r.message) < (c.sou
 """
 _LONGEST_CHANNEL: Final = 100
 _LONGEST_CAMPAIGN: Final = 255
+
+# What an event that is in the log gives its contact as a beginning: what was kept when the contact lost it by a
+# correction, else as much of it as the event's row tells.
+_OF_EVENT: Final = f"""
+    coalesce(kept.beginning ->> 'channel', nullif(e.channel, ''), nullif(s.channel, ''), s.name) AS channel,
+    coalesce(kept.beginning ->> 'direction', nullif(s.direction, ''),
+        CASE k.initiator WHEN '' THEN '' WHEN 'us' THEN 'outbound' ELSE 'inbound' END) AS direction,
+    coalesce(kept.beginning ->> 'motion', s.motion) AS motion,
+    coalesce(kept.beginning ->> 'campaign',
+        CASE jsonb_typeof(e.properties -> 'campaign')
+            WHEN 'string' THEN left(e.properties ->> 'campaign', {_LONGEST_CAMPAIGN}) END, '') AS campaign,
+    e.occurred_at AS at, e.dedupe_id AS message
+FROM contacts_event e
+JOIN contacts_kind k ON k.id = e.kind_id
+JOIN contacts_source s ON s.id = e.source_id
+LEFT JOIN LATERAL (
+    SELECT o.beginning FROM contacts_eventcorrection o
+    WHERE o.event_id = e.id AND o.beginning IS NOT NULL ORDER BY o.id DESC LIMIT 1
+) kept ON true
+"""  # noqa: S608  constants only
+# The earliest fact that is left: an event that counts, or a message that only said something about the contact. Where
+# nothing is left nobody knows where the contact came from, and the next message to arrive begins it.
+REPLACE_BEGINNINGS: Final = f"""
+UPDATE contacts_contact c SET
+    source_channel = coalesce(n.channel, ''), source_direction = coalesce(n.direction, ''),
+    source_motion = coalesce(n.motion, ''), source_campaign = coalesce(n.campaign, ''),
+    source_at = n.at, source_message = n.message, updated_at = %(now)s
+FROM (
+    SELECT affected.id, first.*
+    FROM contacts_contact affected
+    LEFT JOIN LATERAL (
+        SELECT * FROM (
+            (SELECT 1 AS preference, {_OF_EVENT}
+             WHERE e.contact_id = affected.id AND e.retracted_at IS NULL AND e.suspect_reason = ''
+             ORDER BY e.occurred_at, e.dedupe_id LIMIT 1)
+            UNION ALL
+            (SELECT 2, coalesce(nullif(s.channel, ''), s.name), s.direction, s.motion, '', o.effective_at, o.message
+             FROM contacts_attributechange o
+             JOIN contacts_source s ON s.id = o.source_id
+             WHERE o.contact_id = affected.id AND NOT EXISTS (
+                SELECT FROM contacts_event e WHERE e.dedupe_id = o.message AND e.source_id = o.source_id
+                    AND (e.retracted_at IS NOT NULL OR e.suspect_reason <> ''))
+             ORDER BY o.effective_at, o.message LIMIT 1)
+        ) known ORDER BY at, message, preference LIMIT 1
+    ) first ON true
+    WHERE affected.id = ANY(%(contacts)s) AND affected.source_message = ANY(%(gone)s::uuid[])
+) n WHERE c.id = n.id
+"""  # noqa: S608  constants only
+RETURN_BEGINNINGS: Final = f"""
+UPDATE contacts_contact c SET
+    source_channel = n.channel, source_direction = n.direction, source_motion = n.motion,
+    source_campaign = n.campaign, source_at = n.at, source_message = n.message, updated_at = %(now)s
+FROM (
+    SELECT DISTINCT ON (e.contact_id) e.contact_id, {_OF_EVENT}
+    WHERE e.id = ANY(%(back)s) ORDER BY e.contact_id, e.occurred_at, e.dedupe_id
+) n WHERE c.id = n.contact_id AND (c.source_at IS NULL OR (n.at, n.message) < (c.source_at, c.source_message))
+"""  # noqa: S608  constants only
 
 
 class _Row(msgspec.Struct):
@@ -51,28 +107,24 @@ def write_beginnings(cursor: CursorWrapper, *, source: Source, items: Sequence[I
     cursor.execute(WRITE_BEGINNINGS, [as_json(rows)])
 
 
+def restate_beginnings(
+    cursor: CursorWrapper, *, contact_ids: Sequence[int], gone: Sequence[str], back: Sequence[int], now: datetime
+) -> None:
+    """Put right what contacts began with when events cease to count, or count again. The contacts must be locked.
+
+    A contact that had its original source from one of the messages ``gone`` gets that of its earliest remaining fact;
+    the events ``back`` (ids) are beginnings again where nothing earlier is known. At most two statements.
+    """
+    if gone:
+        cursor.execute(REPLACE_BEGINNINGS, {"contacts": list(contact_ids), "gone": list(gone), "now": now})
+    if back:
+        cursor.execute(RETURN_BEGINNINGS, {"back": list(back), "now": now})
+
+
 def _channel_of(item: Item, source: Source) -> str:
     if item.event.origin is not None:
         return item.event.origin.channel
     return item.event.channel or source.channel or source.name
-
-
-def _row(source: Source, item: Item) -> _Row:
-    event = item.event
-    origin = event.origin or Origin(
-        channel=event.channel or source.channel or source.name,
-        direction=source.direction or direction_of(item.kind),
-        motion=source.motion,
-    )
-    return _Row(
-        item.contact_id,
-        origin.channel[:_LONGEST_CHANNEL],
-        origin.direction,
-        origin.motion,
-        event.campaign[:_LONGEST_CAMPAIGN],
-        event.occurred_at,
-        item.dedupe_id,
-    )
 
 
 def direction_of(kind: KindRef | None) -> str:
