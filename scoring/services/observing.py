@@ -1,0 +1,175 @@
+"""Observations of every contact at chosen moments of its past, read from one state of the database."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from django.db.models import QuerySet
+
+from contacts.models import Contact
+from scoring.definition import Criterion, DefinitionDocument, Match
+from scoring.definition.document import Evidence, children_of
+from scoring.engine import NEVER, UNKNOWN_PAST, Assessor, Compiled, KindFacts
+from scoring.engine.facts import DAY
+from scoring.engine.observing import Mode, Observations, Observer, Schedule
+from scoring.matching import load_kinds
+from scoring.moments import to_micros
+from scoring.selectors import load_facts
+from scoring.services.ranges import contact_ranges
+from scoring.services.runs import CannotRun, Progress
+from scoring.services.snapshots import Snapshot, open_snapshot
+from scoring.wording import kind_phrase
+
+MODES: tuple[Mode, ...] = ("month-ends", "own-times")
+HORIZON_DAYS = 90
+LONGEST_HORIZON_DAYS = 3_650
+
+# What counts as an outcome where a definition's customer stage does not say.
+OUTCOME_KINDS = ("purchased", "converted")
+
+
+@dataclass(frozen=True, slots=True)
+class ObservationTimes:
+    """When contacts are observed, see ``scoring.engine.observing.Schedule``; the period is the whole history if None.
+
+    An outcome counts for an observation when it comes within ``horizon_days`` after it.
+    """
+
+    mode: Mode = "month-ends"
+    horizon_days: int = HORIZON_DAYS
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def schedule(self, now: datetime) -> Schedule:
+        """The moments as the engine takes them.
+
+        Raises:
+            CannotRun: the mode is unknown, the horizon out of range or the period empty.
+        """
+        if self.mode not in MODES:
+            raise CannotRun(f"{self.mode!r} is no way to choose moments; use {' or '.join(MODES)}.")
+        if not 1 <= self.horizon_days <= LONGEST_HORIZON_DAYS:
+            raise CannotRun(f"The horizon must lie between 1 and {LONGEST_HORIZON_DAYS:,} days.")
+        if self.since is not None and self.until is not None and self.until < self.since:
+            raise CannotRun("The period ends before it begins; choose a later end.")
+        return Schedule(
+            mode=self.mode,
+            now=to_micros(now),
+            horizon=self.horizon_days * DAY,
+            since=UNKNOWN_PAST if self.since is None else to_micros(self.since),
+            until=NEVER if self.until is None else to_micros(self.until),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What is foreseen: a contact's first event of an evidence of the definition, or else of one of these kinds."""
+
+    evidence: str = ""
+    kinds: tuple[str, ...] = ()
+
+    def events(self, document: DefinitionDocument, kinds: Iterable[KindFacts]) -> Evidence:
+        """The events that are meant, with their name in words.
+
+        Raises:
+            CannotRun: the definition has no such evidence, there is no such kind, or nothing was named.
+        """
+        if self.evidence:
+            if self.evidence not in document.evidence:
+                known = ", ".join(sorted(document.evidence)) or "none"
+                raise CannotRun(f"{self.evidence!r} is no evidence of this definition; it has {known}.")
+            return document.evidence[self.evidence]
+        unknown = sorted(set(self.kinds) - {kind.name for kind in kinds})
+        if unknown:
+            raise CannotRun(f"{unknown[0]!r} is neither an evidence of this definition nor an event kind.")
+        if not self.kinds:
+            raise CannotRun("Say what counts as the outcome: an evidence of the definition, or event kinds.")
+        return Evidence(label=" or ".join(map(kind_phrase, self.kinds)), any_of=(Match(kinds=self.kinds),))
+
+    def __str__(self) -> str:
+        return self.evidence or ",".join(self.kinds)
+
+
+def default_outcome(document: DefinitionDocument) -> Outcome:
+    """The evidence that the customer stage's enter criteria count; without one the kinds OUTCOME_KINDS."""
+    for stage in document.stages:
+        if stage.key == "customer" and stage.enter is not None:
+            for leaf in _wanted_leaves(stage.enter):
+                if leaf.count is not None and leaf.count.of in document.evidence:
+                    return Outcome(evidence=leaf.count.of)
+    return Outcome(kinds=OUTCOME_KINDS)
+
+
+def read_outcome(text: str, document: DefinitionDocument) -> Outcome:
+    """The outcome that a person named: an evidence key, or event kinds with commas; nothing gives the default."""
+    named = [part.strip() for part in text.split(",") if part.strip()]
+    if not named:
+        return default_outcome(document)
+    if len(named) == 1 and named[0] in document.evidence:
+        return Outcome(evidence=named[0])
+    return Outcome(kinds=tuple(named))
+
+
+def _wanted_leaves(node: Criterion) -> Iterator[Criterion]:
+    """The leaves that help to meet a criterion: not those below a ``not``."""
+    if node.not_ is not None:
+        return
+    children = children_of(node)
+    if not children:
+        yield node
+    for child in children:
+        yield from _wanted_leaves(child)
+
+
+def observe(
+    compiled: Compiled,
+    *,
+    times: ObservationTimes,
+    outcome: Outcome,
+    now: datetime,
+    progress: Progress,
+    connections: int = 1,
+    chunk: int = 5_000,
+) -> Iterator[Observations]:
+    """Observe every contact under a definition as if it had always been in force, ``chunk`` ids at a time.
+
+    Everything is read in one snapshot on connections of its own (inside a transaction of the caller, what that sees);
+    nothing is written. ``progress`` counts contacts. A contact is never split over two parts.
+
+    Raises:
+        CannotRun: the moments or the outcome make no sense; the message says why.
+        Cancelled: by ``progress``.
+    """
+    kinds = load_kinds()
+    document = compiled.document
+    schedule = times.schedule(now)
+    observer = Observer(document, kinds, outcome=outcome.events(document, kinds), version=compiled.version)
+    with open_snapshot(connections) as snapshot:
+        yield from _observe(snapshot, observer, schedule, now, progress, chunk)
+
+
+def _observe(
+    snapshot: Snapshot, observer: Observer, schedule: Schedule, now: datetime, progress: Progress, chunk: int
+) -> Iterator[Observations]:
+    total, ranges = snapshot.call(lambda: (_present().count(), list(contact_ranges(chunk))))
+    progress.begin(total)
+    for found in snapshot.map(lambda bounds: _observe_range(observer, schedule, now, *bounds), ranges):
+        if found is not None:
+            yield found
+            progress.advance(found.contacts)
+
+
+def _observe_range(observer: Observer, schedule: Schedule, now: datetime, first: int, last: int) -> Observations | None:
+    present = _present().filter(id__gte=first, id__lte=last).order_by("id").values_list("id", flat=True)
+    ids = np.array(list(present), dtype=np.int64)
+    if not len(ids):
+        return None
+    # A part's own: what it remembers of free text goes with it.
+    assessor = Assessor(observer.compiled.document)
+    return observer.observe(load_facts(ids, observer.compiled, assessor, until=now), ids, schedule)
+
+
+def _present() -> QuerySet[Contact]:
+    """Contacts that were not merged away: their facts are with the contact they became."""
+    return Contact.objects.filter(merged_into=None)
