@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from rest_framework.routers import SimpleRouter
 
+from contacts.api.corrections import ReclassifyEventsView, RestoreEventsView, RetractEventsView
 from contacts.api.ingest import SegmentView, ShortSegmentView
 from contacts.api.views import CompanyViewSet, ContactViewSet, EventsView
 from contacts.ingest.segment import SHORT_TYPES
@@ -13,6 +14,9 @@ router.register("companies", CompanyViewSet, basename="api-company")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/events/", EventsView.as_view(), name="api-events"),
+    path("api/v1/events/retract/", RetractEventsView.as_view(), name="api-events-retract"),
+    path("api/v1/events/restore/", RestoreEventsView.as_view(), name="api-events-restore"),
+    path("api/v1/events/reclassify/", ReclassifyEventsView.as_view(), name="api-events-reclassify"),
     path("api/v1/", include(router.urls)),
     *(
         re_path(rf"^v1/{name}/?$", view.as_view(), name=f"segment-{name}")

@@ -9,6 +9,9 @@ pytestmark = pytest.mark.django_db
 
 OPERATIONS = {
     "/api/v1/events/": {"get", "post"},
+    "/api/v1/events/retract/": {"post"},
+    "/api/v1/events/restore/": {"post"},
+    "/api/v1/events/reclassify/": {"post"},
     "/api/v1/contacts/": {"get", "post"},
     "/api/v1/contacts/{id}/": {"get", "patch"},
     "/api/v1/contacts/{id}/events/": {"get"},

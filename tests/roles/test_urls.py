@@ -42,6 +42,11 @@ API: dict[str, list[Call]] = {
         Call("get", "/api/v1/events/", EVERYBODY, Scope.CONTACTS_READ),
         Call("post", "/api/v1/events/", {M, L, A}, Scope.EVENTS_WRITE, {"events": []}),
     ],
+    "api-events-retract": [Call("post", "/api/v1/events/retract/", {M, L, A}, Scope.EVENTS_WRITE, {"events": []})],
+    "api-events-restore": [Call("post", "/api/v1/events/restore/", {M, L, A}, Scope.EVENTS_WRITE, {"events": []})],
+    "api-events-reclassify": [
+        Call("post", "/api/v1/events/reclassify/", {M, L, A}, Scope.EVENTS_WRITE, {"events": [], "reason": ""}),
+    ],
     "api-contact-list": [
         Call("get", "/api/v1/contacts/", EVERYBODY, Scope.CONTACTS_READ),
         Call("post", "/api/v1/contacts/", {M, L, A}, Scope.CONTACTS_WRITE, {"email": "new@acme.example"}),
