@@ -140,9 +140,10 @@ def open_recorded(contact_ids: Sequence[int], *, at: datetime) -> Cases:
     """Cases under the definitions that were in force, as the contacts' history has it at ``at``.
 
     What the drain has not judged yet is folded in, so the answer is what is true, not what happens to be stored.
-    Reads only, a fixed number of queries. Raises Contact.DoesNotExist when there is no contact of one of the ids.
+    Ids of nobody, and of contacts that were merged away, are left out; Contact.DoesNotExist where none is left. Reads
+    only, a fixed number of queries.
     """
-    ids = _existing(contact_ids)
+    ids = _present(contact_ids)
     rulers = reigns()
     micros = to_micros(at)
     compiled = next(reign.compiled for reign in reversed(rulers) if reign.since <= micros)
@@ -151,7 +152,7 @@ def open_recorded(contact_ids: Sequence[int], *, at: datetime) -> Cases:
 
 def open_replayed(contact_ids: Sequence[int], *, compiled: Compiled, at: datetime) -> Cases:
     """Cases under ``compiled`` as if it had always been in force; otherwise as ``open_recorded``."""
-    ids = _existing(contact_ids)
+    ids = _present(contact_ids)
     facts = load_facts(ids, compiled, Assessor(compiled.document), until=at, with_event_ids=True)
     timeline = Timeline.start(len(ids))
     replay(compiled, facts, timeline, until=np.full(len(ids), to_micros(at), dtype=np.int64))
@@ -166,9 +167,9 @@ def open_judged(
 ) -> Cases:
     """Cases judged once at ``at``, each coming from the stage key given for it: what publishing then would do.
 
-    ``since`` is not known. Reads only, a fixed number of queries. Raises Contact.DoesNotExist.
+    ``since`` is not known. Otherwise as ``open_recorded``.
     """
-    ids = _existing(contact_ids)
+    ids = _present(contact_ids)
     facts = load_facts(ids, compiled, Assessor(compiled.document), until=at, with_event_ids=True)
     rank = np.array([compiled.document.stage_rank(prior_stages[pk]) for pk in ids.tolist()], dtype=np.int16)
     stood = judge(compiled, facts, np.full(len(ids), to_micros(at), dtype=np.int64), Prior(rank, rank))
@@ -176,11 +177,12 @@ def open_judged(
     return _judged(ids, compiled, at, past, facts)
 
 
-def _existing(contact_ids: Sequence[int]) -> IntArray:
-    ids = sorted(set(contact_ids))
-    if Contact.objects.filter(pk__in=ids).count() < len(ids):
+def _present(contact_ids: Sequence[int]) -> IntArray:
+    rows = Contact.objects.filter(pk__in=list(contact_ids), merged_into=None).order_by("id")
+    ids = np.array(rows.values_list("pk", flat=True), dtype=np.int64)
+    if not len(ids):
         raise Contact.DoesNotExist("There is no such contact.")
-    return np.array(ids, dtype=np.int64)
+    return ids
 
 
 def _judged(ids: IntArray, compiled: Compiled, at: datetime, past: Past, facts: Facts | None = None) -> Cases:

@@ -1,12 +1,12 @@
 """Why a contact stands where it stands, at any moment, and what would change it."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from contacts.models import Event
-from scoring.engine import Assessor, Timeline, take_apart
+from scoring.engine import Assessor, Ledger, LedgerLine, Timeline, take_apart
 from scoring.engine.compiled import Node
 from scoring.engine.facts import DAY
 from scoring.engine.replaying import Change, next_change
@@ -22,26 +22,33 @@ from scoring.wording import describe, step_sentence
 HORIZON = 400 * DAY
 
 
-def explain_contact(*, contact_id: int, at: datetime, definition: Definition | None = None) -> dict[str, Any]:
+# Events with a ledger line of their own, unless all are asked for.
+LEDGER_LINES = 200
+
+
+def explain_contact(
+    *, contact_id: int, at: datetime, definition: Definition | None = None, ledger_lines: int | None = LEDGER_LINES
+) -> dict[str, Any]:
     """Explain one contact's stage at a moment; computed live, nothing is written.
 
     Without ``definition`` under the one in force then; with one, from the facts as if it had always been in
-    force. The answer is JSON-ready, times ISO 8601, scores in points; see docs/explaining.md for its keys.
+    force. ``ledger_lines``: so many events, the weightiest, have a line of their own, the others one for each
+    signal (None: every event has its own). The answer is JSON-ready, times ISO 8601, scores in points; see
+    docs/explaining.md for its keys.
 
     Raises:
-        Contact.DoesNotExist: when there is no such contact.
+        Contact.DoesNotExist: when there is no such contact, or it was merged into another.
     """
     if definition is None:
         cases = open_recorded([contact_id], at=at)
     else:
         cases = open_replayed([contact_id], compiled=compile_row(definition), at=at)
-    return explain_case(next(iter(cases)))
+    return explain_case(next(iter(cases)), ledger_lines=ledger_lines)
 
 
-def explain_case(case: Case) -> dict[str, Any]:
+def explain_case(case: Case, *, ledger_lines: int | None = LEDGER_LINES) -> dict[str, Any]:
     """The explanation of an opened case, as ``explain_contact`` gives it."""
     ledger = take_apart(case.compiled, case.facts, to_micros(case.at))
-    events = _event_kinds([line.event_id for line in ledger.lines if line.event_id >= 0])
     version = case.compiled.version
     stage = case.document.stages[case.rank]
     assessment = Assessor(case.document).assess(list(case.profile.values()))
@@ -61,21 +68,7 @@ def explain_case(case: Case) -> dict[str, Any]:
             "fit_threshold": case.document.fit_threshold,
         },
         "sentence": stage_sentence(case),
-        "ledger": [
-            {
-                "event": str(line.event_id) if line.event_id >= 0 else None,
-                "kind": events.get(line.event_id),
-                "occurred_at": to_datetime(line.occurred_at).isoformat() if line.event_id >= 0 else None,
-                "rule": line.signal,
-                "label": line.label,
-                "definition": version,
-                "raw": line.raw / 1000,
-                "decay": round(line.decay, 6),
-                "points": line.millipoints / 1000,
-                "cap": line.event_id < 0,
-            }
-            for line in ledger.lines
-        ],
+        "ledger": ledger_rows(ledger, version=version, most=ledger_lines),
         "fit_ledger": [
             {
                 "rule": case.document.fit.rules[index].key,
@@ -90,6 +83,65 @@ def explain_case(case: Case) -> dict[str, Any]:
         "flag": _flag(case),
         "next_stage": _next_stage(case),
         "next_change": _next_change(case),
+    }
+
+
+def ledger_rows(ledger: Ledger, *, version: str, most: int | None) -> list[dict[str, Any]]:
+    """The ledger's lines, JSON-ready: at most ``most`` of single events, what further ones weigh summed by signal.
+
+    Newest first, then the sums, then caps and floors; whatever ``most`` is, the points add up to the score.
+    """
+    events = [line for line in ledger.lines if line.event_id >= 0]
+    others = [line for line in ledger.lines if line.event_id < 0]
+    single = events
+    if most is not None and len(events) > most:
+        single = sorted(events, key=lambda line: (-abs(line.millipoints), -line.occurred_at, line.event_id))[:most]
+        kept = set(map(id, single))
+        single = [line for line in events if id(line) in kept]
+    else:
+        kept = set(map(id, events))
+    kinds = _event_kinds([line.event_id for line in single])
+    rows = [_ledger_row(line, version, kinds.get(line.event_id)) for line in single]
+    further: dict[str, list[LedgerLine]] = {}
+    for line in events:
+        if id(line) not in kept:
+            further.setdefault(line.signal, []).append(line)
+    rows += [_further_row(lines, version) for lines in further.values()]
+    return rows + [_ledger_row(line, version, None) for line in others]
+
+
+def _ledger_row(line: LedgerLine, version: str, kind: str | None) -> dict[str, Any]:
+    of_event = line.event_id >= 0
+    return {
+        "event": str(line.event_id) if of_event else None,
+        "events": int(of_event),
+        "kind": kind,
+        "occurred_at": to_datetime(line.occurred_at).isoformat() if of_event else None,
+        "rule": line.signal,
+        "label": line.label,
+        "definition": version,
+        "raw": line.raw / 1000,
+        "decay": round(line.decay, 6),
+        "points": line.millipoints / 1000,
+        "cap": not of_event,
+    }
+
+
+def _further_row(lines: Sequence[LedgerLine], version: str) -> dict[str, Any]:
+    """What many events of one signal weigh together; its decay is what age left of all of them."""
+    raw, left = sum(line.raw for line in lines), sum(line.millipoints for line in lines)
+    return {
+        "event": None,
+        "events": len(lines),
+        "kind": None,
+        "occurred_at": None,
+        "rule": lines[0].signal,
+        "label": lines[0].label,
+        "definition": version,
+        "raw": raw / 1000,
+        "decay": round(left / raw, 6) if raw else 1.0,
+        "points": left / 1000,
+        "cap": False,
     }
 
 

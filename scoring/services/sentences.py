@@ -6,6 +6,7 @@ from datetime import datetime
 
 import numpy as np
 
+from contacts.models import Contact
 from scoring.engine import Compiled
 from scoring.engine.compiled import FIRST_PROPERTY_CODE, Node
 from scoring.engine.judging import node_truth
@@ -29,24 +30,26 @@ def stage_reasons(
     """Each contact's stage and reason at ``at`` under one definition; a fixed number of queries.
 
     ``prior_stages`` None: as if the definition had always been in force. Given (contact id to stage key): one
-    judgement at ``at`` from that stage, as publishing the definition then would make it.
-
-    Raises:
-        Contact.DoesNotExist: when one of the contacts does not exist.
+    judgement at ``at`` from that stage, as publishing the definition then would make it. Contacts that are gone
+    (merged away, erased) are left out.
     """
-    if not contact_ids:
+    try:
+        if prior_stages is None:
+            return _reasons_of(open_replayed(contact_ids, compiled=compiled, at=at))
+        return _reasons_of(open_judged(contact_ids, compiled=compiled, at=at, prior_stages=prior_stages))
+    except Contact.DoesNotExist:
         return {}
-    if prior_stages is None:
-        return _reasons_of(open_replayed(contact_ids, compiled=compiled, at=at))
-    return _reasons_of(open_judged(contact_ids, compiled=compiled, at=at, prior_stages=prior_stages))
 
 
 def recorded_reasons(*, contact_ids: Sequence[int], at: datetime) -> dict[int, StageReason]:
     """Each contact's stage and reason at ``at`` under the definitions in force, as its history has it.
 
-    A fixed number of queries. Raises Contact.DoesNotExist when one of the contacts does not exist.
+    A fixed number of queries. Contacts that are gone (merged away, erased) are left out.
     """
-    return _reasons_of(open_recorded(contact_ids, at=at)) if contact_ids else {}
+    try:
+        return _reasons_of(open_recorded(contact_ids, at=at))
+    except Contact.DoesNotExist:
+        return {}
 
 
 def _reasons_of(cases: Cases) -> dict[int, StageReason]:

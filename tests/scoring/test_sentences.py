@@ -95,7 +95,10 @@ def test_the_number_of_queries_does_not_grow(
     assert queries(contacts[:1]) == queries(contacts[3:])
 
 
-def test_unknown_contacts_are_refused_and_none_asked_is_none_told(contacts: list[int]) -> None:
-    assert recorded_reasons(contact_ids=[], at=NOW) == {}
-    with pytest.raises(Contact.DoesNotExist):
-        recorded_reasons(contact_ids=[contacts[0], 999_999_999], at=NOW)
+def test_contacts_that_are_gone_are_left_out(contacts: list[int]) -> None:
+    ann, bob, *_ = contacts
+    Contact.objects.filter(pk=bob).update(merged_into=ann)
+    assert list(recorded_reasons(contact_ids=[ann, bob, 999_999_999], at=NOW)) == [ann]
+    assert recorded_reasons(contact_ids=[bob], at=NOW) == {}
+    compiled = compile_row(find_definition("reaction"))
+    assert stage_reasons(contact_ids=[bob], compiled=compiled, at=NOW, prior_stages=None) == {}
