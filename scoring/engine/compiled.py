@@ -1,44 +1,40 @@
-"""A definition made ready for arrays: every set of events becomes a lookup table over event codes."""
+"""A definition made ready for arrays: sets of events as tables, scores as integer scales, criteria as indexed trees."""
 
+import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from scoring.definition import Criterion, DefinitionDocument, Match
+from scoring.definition import Criterion, DefinitionDocument, Learned, Match
 from scoring.definition.document import children_of, is_branch
-from scoring.engine.facts import DAY, BoolArray
-from scoring.engine.profile import profile_leaves
+from scoring.engine.coding import FIRST_PROPERTY_CODE, CodedMatch, KindFacts, Layer, Tables
+from scoring.engine.facts import DAY, BoolArray, FloatArray, IntArray
+from scoring.engine.profile import learned_rules, profile_leaves
 
-# Kind ids are small; a property match gets a code above all of them, for rows that carry it besides their kind.
-FIRST_PROPERTY_CODE = 20_000
+__all__ = [
+    "FIRST_PROPERTY_CODE",
+    "CodedMatch",
+    "Compiled",
+    "CountLeaf",
+    "KindFacts",
+    "Layer",
+    "Leaf",
+    "LearnedScale",
+    "Node",
+    "Scale",
+    "compile_definition",
+]
 
 # Above any score, far below where int64 ends.
 UNBOUNDED = 2**60
 
+# A likelihood is judged by its log-odds in these.
+MICRO = 1_000_000
+PER_MILLIPOINT = MICRO / 1000
+
 RETURNED_KIND = "handoff_returned"
-
-
-@dataclass(frozen=True, slots=True)
-class KindFacts:
-    """What a match can ask of an event kind."""
-
-    id: int
-    name: str
-    initiator: str
-    reach: str
-    two_way: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """Signals that no event code shares, weighed in one pass. ``signal_of`` maps a code to a signal or -1."""
-
-    signal_of: npt.NDArray[np.int16]
-    once: bool
-    latest: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +66,40 @@ class Node:
     children: tuple["Node", ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """One linear score over counted events, in small integers of some unit.
+
+    ``points``: what a fresh event of each signal weighs. A group's sum lies between its ``floors`` and its ``caps``
+    (plus or minus UNBOUNDED where there is none). ``floor_at_zero``: so does the whole, at least at 0.
+    """
+
+    points: FloatArray
+    group_of: npt.NDArray[np.int16]
+    floors: IntArray
+    caps: IntArray
+    floor_at_zero: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedScale:
+    """The learned score in millionths of log-odds: ``rules`` are (place among the answers of a profile, weight)."""
+
+    scale: Scale
+    intercept: int
+    rules: tuple[tuple[int, int], ...]
+    thresholds: tuple[int, ...]
+
+
 @dataclass(slots=True)
 class Compiled:
-    """One definition ready to judge. ``property_matches`` are (code, kind ids, match) that a loader must answer."""
+    """One definition ready to judge. ``property_matches`` are the matches that a loader must answer."""
 
     document: DefinitionDocument
     version: str
-    property_matches: list[tuple[int, tuple[int, ...], Match]]
-    points: npt.NDArray[np.float64]
-    half_lives: npt.NDArray[np.float64]
-    group_of: npt.NDArray[np.int16]
-    caps: npt.NDArray[np.int64]
+    property_matches: list[CodedMatch]
+    engagement: Scale
+    half_lives: FloatArray
     layers: list[Layer]
     leaves: list[Leaf]
     enter: list[Node | None]
@@ -89,13 +108,34 @@ class Compiled:
     returned: BoolArray
     lifts_cool_down: BoolArray
     cool_down: int
-    thresholds: list[int] = field(default_factory=list)
-    score_thresholds: list[int] = field(default_factory=list)
+    thresholds: list[int]
+    score_thresholds: list[int]
+    learned: LearnedScale | None
 
     @property
     def stage_count(self) -> int:
         """How many stages the definition uses."""
         return len(self.document.stages)
+
+    @property
+    def points(self) -> FloatArray:
+        """Millipoints of a fresh event of each signal."""
+        return self.engagement.points
+
+    @property
+    def group_of(self) -> npt.NDArray[np.int16]:
+        """The group of each signal, -1 for none."""
+        return self.engagement.group_of
+
+    @property
+    def caps(self) -> IntArray:
+        """The most millipoints of each group; UNBOUNDED where there is no cap."""
+        return self.engagement.caps
+
+    @property
+    def floors(self) -> IntArray:
+        """The least millipoints of each group; -UNBOUNDED where there is no floor."""
+        return self.engagement.floors
 
     @property
     def counted_kinds(self) -> list[int]:
@@ -108,76 +148,13 @@ class Compiled:
         return [int(code) for code in np.flatnonzero(looked_at[:FIRST_PROPERTY_CODE])]
 
 
-class _Tables:
-    """Builds lookup tables over codes, giving each distinct property match a code of its own."""
-
-    def __init__(self, document: DefinitionDocument, kinds: Iterable[KindFacts]) -> None:
-        self._kinds = list(kinds)
-        self._codes: dict[bytes, int] = {}
-        self.property_matches: list[tuple[int, tuple[int, ...], Match]] = []
-        matches = [signal.match for signal in document.signals]
-        matches += [match for evidence in document.evidence.values() for match in evidence.any_of]
-        for match in matches:
-            key = msgspec.json.encode(match)
-            if match.properties and key not in self._codes:
-                self._codes[key] = FIRST_PROPERTY_CODE + len(self._codes)
-                self.property_matches.append((self._codes[key], self._kind_ids(match), match))
-        self._size = FIRST_PROPERTY_CODE + len(self._codes) + 1
-
-    def _kind_ids(self, match: Match) -> tuple[int, ...]:
-        return tuple(
-            kind.id
-            for kind in self._kinds
-            if (not match.kinds or kind.name in match.kinds)
-            and (match.initiator is None or kind.initiator == match.initiator)
-            and (match.reach is None or kind.reach == match.reach)
-            and (match.two_way is None or kind.two_way == match.two_way)
-        )
-
-    def codes(self, match: Match) -> list[int]:
-        if match.properties:
-            return [self._codes[msgspec.json.encode(match)]]
-        return list(self._kind_ids(match))
-
-    def table(self, matches: Iterable[Match]) -> BoolArray:
-        table = np.zeros(self._size, dtype=np.bool_)
-        for match in matches:
-            table[self.codes(match)] = True
-        return table
-
-    def layers(self, document: DefinitionDocument) -> list[Layer]:
-        """Put each signal into the first layer with its counting where its codes are still free."""
-        layers: list[Layer] = []
-        for index, signal in enumerate(document.signals):
-            if round(signal.points * 1000) == 0:
-                continue
-            codes = self.codes(signal.match)
-            once, latest = signal.count.once, signal.count.latest or 0
-            counted_apart = once or latest
-            for layer in layers:
-                if not counted_apart and not layer.once and not layer.latest and (layer.signal_of[codes] < 0).all():
-                    break
-            else:
-                layer = Layer(np.full(self._size, -1, dtype=np.int16), once, latest)
-                layers.append(layer)
-            layer.signal_of[codes] = index
-        return layers
-
-
-def _millipoints(cap: float | None) -> int:
-    """A bound in millipoints; none is one that no score reaches."""
-    return UNBOUNDED if cap is None else round(cap * 1000)
-
-
 def compile_definition(document: DefinitionDocument, kinds: Iterable[KindFacts], *, version: str = "") -> Compiled:
     """Make a definition ready to judge, given the event kinds that exist.
 
     ``version`` names the definition in ledgers, as ``key@version``. A kind that the definition does not
     match weighs nothing.
     """
-    kinds = list(kinds)
-    tables = _Tables(document, kinds)
-    groups = {group.key: index for index, group in enumerate(document.groups)}
+    tables = Tables(document, kinds)
     leaves: list[Leaf] = []
     answers = profile_leaves(document)
 
@@ -199,15 +176,14 @@ def compile_definition(document: DefinitionDocument, kinds: Iterable[KindFacts],
     enter = [node_of(stage.enter, stage.handoff) if stage.enter else None for stage in document.stages]
     keep = [node_of(stage.keep, stage.handoff) if stage.keep else None for stage in document.stages]
     lifted_by = document.cool_down.lifted_by
+    engagement = _engagement_scale(document)
     return Compiled(
         document=document,
         version=version,
         property_matches=tables.property_matches,
-        points=np.array([round(signal.points * 1000) for signal in document.signals], dtype=np.float64),
+        engagement=engagement,
         half_lives=np.array([signal.half_life_days * DAY or np.inf for signal in document.signals]),
-        group_of=np.array([groups.get(signal.group, -1) for signal in document.signals], dtype=np.int16),
-        caps=np.array([_millipoints(group.cap) for group in document.groups], dtype=np.int64),
-        layers=tables.layers(document),
+        layers=tables.layers(document.signals),
         leaves=leaves,
         enter=enter,
         keep=keep,
@@ -217,4 +193,66 @@ def compile_definition(document: DefinitionDocument, kinds: Iterable[KindFacts],
         cool_down=round(document.cool_down.days * DAY),
         thresholds=sorted({round(leaf.engagement.at_least * 1000) for leaf in document.leaves() if leaf.engagement}),
         score_thresholds=sorted({round(leaf.score.at_least * 1000) for leaf in document.leaves() if leaf.score}),
+        learned=_learned_scale(document, engagement, len(answers)),
     )
+
+
+def _engagement_scale(document: DefinitionDocument) -> Scale:
+    groups = {group.key: index for index, group in enumerate(document.groups)}
+    return Scale(
+        points=np.array([round(signal.points * 1000) for signal in document.signals], dtype=np.float64),
+        group_of=np.array([groups.get(signal.group, -1) for signal in document.signals], dtype=np.int16),
+        floors=np.array([0 if group.floor_at_zero else -UNBOUNDED for group in document.groups], dtype=np.int64),
+        caps=np.array(
+            [UNBOUNDED if group.cap is None else round(group.cap * 1000) for group in document.groups], dtype=np.int64
+        ),
+        floor_at_zero=document.floor_at_zero,
+    )
+
+
+def _learned_scale(document: DefinitionDocument, engagement: Scale, first_rule: int) -> LearnedScale | None:
+    """The learned score as a scale of its own; a group's bounds grow with its weight, a negative one flips them."""
+    learned = document.learned
+    if learned is None or not learned.enabled:
+        return None
+    weights = np.array([_weight(learned, signal.key, signal.group) for signal in document.signals])
+    bounds = [
+        _scaled_bounds(floor, cap, learned.groups.get(group.key, 0.0))
+        for group, floor, cap in zip(document.groups, engagement.floors.tolist(), engagement.caps.tolist(), strict=True)
+    ]
+    rules = learned_rules(document)
+    thresholds = {log_odds_of(leaf.likelihood.at_least) for leaf in document.leaves() if leaf.likelihood}
+    return LearnedScale(
+        scale=Scale(
+            points=engagement.points * weights * PER_MILLIPOINT,
+            group_of=engagement.group_of,
+            floors=np.array([low for low, _ in bounds], dtype=np.int64),
+            caps=np.array([high for _, high in bounds], dtype=np.int64),
+        ),
+        intercept=round(learned.intercept * MICRO),
+        rules=tuple(
+            (first_rule + place, round(learned.fit_rules[rule.key] * MICRO)) for place, rule in enumerate(rules)
+        ),
+        thresholds=tuple(sorted(thresholds)),
+    )
+
+
+def _scaled_bounds(floor: int, cap: int, weight: float) -> tuple[int, int]:
+    """What lies between floor and cap (millipoints), times a weight; a negative weight turns it over."""
+
+    def scaled(bound: int) -> int:
+        if abs(bound) == UNBOUNDED:
+            return bound if weight >= 0 else -bound
+        return round(bound * weight * PER_MILLIPOINT)
+
+    return (scaled(floor), scaled(cap)) if weight >= 0 else (scaled(cap), scaled(floor))
+
+
+def _weight(learned: Learned, signal: str, group: str) -> float:
+    """Log-odds of each point of a signal; one of a group counts through the group."""
+    return learned.groups.get(group, 0.0) if group else learned.signals.get(signal, 0.0)
+
+
+def log_odds_of(likelihood: float) -> int:
+    """The log-odds of a likelihood between 0 and 1, in millionths."""
+    return round(math.log(likelihood / (1 - likelihood)) * MICRO)

@@ -3,7 +3,7 @@
 Times are microseconds since 1970 UTC (int64), scores thousandths of a point (int64), contacts are indexes 0..C-1.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ import numpy.typing as npt
 IntArray = npt.NDArray[np.int64]
 SmallArray = npt.NDArray[np.int16]
 BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
 
 NEVER: int = 2**62
 UNKNOWN_PAST: int = -(2**62)
@@ -19,13 +20,18 @@ MINUTE: int = 60_000_000
 DAY: int = 24 * 60 * MINUTE
 
 
+def _none() -> IntArray:
+    return np.empty(0, dtype=np.int64)
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What is known about a batch of contacts.
 
     Events are ordered by contact and time (``ordered`` False: some follow out of order, judged all the same).
-    ``event_code`` is a kind id, or the code of a property match (see ``Compiled.property_matches``), for which
-    the same event has a further row. ``event_id`` may be empty where no ledger is asked for.
+    ``event_code`` is a kind id, or the code of a match of its own (see ``Compiled.property_matches``), for which
+    the same event has a further row. ``event_id`` may be empty where no ledger is asked for. ``event_value`` tells
+    property values apart for ``once_per``; it is empty where no signal asks, and matters on those signals' rows only.
     Profiles are ordered by contact and time; each contact has at least one, the first at UNKNOWN_PAST.
     ``first_seen`` is the moment of a contact without any dated fact, else NEVER.
     """
@@ -41,6 +47,7 @@ class Facts:
     profile_answers: BoolArray
     first_seen: IntArray
     ordered: bool = True
+    event_value: IntArray = field(default_factory=_none)
 
     def of_contacts(self, chosen: IntArray) -> "Facts":
         """The facts of the chosen contacts (ascending indexes), renumbered 0..len(chosen)-1."""
@@ -60,6 +67,7 @@ class Facts:
             profile_answers=self.profile_answers[profiles],
             first_seen=self.first_seen[chosen],
             ordered=self.ordered,
+            event_value=self.event_value[events] if len(self.event_value) else self.event_value,
         )
 
 
@@ -82,6 +90,7 @@ class Verdicts:
 
     ``enter`` and ``keep`` tell for each contact and stage whether the criteria hold; ``truths`` for each leaf
     of the compiled definition; ``counted`` the number behind a count leaf; ``last_counted`` its latest event.
+    ``log_odds`` is what the learned score says, in millionths; None where the definition has none that is switched on.
     """
 
     stage: SmallArray
@@ -94,3 +103,14 @@ class Verdicts:
     truths: dict[int, BoolArray]
     counted: dict[int, IntArray]
     last_counted: dict[int, IntArray]
+    log_odds: IntArray | None = None
+
+    @property
+    def likelihood(self) -> FloatArray | None:
+        """The learned score as a likelihood, 0 to 1; None where the definition has none that is switched on."""
+        return None if self.log_odds is None else likelihood_of(self.log_odds)
+
+
+def likelihood_of(log_odds: IntArray) -> FloatArray:
+    """The likelihood that log-odds in millionths stand for: 1 / (1 + exp(-x)), written so that nothing overflows."""
+    return np.asarray(0.5 * (1 + np.tanh(log_odds / 2_000_000)), dtype=np.float64)

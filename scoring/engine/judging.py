@@ -5,20 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from scoring.engine.compiled import Compiled, CountLeaf, Node
+from scoring.definition import Criterion
+from scoring.engine.compiled import Compiled, CountLeaf, LearnedScale, Node, log_odds_of
 from scoring.engine.facts import MINUTE, NEVER, UNKNOWN_PAST, BoolArray, Facts, IntArray, Prior, Verdicts
+from scoring.engine.scores import Scores
+from scoring.engine.weighing import Weights, weigh, weigh_events
+
+__all__ = ["FRESHNESS", "judge", "log_odds_of_profiles", "node_truth", "profile_rows", "weigh_events"]
 
 # A stored score is never staler than this, in millipoints (DESIGN.md).
 FRESHNESS = 5_000
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """What single events weigh: their rows in the facts, the signal that counts them, millipoints after decay."""
-
-    rows: IntArray
-    signal: npt.NDArray[np.int16]
-    millipoints: IntArray
 
 
 def judge(compiled: Compiled, facts: Facts, at: IntArray, prior: Prior) -> Verdicts:
@@ -29,18 +25,17 @@ def judge(compiled: Compiled, facts: Facts, at: IntArray, prior: Prior) -> Verdi
     """
     event_moment = at[facts.event_contact]
     live = facts.event_at <= event_moment
-    weights = weigh_events(compiled, facts, event_moment, live)
-    profile = _profile_rows(facts, at)
+    profile = profile_rows(facts, at)
     fit = facts.profile_fit[profile]
-    scores = _Scores(compiled, facts, weights, fit)
     returns = _Returns(compiled, facts, at, live)
     review = np.where(returns.cooling, returns.last + compiled.cool_down, NEVER)
+    scores = _Scored(compiled, facts, profile, weigh_events(compiled, facts, event_moment, live))
     np.minimum(review, scores.next_change(at), out=review)
 
     truths: dict[int, BoolArray] = {}
     counted: dict[int, IntArray] = {}
     last_counted: dict[int, IntArray] = {}
-    handoff_engagement: IntArray | None = None
+    since_return: _Scored | None = None
     for index, leaf in enumerate(compiled.leaves):
         criterion = leaf.criterion
         if leaf.count is not None:
@@ -48,24 +43,17 @@ def judge(compiled: Compiled, facts: Facts, at: IntArray, prior: Prior) -> Verdi
             truths[index] = found.number >= leaf.count.at_least
             counted[index], last_counted[index] = found.number, found.last
             np.minimum(review, found.expires, out=review)
-        elif criterion.engagement is not None or criterion.score is not None:
-            engagement = scores.engagement
-            if leaf.handoff and returns.any:
-                if handoff_engagement is None:
-                    since_return = weigh_events(compiled, facts, event_moment, live & returns.eligible)
-                    fresh_scores = _Scores(compiled, facts, since_return, fit)
-                    handoff_engagement = fresh_scores.engagement
-                    np.minimum(review, fresh_scores.next_change(at), out=review)
-                engagement = handoff_engagement
-            if criterion.score is not None:
-                truths[index] = engagement + fit >= round(criterion.score.at_least * 1000)
-            elif criterion.engagement is not None:
-                truths[index] = engagement >= round(criterion.engagement.at_least * 1000)
+        elif leaf.answer >= 0:
+            truths[index] = facts.profile_answers[profile, leaf.answer]
         elif criterion.fit is not None:
             no_target = not compiled.document.fit.rules
             truths[index] = (fit >= round(criterion.fit.at_least * 1000)) | no_target
         else:
-            truths[index] = facts.profile_answers[profile, leaf.answer]
+            if leaf.handoff and returns.any and since_return is None:
+                evidence = weigh_events(compiled, facts, event_moment, live & returns.eligible)
+                since_return = _Scored(compiled, facts, profile, evidence)
+                np.minimum(review, since_return.next_change(at), out=review)
+            truths[index] = (since_return if leaf.handoff and since_return else scores).reaches(criterion, fit)
 
     enter = _stage_truths(compiled.enter, truths, facts.contacts, missing=False)
     keep = _stage_truths(compiled.keep, truths, facts.contacts, missing=False)
@@ -79,7 +67,7 @@ def judge(compiled: Compiled, facts: Facts, at: IntArray, prior: Prior) -> Verdi
     return Verdicts(
         stage=stage,
         furthest=np.maximum(prior.furthest, stage),
-        engagement=scores.engagement,
+        engagement=scores.engagement.total,
         fit=fit,
         review_at=review,
         enter=enter,
@@ -87,91 +75,60 @@ def judge(compiled: Compiled, facts: Facts, at: IntArray, prior: Prior) -> Verdi
         truths=truths,
         counted=counted,
         last_counted=last_counted,
+        log_odds=scores.learned.total if scores.learned else None,
     )
 
 
-def weigh_events(compiled: Compiled, facts: Facts, event_moment: IntArray, chosen: BoolArray) -> list[Weights]:
-    """Weigh the chosen events, each rounded by itself so that any order or batch adds up to the same.
+class _Scored:
+    """All scores of the contacts from one choice of evidence: engagement, and the learned score where there is one."""
 
-    Exponential decay: points * 2 ** (-age / half_life).
-    """
-    found = []
-    for layer in compiled.layers:
-        signal = layer.signal_of[facts.event_code]
-        rows = np.flatnonzero((signal >= 0) & chosen)
-        if layer.once or layer.latest:
-            rows = _counted_rows(facts, rows, 1 if layer.once else layer.latest, first=layer.once)
-        signal = signal[rows]
-        age = event_moment[rows] - facts.event_at[rows]
-        decayed = compiled.points[signal] * np.exp2(-age / compiled.half_lives[signal])
-        found.append(Weights(rows, signal, np.rint(decayed).astype(np.int64)))
-    return found
-
-
-def _counted_rows(facts: Facts, rows: IntArray, number: int, *, first: bool) -> IntArray:
-    """Of each contact's rows the first or latest ``number`` in time."""
-    rows = rows[np.lexsort((facts.event_at[rows], facts.event_contact[rows]))]
-    contact = facts.event_contact[rows]
-    starts = np.searchsorted(contact, contact, side="left")
-    ends = np.searchsorted(contact, contact, side="right")
-    place = np.arange(len(rows))
-    return rows[place - starts < number] if first else rows[ends - place <= number]
-
-
-class _Scores:
-    """Engagement of each contact, and a safe lower bound of when decay next carries it over a threshold."""
-
-    def __init__(self, compiled: Compiled, facts: Facts, weights: list[Weights], fit: IntArray) -> None:
-        contacts, groups = facts.contacts, len(compiled.caps)
-        self._thresholds: list[int | IntArray] = [*compiled.thresholds]
-        # What engagement must add to the fit, which does not fade.
-        self._thresholds += [threshold - fit for threshold in compiled.score_thresholds]
-        self._shortest = np.full(contacts, np.inf)
-        fading, lasting = np.zeros(contacts, dtype=np.int64), np.zeros(contacts, dtype=np.int64)
-        negative = np.zeros(contacts, dtype=np.int64)
-        capped = np.zeros((groups, contacts), dtype=np.int64)
-        for layer in weights:
-            contact = facts.event_contact[layer.rows]
-            half_life = compiled.half_lives[layer.signal]
-            group = compiled.group_of[layer.signal]
-            ungrouped = layer.millipoints if groups == 0 else np.where(group < 0, layer.millipoints, 0)
-            for index in range(groups):
-                inside = group == index
-                if inside.any():
-                    capped[index] += _sum_by(contact[inside], layer.millipoints[inside], contacts)
-            if (layer.millipoints < 0).any():
-                negative -= _sum_by(contact, np.minimum(ungrouped, 0), contacts)
-                ungrouped = np.maximum(ungrouped, 0)
-            forever = np.isinf(half_life)
-            if forever.any():
-                lasting += _sum_by(contact[forever], ungrouped[forever], contacts)
-                ungrouped = np.where(forever, 0, ungrouped)
-            fading += _sum_by(contact, ungrouped, contacts)
-            for shortest in np.unique(half_life):
-                mine = contact[half_life == shortest]
-                self._shortest[mine] = np.minimum(self._shortest[mine], shortest)
-        if groups:
-            fading += np.minimum(capped, compiled.caps[:, None]).sum(axis=0)
-        self._fading, self._lasting, self._negative = fading, lasting, negative
-        self.engagement: IntArray = fading + lasting - negative
+    def __init__(self, compiled: Compiled, facts: Facts, profile: IntArray, weights: list[Weights]) -> None:
+        fit = facts.profile_fit[profile]
+        # A score is fit and engagement together, and the fit does not fade.
+        thresholds: list[int | IntArray] = [*compiled.thresholds]
+        thresholds += [threshold - fit for threshold in compiled.score_thresholds]
+        self.engagement = Scores(
+            compiled.engagement,
+            compiled.half_lives,
+            facts,
+            [(layer, layer.millipoints) for layer in weights],
+            thresholds,
+            freshness=FRESHNESS,
+        )
+        self.learned: Scores | None = None
+        if compiled.learned is not None:
+            points = compiled.learned.scale.points
+            self.learned = Scores(
+                compiled.learned.scale,
+                compiled.half_lives,
+                facts,
+                [(layer, weigh(points, layer.signal, layer.decay)) for layer in weights],
+                compiled.learned.thresholds,
+                base=log_odds_of_profiles(compiled.learned, facts, profile),
+            )
 
     def next_change(self, at: IntArray) -> IntArray:
-        """Earliest moment at which decay alone could cross a threshold, or lose FRESHNESS points; NEVER if none.
+        """The earliest moment at which time alone may change what the scores say."""
+        soonest = self.engagement.next_change(at)
+        return soonest if self.learned is None else np.minimum(soonest, self.learned.next_change(at))
 
-        With all positive points on the shortest half-life: fading * 2 ** -x + lasting - negative < threshold,
-        solved for x half-lives. Fading negatives raise the score: bounded alike from the other side.
-        """
-        with np.errstate(divide="ignore", invalid="ignore"):
-            halves = np.where(self._fading > FRESHNESS, -np.log2(1 - FRESHNESS / self._fading), np.inf)
-            for threshold in self._thresholds:
-                floor = threshold + self._negative - self._lasting
-                falls = (self.engagement >= threshold) & (floor > 0)
-                halves = np.where(falls, np.minimum(halves, np.log2(self._fading / floor)), halves)
-                room = self._fading + self._lasting - threshold
-                rises = (self.engagement < threshold) & (self._negative > 0) & (room >= 0)
-                halves = np.where(rises, np.minimum(halves, np.log2(self._negative / room)), halves)
-            wait = np.maximum(halves, 0) * self._shortest
-        return np.where(wait < NEVER // 2, at + np.where(wait < NEVER // 2, wait, 0).astype(np.int64), NEVER)
+    def reaches(self, criterion: Criterion, fit: IntArray) -> BoolArray:
+        """Whether each contact meets a threshold of engagement, of the score or of the likelihood."""
+        if criterion.score is not None:
+            return np.asarray(self.engagement.total + fit >= round(criterion.score.at_least * 1000))
+        if criterion.engagement is not None:
+            return np.asarray(self.engagement.total >= round(criterion.engagement.at_least * 1000))
+        if self.learned is None or criterion.likelihood is None:
+            return np.zeros(len(fit), dtype=np.bool_)
+        return np.asarray(self.learned.total >= log_odds_of(criterion.likelihood.at_least))
+
+
+def log_odds_of_profiles(learned: LearnedScale, facts: Facts, profile: IntArray) -> IntArray:
+    """What the learned score says of each contact's profile alone, its intercept included, in millionths."""
+    total = np.full(len(profile), learned.intercept, dtype=np.int64)
+    for answer, weight in learned.rules:
+        total += weight * facts.profile_answers[profile, answer]
+    return total
 
 
 class _Returns:
@@ -220,18 +177,13 @@ def _count(leaf: CountLeaf, facts: Facts, at: IntArray, chosen: BoolArray) -> _C
     return _Counted(number, last, expires)
 
 
-def _sum_by(contact: IntArray, values: IntArray, contacts: int) -> IntArray:
-    # bincount sums doubles: exact for integers below 2**53, nine quadrillion millipoints.
-    return np.bincount(contact, weights=values, minlength=contacts).astype(np.int64)
-
-
 def _last_by(facts: Facts, mask: BoolArray) -> IntArray:
     last = np.full(facts.contacts, UNKNOWN_PAST, dtype=np.int64)
     np.maximum.at(last, facts.event_contact[mask], facts.event_at[mask])
     return last
 
 
-def _profile_rows(facts: Facts, at: IntArray) -> IntArray:
+def profile_rows(facts: Facts, at: IntArray) -> IntArray:
     """Row of the profile in force for each contact at its moment."""
     known = facts.profile_at <= at[facts.profile_contact]
     starts = np.searchsorted(facts.profile_contact, np.arange(facts.contacts), side="left")

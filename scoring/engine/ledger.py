@@ -1,4 +1,4 @@
-"""Taking a score apart: one line for each event that weighs, one for each cap; together they are the score."""
+"""Taking a score apart: a line for each event that weighs, one for each cap or floor; together they are the score."""
 
 from dataclasses import dataclass
 
@@ -6,14 +6,15 @@ import numpy as np
 
 from scoring.engine.compiled import Compiled
 from scoring.engine.facts import Facts
-from scoring.engine.judging import weigh_events
+from scoring.engine.weighing import weigh_events
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerLine:
     """One addend of an engagement score, in millipoints.
 
-    ``event_id`` -1 on a cap line. ``raw`` is what the rule gives, ``decay`` the factor 0..1 that age leaves of it.
+    ``event_id`` -1 on the line of a cap or floor: ``signal`` is then its group, "" for the whole score.
+    ``raw`` is what the rule gives, ``decay`` the factor 0..1 that age leaves of it.
     """
 
     event_id: int
@@ -34,7 +35,7 @@ class Ledger:
 
 
 def take_apart(compiled: Compiled, facts: Facts, at: int) -> Ledger:
-    """The ledger of a single contact's facts at a moment, newest event first, cap lines last.
+    """The ledger of a single contact's facts at a moment, newest event first, caps and floors last.
 
     Raises:
         ValueError: when the facts are of more or fewer than one contact.
@@ -46,9 +47,9 @@ def take_apart(compiled: Compiled, facts: Facts, at: int) -> Ledger:
     lines: list[LedgerLine] = []
     sums = [0] * len(compiled.caps)
     for weights in weigh_events(compiled, facts, moment, facts.event_at <= moment):
-        for row, index, millipoints in zip(weights.rows, weights.signal, weights.millipoints, strict=True):
+        columns = (weights.rows, weights.signal, weights.millipoints, weights.decay)
+        for row, index, millipoints, decay in zip(*(column.tolist() for column in columns), strict=True):
             signal = signals[index]
-            age = at - int(facts.event_at[row])
             lines.append(
                 LedgerLine(
                     event_id=int(facts.event_id[row]),
@@ -56,15 +57,25 @@ def take_apart(compiled: Compiled, facts: Facts, at: int) -> Ledger:
                     signal=signal.key,
                     label=signal.label,
                     raw=int(compiled.points[index]),
-                    decay=float(np.exp2(-age / compiled.half_lives[index])),
-                    millipoints=int(millipoints),
+                    decay=decay,
+                    millipoints=millipoints,
                 )
             )
             if compiled.group_of[index] >= 0:
-                sums[compiled.group_of[index]] += int(millipoints)
+                sums[compiled.group_of[index]] += millipoints
     lines.sort(key=lambda line: (-line.occurred_at, line.signal, line.event_id))
-    for group, cap, total in zip(compiled.document.groups, compiled.caps, sums, strict=True):
-        if group.cap is not None and total > cap:
-            label = f"{group.label}: capped at {group.cap:g}"
-            lines.append(LedgerLine(-1, at, group.key, label, 0, 1.0, int(cap) - total))
+    for group, floor, cap, total in zip(
+        compiled.document.groups, compiled.floors.tolist(), compiled.caps.tolist(), sums, strict=True
+    ):
+        if total > cap:
+            lines.append(_bound(at, group.key, f"{group.label}: capped at {group.cap:g}", cap - total))
+        elif total < floor:
+            lines.append(_bound(at, group.key, f"{group.label}: never below zero", floor - total))
+    whole = sum(line.millipoints for line in lines)
+    if compiled.engagement.floor_at_zero and whole < 0:
+        lines.append(_bound(at, "", "Engagement: never below zero", -whole))
     return Ledger(tuple(lines), sum(line.millipoints for line in lines))
+
+
+def _bound(at: int, key: str, label: str, millipoints: int) -> LedgerLine:
+    return LedgerLine(-1, at, key, label, 0, 1.0, millipoints)

@@ -1,5 +1,6 @@
 """Who the contact is: fit points and the answers to criteria on attributes, from one set of attribute values."""
 
+import math
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from scoring.definition import AttributeTest, Criterion, DefinitionDocument, Gate
+from scoring.definition import AttributeTest, Criterion, DefinitionDocument, FitRule, Gate
 from scoring.engine.facts import BoolArray, IntArray
 
 _WORD = re.compile(r"\w+")
@@ -23,7 +24,10 @@ PROFILE_CRITERIA = ("attribute", "gate", "qualifiers", "switch", "origin", "reac
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """The fit in millipoints, its lines as (index of the rule, millipoints), and an answer for each profile leaf."""
+    """The fit in millipoints, its lines as (index of the rule, millipoints), and an answer for each profile leaf.
+
+    Where the definition has a learned score, the answers go on with whether each of its fit rules is met.
+    """
 
     fit: int
     lines: tuple[tuple[int, int], ...]
@@ -34,6 +38,14 @@ def profile_leaves(document: DefinitionDocument) -> list[Criterion]:
     """The distinct leaves that a profile answers, in document order."""
     leaves = [leaf for leaf in document.leaves() if any(getattr(leaf, f) is not None for f in PROFILE_CRITERIA)]
     return list(dict.fromkeys(leaves))
+
+
+def learned_rules(document: DefinitionDocument) -> tuple[FitRule, ...]:
+    """The fit rules that the learned score weighs; none without one that is switched on."""
+    learned = document.learned
+    if learned is None or not learned.enabled:
+        return ()
+    return tuple(rule for rule in document.fit.rules if learned.fit_rules.get(rule.key))
 
 
 def relevant_attributes(document: DefinitionDocument) -> tuple[str, ...]:
@@ -127,6 +139,7 @@ class Assessor:
         self.attributes = relevant_attributes(document)
         self._document = document
         self._leaves = profile_leaves(document)
+        self._rules = learned_rules(document)
         self._gates = {gate.key: gate for gate in document.gates}
         tests = _tests(document)
         self._told_apart = [_Attribute(name, [one for one in tests if one.name == name]) for name in self.attributes]
@@ -136,7 +149,7 @@ class Assessor:
     @property
     def leaf_count(self) -> int:
         """How many answers each assessment has."""
-        return len(self._leaves)
+        return len(self._leaves) + len(self._rules)
 
     def assess(self, values: Sequence[object]) -> Assessment:
         """Assess the values of ``self.attributes``, in that order; None or "" is unknown."""
@@ -166,6 +179,7 @@ class Assessor:
             if meets(rule.test, values.get(rule.test.name))
         )
         answers = tuple(self._answer(leaf, values) for leaf in self._leaves)
+        answers += tuple(meets(rule.test, values.get(rule.test.name)) for rule in self._rules)
         return Assessment(fit=sum(points for _, points in lines), lines=lines, answers=answers)
 
     def _answer(self, leaf: Criterion, values: Mapping[str, object]) -> bool:
@@ -185,7 +199,9 @@ class Assessor:
 
 
 def meets(test: AttributeTest, value: object) -> bool:
-    """Whether a value meets the test; an unknown value (None, "") meets none. Text compares without case."""
+    """Whether a value meets the test; an unknown value meets none but ``known: false``. Text compares without case."""
+    if test.known is not None:
+        return is_known(value) == test.known
     if value is None or value == "":
         return False
     if test.equals is not None:
@@ -201,11 +217,21 @@ def meets(test: AttributeTest, value: object) -> bool:
     return (test.at_least is None or number >= test.at_least) and (test.at_most is None or number <= test.at_most)
 
 
+def is_known(value: object) -> bool:
+    """Whether a value says anything: blank text, the word "unknown" and empty collections do not."""
+    if isinstance(value, str):
+        return value.strip().casefold() not in ("", "unknown")
+    return value is not None and value not in ([], {})
+
+
 def _comparable(value: object) -> tuple[str, object]:
     if isinstance(value, bool):
         return "truth", value
     if isinstance(value, int | float):
-        return "number", float(value)
+        try:
+            return "number", float(value)
+        except OverflowError:
+            return "number", value
     return "text", str(value).strip().casefold()
 
 
@@ -216,9 +242,8 @@ def _spaced_words(value: object) -> str:
 def _number(value: object) -> float | None:
     if isinstance(value, bool):
         return None
-    if isinstance(value, int | float):
-        return float(value)
     try:
-        return float(str(value))
-    except ValueError:
+        number = float(value) if isinstance(value, int | float) else float(str(value))
+    except (ValueError, OverflowError):
         return None
+    return number if math.isfinite(number) else None

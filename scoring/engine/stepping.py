@@ -7,7 +7,8 @@ from itertools import combinations_with_replacement
 import numpy as np
 
 from scoring.definition import AttributeTest, DefinitionDocument
-from scoring.engine.compiled import Compiled, KindFacts
+from scoring.engine.coding import KindFacts
+from scoring.engine.compiled import Compiled
 from scoring.engine.facts import NEVER, UNKNOWN_PAST, Facts, Prior
 from scoring.engine.judging import judge
 from scoring.engine.profile import Assessor
@@ -86,7 +87,7 @@ def _event_moves(compiled: Compiled, kinds: Sequence[KindFacts]) -> Iterator[Mov
                 weight_of[kind.id] = weight_of.get(kind.id, 0.0) + float(compiled.points[signal])
     found: list[tuple[float, int, Move]] = []
     for kind in kinds:
-        codes = (kind.id, *(code for code, ids, _ in compiled.property_matches if kind.id in ids))
+        codes = (kind.id, *(code for code, ids, *_ in compiled.property_matches if kind.id in ids))
         matters = kind.id in weight_of or any(table[list(codes)].any() for table in looked_at)
         if matters and kind.initiator in ("them", "both") and weight_of.get(kind.id, 0) >= 0:
             # What weighs nothing but counts (a purchase) is the least ordinary of all.

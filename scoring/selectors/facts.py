@@ -99,7 +99,7 @@ def _load_events(
     every = judged if kinds is None else judged.filter(kind_id__in=kinds)
     parts = [_copy_query(every.order_by("contact_id", "occurred_at").values_list(*columns), types)]
     codes = [parts[0][2]]
-    for property_code, kind_ids, match in compiled.property_matches:
+    for property_code, kind_ids, match, _ in compiled.property_matches:
         found = judged.filter(match_query(kind_ids, match)).order_by("contact_id", "occurred_at")
         part = _copy_query(found.values_list(*columns), types)
         parts.append(part)

@@ -54,7 +54,7 @@ def make_facts(
             kind_id = KIND_IDS[name.rstrip("+")]
             rows.append((contact, at, kind_id, event_id))
             if name.endswith("+"):
-                rows += [(contact, at, code, event_id) for code, ids, _ in compiled.property_matches if kind_id in ids]
+                rows += [(contact, at, code, event_id) for code, ids, *_ in compiled.property_matches if kind_id in ids]
     if order is not None:
         rows = [rows[i] for i in order]
     count = len(histories)

@@ -1,0 +1,162 @@
+"""Scores of many contacts on one scale, and bounds for when time alone next carries them over a threshold."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from scoring.engine.compiled import UNBOUNDED, Scale
+from scoring.engine.facts import NEVER, Facts, FloatArray, IntArray
+from scoring.engine.weighing import Weights
+
+
+class Scores:
+    """The score of each contact, and a safe lower bound of when decay next carries it over a threshold.
+
+    A score is a sum of parts: each group, and the signals of none (part 0). A part is lasting + clip(fading - negative,
+    low, high): ``fading`` and ``negative`` are the sums of its positive and negative events that age wears down,
+    ``lasting`` what never fades, ``low`` and ``high`` the group's floor and cap, less what lasts.
+    """
+
+    def __init__(
+        self,
+        scale: Scale,
+        half_lives: FloatArray,
+        facts: Facts,
+        weighed: Iterable[tuple[Weights, IntArray]],
+        thresholds: Sequence[int | IntArray],
+        *,
+        base: int | IntArray = 0,
+        freshness: int = 0,
+    ) -> None:
+        """Add up.
+
+        ``weighed``: layers of counted events with what each weighs on this scale. ``base``: what each contact has
+        besides. ``freshness``: losing so much is a change as well; 0: it is none.
+        """
+        self._thresholds, self._freshness, self._floored = thresholds, freshness, scale.floor_at_zero
+        parts = 1 + len(scale.caps)
+        self._fading = np.zeros((parts, facts.contacts), dtype=np.int64)
+        self._negative: IntArray | None = None
+        self._lasting: IntArray | None = None
+        self._shortest = np.full(facts.contacts, np.inf)
+        self._longest = np.zeros(facts.contacts)
+        self._base = base
+        for layer, values in weighed:
+            contact, half_life = facts.event_contact[layer.rows], half_lives[layer.signal]
+            part = scale.group_of[layer.signal]
+            for index in range(-1, parts - 1):
+                inside = part == index
+                if inside.all():
+                    self._add(index + 1, contact, values, half_life)
+                    break
+                if inside.any():
+                    self._add(index + 1, contact[inside], values[inside], half_life[inside])
+            self._note_half_lives(contact, half_life, np.unique(half_lives[_distinct(layer.signal)]))
+        self._low = np.concatenate([[-UNBOUNDED], scale.floors])[:, None]
+        self._high = np.concatenate([[UNBOUNDED], scale.caps])[:, None]
+        self._net = self._fading
+        self.total = self._add_up()
+
+    def _add_up(self) -> IntArray:
+        if self._negative is not None:
+            self._net = self._fading - self._negative
+        if self._lasting is not None:
+            self._low, self._high = self._low - self._lasting, self._high - self._lasting
+            self._base = self._base + self._lasting.sum(axis=0)
+        within = self._net if len(self._net) == 1 else np.minimum(np.maximum(self._net, self._low), self._high)
+        total: IntArray = within.sum(axis=0) + self._base
+        return np.maximum(total, 0) if self._floored else total
+
+    def _add(self, part: int, contact: IntArray, values: IntArray, half_life: FloatArray) -> None:
+        forever = np.isinf(half_life)
+        if forever.any():
+            if self._lasting is None:
+                self._lasting = np.zeros_like(self._fading)
+            self._lasting[part] += _sum_by(contact[forever], values[forever], len(self._shortest))
+            contact, values = contact[~forever], values[~forever]
+        if (values < 0).any():
+            if self._negative is None:
+                self._negative = np.zeros_like(self._fading)
+            self._negative[part] -= _sum_by(contact, np.minimum(values, 0), len(self._shortest))
+            values = np.maximum(values, 0)
+        self._fading[part] += _sum_by(contact, values, len(self._shortest))
+
+    def _note_half_lives(self, contact: IntArray, half_life: FloatArray, lengths: FloatArray) -> None:
+        for length in lengths[np.isfinite(lengths)]:
+            mine = contact if len(lengths) == 1 else contact[half_life == length]
+            touched = np.bincount(mine, minlength=len(self._shortest)) > 0
+            self._shortest[touched] = np.minimum(self._shortest[touched], length)
+            self._longest[touched] = np.maximum(self._longest[touched], length)
+
+    def next_change(self, at: IntArray) -> IntArray:
+        """Earliest moment at which decay alone could cross a threshold, or lose what counts as stale; NEVER if none.
+
+        With x half-lives of a contact's shortest, its score is at least ``falls * 2 ** -x + least`` and at most
+        ``most - rises * 2 ** -x``, equal at x = 0 (see ``_bounds``); solved for x.
+        """
+        falls, least, rises, most = self._bounds()
+        with np.errstate(divide="ignore", invalid="ignore"):
+            halves = np.full(len(at), np.inf)
+            if self._freshness:
+                stales = (falls > self._freshness) & ((self.total > self._freshness) | (not self._floored))
+                halves = np.where(stales, -np.log2(1 - self._freshness / falls), np.inf)
+            for threshold in self._thresholds:
+                # A score that cannot be below zero always meets a threshold that is not above it.
+                real = threshold > 0 if self._floored else True
+                floor = threshold - least
+                down = (self.total >= threshold) & (floor > 0) & real
+                halves = np.where(down, np.minimum(halves, np.log2(falls / floor)), halves)
+                if rises is None:
+                    continue
+                room = most - threshold
+                up = (self.total < threshold) & (rises > 0) & (room >= 0)
+                halves = np.where(up, np.minimum(halves, np.log2(rises / room)), halves)
+            wait = np.maximum(halves, 0) * self._shortest
+        return np.where(wait < NEVER // 2, at + np.where(wait < NEVER // 2, wait, 0).astype(np.int64), NEVER)
+
+    def _bounds(self) -> "tuple[IntArray, int | IntArray, IntArray | None, int | IntArray]":
+        """(falls, least, rises, most) for each contact; ``rises`` None where nothing can rise.
+
+        Of a part g = clip(P - N, low, high), each of P and N keeps between 2 ** -x and all of itself. So
+
+        * P - N <= low: g stays at low or above it; high + N <= 0: g stays at high;
+        * otherwise g >= min(P, high + N) * 2 ** -x - N. The bound from above is the same with the signs turned over.
+
+        Parts within their bounds that all fade alike fade as one: their sum is v * 2 ** -x exactly.
+        """
+        if self._negative is None and (self._lasting is None or len(self._fading) == 1):
+            within = self._fading if len(self._fading) == 1 else np.minimum(self._fading, self._high)
+            # Nothing negative: a floor has nothing to hold, and nothing can rise.
+            return within.sum(axis=0), self._base, None, 0
+        positive = self._fading
+        negative = np.zeros_like(positive) if self._negative is None else self._negative
+        low, high = np.broadcast_to(self._low, positive.shape), np.broadcast_to(self._high, positive.shape)
+        alike = (self._longest == self._shortest) | (self._longest == 0)
+        pooled = alike & (low <= 0) & (high >= 0) & (low <= self._net) & (self._net <= high)
+        pool = np.where(pooled, self._net, 0).sum(axis=0)
+        down, held = _falling(positive, negative, low, high, ~pooled)
+        up, lifted = _falling(negative, positive, -high, -low, ~pooled)
+        falls, rises = down + np.maximum(pool, 0), up + np.maximum(-pool, 0)
+        return falls, held + np.minimum(pool, 0) + self._base, rises, np.maximum(pool, 0) - lifted + self._base
+
+
+def _falling(
+    positive: IntArray, negative: IntArray, low: IntArray, high: IntArray, chosen: "npt.NDArray[np.bool_]"
+) -> tuple[IntArray, IntArray]:
+    """(a, c) with the chosen parts' sum at least a * 2 ** -x + c; see ``Scores._bounds``."""
+    on_floor = positive - negative <= low
+    above_cap = high + negative <= 0
+    falls = np.where(on_floor | above_cap | ~chosen, 0, np.minimum(positive, high + negative))
+    held = np.where(on_floor, low, np.where(above_cap, high, -negative))
+    return falls.sum(axis=0), np.where(chosen, held, 0).sum(axis=0)
+
+
+def _distinct(signal: npt.NDArray[np.int16]) -> IntArray:
+    """The signals that occur, ascending."""
+    return np.flatnonzero(np.bincount(signal)) if len(signal) else np.empty(0, dtype=np.int64)
+
+
+def _sum_by(contact: IntArray, values: IntArray, contacts: int) -> IntArray:
+    # bincount sums doubles: exact for integers below 2**53, nine quadrillion millipoints.
+    return np.bincount(contact, weights=values, minlength=contacts).astype(np.int64)
