@@ -93,9 +93,12 @@ def reigns() -> list[Reign]:
 
 def compile_row(row: Definition, kinds: tuple[KindFacts, ...] | None = None) -> Compiled:
     """The compiled form of a definition row."""
-    document = definition_document(row)
-    version = f"{row.key}@{row.version}"
-    return _compile(_Frozen(document, version), load_kinds() if kinds is None else kinds)
+    return compile_document(row.document, version=f"{row.key}@{row.version}", kinds=kinds)
+
+
+def compile_document(document: object, *, version: str, kinds: tuple[KindFacts, ...] | None = None) -> Compiled:
+    """The compiled form of a stored document, as ``key@version``."""
+    return _compile(_Frozen(read_document(document), version), load_kinds() if kinds is None else kinds)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,12 @@ from django.urls import reverse
 from config.web.ui import Tab
 from scoring.models import Definition, Publication
 
-_TABS = (("Definition", "definition"),)
+_TABS = (
+    ("Definition", "definition"),
+    ("What-if", "definition-what-if"),
+    ("Compare", "definition-compare"),
+    ("Backtest", "definition-backtest"),
+)
 
 
 def head_of(row: Definition, *, tab: str) -> dict[str, Any]:

@@ -1,0 +1,69 @@
+"""What people say when they order a run."""
+
+from datetime import date
+from typing import Any
+
+from django import forms
+
+from scoring.models import Definition
+
+MODES = (("month-ends", "At the end of every month"), ("own-times", "At each contact's own times"))
+
+
+class CompareForm(forms.Form):
+    """Which definition to set beside this one."""
+
+    other = forms.ModelChoiceField(
+        queryset=Definition.objects.none(), label="Compare with", empty_label=None, to_field_name="pk"
+    )
+
+    def __init__(self, *args: Any, definition: Definition, in_force: int | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["other"]
+        field.queryset = Definition.objects.exclude(pk=definition.pk).order_by("key", "-version")  # type: ignore[attr-defined]  # a ModelChoiceField
+        if in_force != definition.pk:
+            field.initial = in_force
+
+
+class BacktestForm(forms.Form):
+    """How to look back: when to judge each contact, and how long to wait for a purchase."""
+
+    mode = forms.ChoiceField(choices=MODES, initial="month-ends", label="Judge every contact")
+    horizon_days = forms.IntegerField(
+        min_value=1,
+        max_value=1_000,
+        initial=90,
+        label="Days until the purchase",
+        help_text="A purchase within them counts.",
+    )
+    since = forms.DateField(required=False, label="From", widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(required=False, label="To", widget=forms.DateInput(attrs={"type": "date"}))
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a period that ends before it begins."""
+        given = super().clean() or {}
+        since, until = given.get("since"), given.get("until")
+        if since and until and until < since:
+            self.add_error("until", "The period ends before it begins; choose a later day.")
+        return given
+
+    def parameters(self) -> dict[str, Any]:
+        """The cleaned answers as a run's parameters; dates ISO 8601, those left out missing."""
+        given = {name: value for name, value in self.cleaned_data.items() if value not in (None, "")}
+        return {name: value.isoformat() if isinstance(value, date) else value for name, value in given.items()}
+
+
+class LearnForm(BacktestForm):
+    """How to look back when a score is learned: as for a backtest."""
+
+
+class PublishForm(forms.Form):
+    """Whether people hear of what a publication changes."""
+
+    quiet = forms.TypedChoiceField(
+        choices=(("yes", "Quietly: offers to Sales follow, no notices are sent"), ("no", "Loudly: with notices")),
+        coerce=lambda answer: answer == "yes",
+        initial="yes",
+        widget=forms.RadioSelect,
+        label="Publish",
+    )
