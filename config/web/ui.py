@@ -82,7 +82,10 @@ class LedgerLine:
 
 @dataclass(frozen=True, slots=True)
 class TimelineItem:
-    """Something that happened: an event (``icon``, initiator) or a change of stage (``stage``)."""
+    """Something that happened: an event (``icon``, initiator) or a change of stage (``stage``).
+
+    ``event_id`` is that of an event which people may correct, 0 for anything else; ``menu`` is how they do.
+    """
 
     at: datetime
     title: str
@@ -92,6 +95,10 @@ class TimelineItem:
     badges: tuple[tuple[str, Tone], ...] = ()
     by_them: bool = False
     void: bool = False
+    event_id: int = 0
+    retracted: bool = False
+    suspect: bool = False
+    menu: tuple[MenuItem, ...] = ()
     stage: str = ""
     stage_from: str = ""
     stage_from_label: str = ""

@@ -6,9 +6,11 @@ from config.web.places import show_place_to
 from contacts.permissions import can_manage_sources, can_manage_team, can_work_handoffs
 from contacts.views.activities import log_activity
 from contacts.views.administration import account, sources, team
+from contacts.views.corrections import correct_event
 
 urlpatterns = [
     path("contacts/<int:contact_id>/log/", log_activity, name="contact-log"),
+    path("contacts/<int:contact_id>/events/<int:event_id>/<slug:action>/", correct_event, name="event-correct"),
     path("sources/", sources, name="sources"),
     path("team/", team, name="team"),
     path("account/", account, name="account"),

@@ -117,6 +117,9 @@ def event_item(event: Event) -> TimelineItem:
         badges=tuple(badges),
         by_them=event.kind.initiator in (Initiator.THEM, Initiator.BOTH),
         void=event.retracted_at is not None or bool(event.suspect_reason),
+        event_id=0 if event.kind.system else event.pk,
+        retracted=event.retracted_at is not None,
+        suspect=bool(event.suspect_reason),
     )
 
 

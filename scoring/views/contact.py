@@ -12,12 +12,13 @@ from django.views.decorators.http import require_safe
 
 from config.web.formats import format_score
 from config.web.pages import link_with, page, person_of
-from config.web.ui import Criterion, LedgerLine, Tab
+from config.web.ui import Criterion, LedgerLine, MenuItem, Tab, TimelineDay, TimelineItem
 from contacts.enums import Initiator
 from contacts.models import Contact
-from contacts.permissions import check_view_contacts
+from contacts.permissions import can_correct_events, check_view_contacts
+from contacts.selectors.corrections import retractions_of
 from scoring.selectors.header import ContactHeader, contact_header
-from scoring.selectors.timeline import contact_timeline, kinds_of, sentence_case
+from scoring.selectors.timeline import TimelinePage, contact_timeline, kinds_of, sentence_case
 from scoring.services.explain import explain_contact
 from scoring.wording import kind_phrase
 
@@ -74,6 +75,7 @@ def timeline(request: HttpRequest, contact_id: int) -> HttpResponse:
         "header": header,
         "tabs": contact_tabs(contact_id, "Timeline"),
         "page": found,
+        "days": _correctable(request, contact_id, found, now),
         "kind": kind,
         "initiator": initiator,
         "initiators": [(value.value, name) for value, name in _INITIATORS],
@@ -83,6 +85,33 @@ def timeline(request: HttpRequest, contact_id: int) -> HttpResponse:
         "first_url": link_with(request.GET) if before else "",
     }
     return render(request, "scoring/timeline.html", context)
+
+
+def _correctable(request: HttpRequest, contact_id: int, found: TimelinePage, now: datetime) -> list[TimelineDay]:
+    """Say of retracted events who did it and why, and let those who may correct events do so; one query."""
+    items = [item for group in found.days for item in group.items]
+    reasons = retractions_of(event_ids=[item.event_id for item in items if item.retracted], now=now)
+    may = can_correct_events(request.user)
+    query = f"?{request.GET.urlencode()}" if request.GET else ""
+
+    def corrected(item: TimelineItem) -> TimelineItem:
+        if not item.event_id:
+            return item
+        told = [part for part in (item.detail, reasons.get(item.event_id, "")) if part]
+        menu = _corrections(item, f"/contacts/{contact_id}/events/{item.event_id}", query) if may else ()
+        return replace(item, detail=" \N{MIDDLE DOT} ".join(told), menu=menu)
+
+    return [replace(group, items=tuple(corrected(item) for item in group.items)) for group in found.days]
+
+
+def _corrections(item: TimelineItem, path: str, query: str) -> tuple[MenuItem, ...]:
+    """What can be said of an event that is shown as it is."""
+    if item.retracted:
+        return (MenuItem("Restore", f"{path}/restore/{query}", "undo-2", post=True),)
+    bot = MenuItem("Not a bot", f"{path}/human/{query}", "user-round", post=True)
+    if not item.suspect:
+        bot = MenuItem("Mark as bot", f"{path}/bot/{query}", "bot", post=True)
+    return (bot, MenuItem("Retract (mistake)", f"{path}/retract/{query}", "circle-x", danger=True, post=True))
 
 
 @page(check_view_contacts)

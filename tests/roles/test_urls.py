@@ -100,6 +100,7 @@ PAGES: dict[str, list[Call]] = {
         Call("post", "/contacts/{contact}/log/", {M, L, A}),
         Call("post", "/contacts/{own}/log/", EVERYBODY),
     ],
+    "event-correct": [Call("post", "/contacts/{contact}/events/{event}/retract/", {M, L, A})],
     "sources": [Call("get", "/sources/", {A}), Call("post", "/sources/", {A}, body={"source-name": "CRM"})],
     "team": [Call("get", "/team/", {A}), Call("post", "/team/", {A}, body={"person-email": "new@acme.example"})],
     "definitions": [Call("get", "/definitions/", EVERYBODY)],
@@ -163,6 +164,7 @@ def cast_of(world: World, rep: User) -> Cast:
         "company": str(handoff.contact.company_id),
         "handoff": str(handoff.pk),
         "claimed": str(claimed.pk),
+        "event": str(handoff.contact.events.earliest("id").pk),
     }
     return Cast(names, handoff.contact, handoff, claimed)
 

@@ -286,7 +286,7 @@ def ledger(lines: Sequence[LedgerLine], total: int, caption: str, total_label: s
 @register.inclusion_tag("components/timeline.html")
 def timeline(days: Sequence[TimelineDay], level: int = 3) -> dict[str, Any]:
     """Days, newest first, each with its events and changes of stage; ``level`` of the days' headings."""
-    return {"days": days, "level": level}
+    return {"days": days, "level": level, "menus": any(item.menu for group in days for item in group.items)}
 
 
 # Feedback
