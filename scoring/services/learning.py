@@ -1,0 +1,301 @@
+"""Learned scores: trained on the history of a definition's own signals and fit rules, kept, and put to use."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+
+from scoring import learning
+from scoring.definition import DefinitionDocument, read_document
+from scoring.definition.document import Learned
+from scoring.engine import compile_definition
+from scoring.engine.facts import BoolArray, IntArray
+from scoring.engine.observing import Observations
+from scoring.enums import ModelState
+from scoring.matching import load_kinds
+from scoring.models import Definition, LearnedModel, Run
+from scoring.moments import to_datetime
+from scoring.selectors import definition_document
+from scoring.services.drafts import store_draft
+from scoring.services.observing import HORIZON_DAYS, ObservationTimes, Outcome, observe, read_outcome
+from scoring.services.runs import CannotRun, Progress
+
+# So many observations are enough for weights that no longer move; more only cost memory.
+MOST_OBSERVATIONS = 1_000_000
+
+# Spreads consecutive ids evenly over 64 bits: Fibonacci hashing. Source: Knuth, The Art of Computer Programming 3, 6.4.
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Observations of many contacts, a row each, by contact and time; ``hand`` is the hand-written score (mp).
+
+    ``values``: observations x features, named by ``names``. ``sampled``: the share of contacts that is here.
+    """
+
+    contact: IntArray
+    at: IntArray
+    label: BoolArray
+    hand: IntArray
+    values: npt.NDArray[np.float32]
+    names: tuple[str, ...]
+    sampled: float
+
+
+def read_times(parameters: Mapping[str, Any]) -> ObservationTimes:
+    """How to look back, from a run's parameters: mode, horizon_days, since, until (ISO 8601; days are whole, in UTC).
+
+    Raises:
+        CannotRun: a value cannot be read.
+    """
+    try:
+        since = datetime.fromisoformat(parameters["since"]) if parameters.get("since") else None
+        until = datetime.fromisoformat(parameters["until"]) if parameters.get("until") else None
+        horizon_days = int(parameters.get("horizon_days", HORIZON_DAYS))
+    except (TypeError, ValueError) as error:
+        raise CannotRun(f"How to look back cannot be read: {error}") from error
+    if until is not None and len(parameters["until"]) == len("2026-01-31"):
+        until += timedelta(days=1) - timedelta(microseconds=1)
+    return ObservationTimes(
+        mode=parameters.get("mode", "month-ends"),
+        horizon_days=horizon_days,
+        since=since if since is None or since.tzinfo else since.replace(tzinfo=UTC),
+        until=until if until is None or until.tzinfo else until.replace(tzinfo=UTC),
+    )
+
+
+def gather_history(
+    document: DefinitionDocument, *, times: ObservationTimes, outcome: Outcome, now: datetime, progress: Progress
+) -> History:
+    """Observe contacts under a definition; above MOST_OBSERVATIONS a sample of them, the same for the same history.
+
+    Raises:
+        CannotRun: the moments or the outcome make no sense, or the definition has nothing to learn from.
+        Cancelled: by ``progress``.
+    """
+    # What an earlier learned score says must not count for the next one.
+    plain = msgspec.structs.replace(document, learned=None)
+    compiled = compile_definition(plain, load_kinds(), version=document.key)
+    parts: list[History] = []
+    share = 1.0
+    for found in observe(compiled, times=times, outcome=outcome, now=now, progress=progress):
+        parts.append(_part(found, share))
+        while sum(len(part.at) for part in parts) > MOST_OBSERVATIONS:
+            share /= 2
+            parts = [_kept(part, share) for part in parts]
+    if not parts or not len(np.concatenate([part.at for part in parts])):
+        raise CannotRun("There is nothing to look back at: no contact was known long enough before now.")
+    if not parts[0].names:
+        raise CannotRun("The definition has no signals with points and no fit rules; there is nothing to learn from.")
+    return History(
+        contact=np.concatenate([part.contact for part in parts]),
+        at=np.concatenate([part.at for part in parts]),
+        label=np.concatenate([part.label for part in parts]),
+        hand=np.concatenate([part.hand for part in parts]),
+        values=np.concatenate([part.values for part in parts]),
+        names=parts[0].names,
+        sampled=share,
+    )
+
+
+def _part(found: Observations, share: float) -> History:
+    hand = found.engagement + found.fit
+    whole = History(found.contact, found.at, found.label, hand, found.values, found.feature_names, share)
+    return whole if share == 1 else _kept(whole, share)
+
+
+def _kept(part: History, share: float) -> History:
+    """The observations of a share of contacts; each contact is in or out as a whole."""
+    chosen = part.contact.astype(np.uint64) * _GOLDEN < np.uint64(int(share * 2**64))
+    return History(
+        part.contact[chosen],
+        part.at[chosen],
+        part.label[chosen],
+        part.hand[chosen],
+        part.values[chosen],
+        part.names,
+        share,
+    )
+
+
+def train_model(
+    definition: Definition,
+    *,
+    now: datetime,
+    parameters: Mapping[str, Any],
+    progress: Progress,
+    document: DefinitionDocument | None = None,
+) -> LearnedModel:
+    """Train a learned score for a definition on its history up to ``now``; an older one of it is replaced.
+
+    The weights are those whose figures were measured: trained on the earlier 70 % of the observations, tested on the
+    later rest. ``parameters`` say how to look back, as for a backtest: mode, horizon_days, since, until, outcome.
+    ``document`` where the definition's own has changed since the work was ordered.
+
+    Raises:
+        CannotRun: too few outcomes, nothing to learn from, or scikit-learn is missing; the message has the numbers.
+        Cancelled: by ``progress``.
+    """
+    document = document or definition_document(definition)
+    times, outcome = read_times(parameters), read_outcome(str(parameters.get("outcome", "")), document)
+    history = gather_history(document, times=times, outcome=outcome, now=now, progress=progress)
+    weights, metrics = _train(history, times)
+    learned = _learned(document, history.names, weights, metrics, now)
+    metrics |= {
+        "parameters": {**parameters, "mode": times.mode, "horizon_days": times.horizon_days, "outcome": str(outcome)},
+        "rules": rules_digest(document),
+        "factors": _factors(document, history.names, weights),
+        "drift": None,
+    }
+    with transaction.atomic():
+        # Two trainings at once end one after the other; the later one stands.
+        Definition.objects.select_for_update(no_key=True).get(pk=definition.pk)
+        ready = LearnedModel.objects.filter(definition=definition, state=ModelState.READY)
+        ready.update(state=ModelState.REPLACED, reason="A later training took its place.")
+        return LearnedModel.objects.create(
+            definition=definition, weights=msgspec.to_builtins(learned), metrics=metrics, trained_at=now
+        )
+
+
+def _train(history: History, times: ObservationTimes) -> tuple[learning.Weights, dict[str, Any]]:
+    horizon = times.horizon_days * 24 * 3600 * 1_000_000
+    split = learning.split_by_time(history.at, horizon)
+    train, test = split.train, split.test
+    try:
+        outcomes = learning.check_outcomes(history.label[train], history.contact[train], len(history.names))
+        weights = learning.train(history.values[train], history.label[train])
+    except (learning.TooFewOutcomes, learning.NothingToTrainWith) as error:
+        raise CannotRun(str(error)) from error
+    trained = learning.likelihoods(weights, history.values[train])
+    tested = learning.likelihoods(weights, history.values[test])
+    label = history.label[test]
+    auc = learning.area_under_curve(tested, label)
+    if auc is None:
+        since = f"{to_datetime(split.at):%-d %b %Y}"
+        raise CannotRun(f"From {since} on nobody's outcome tells good from bad; look back over another period.")
+    return weights, {
+        "split_at": to_datetime(split.at).isoformat(),
+        "observations": {"train": int(train.sum()), "test": int(test.sum()), "dropped": split.dropped},
+        "outcomes": {"train": outcomes, "test": len(np.unique(history.contact[test][label]))},
+        "sampled": history.sampled,
+        "auc": auc,
+        "auc_hand_written": learning.area_under_curve(history.hand[test], label),
+        "calibration": [asdict(band) for band in learning.calibration(tested, label)],
+        "distribution": asdict(learning.distribution(trained)),
+    }
+
+
+def _learned(
+    document: DefinitionDocument,
+    names: Iterable[str],
+    weights: learning.Weights,
+    metrics: Mapping[str, Any],
+    now: datetime,
+) -> Learned:
+    """The weights as a part of the definition; what weighs nothing is left out."""
+    parts: dict[str, dict[str, float]] = {"signals": {}, "groups": {}, "fit_rules": {}}
+    for name, factor in zip(names, weights.factors.tolist(), strict=True):
+        place, _, key = name.partition(".")
+        if factor:
+            parts[place][key] = factor
+    return Learned(
+        intercept=weights.intercept,
+        signals=parts["signals"],
+        groups=parts["groups"],
+        fit_rules=parts["fit_rules"],
+        trained_at=now.isoformat(),
+        auc=round(metrics["auc"], 4),
+        outcomes=sum(metrics["outcomes"].values()),
+    )
+
+
+def _factors(document: DefinitionDocument, names: Iterable[str], weights: learning.Weights) -> list[dict[str, Any]]:
+    """What matters most first: each factor's label, weight, and by how much the odds grow with one of it.
+
+    ``odds``: times so much for one fresh event of a signal, for each point of a group, or for a fit rule that is met.
+    ``effect``: log-odds that one standard deviation adds; what factors are ordered by.
+    """
+    signals = {signal.key: signal for signal in document.signals}
+    labels = {f"signals.{signal.key}": signal.label for signal in document.signals}
+    labels |= {f"groups.{group.key}": group.label for group in document.groups}
+    labels |= {f"fit_rules.{rule.key}": rule.label for rule in document.fit.rules}
+    found = []
+    for name, factor, effect in zip(names, weights.factors.tolist(), weights.effects.tolist(), strict=True):
+        place, _, key = name.partition(".")
+        unit = signals[key].points if place == "signals" else 1.0
+        # An odds ratio beyond this says no more than "decides".
+        odds = float(np.exp(np.clip(factor * unit, -20, 20)))
+        found.append({"factor": name, "label": labels[name], "weight": factor, "odds": odds, "effect": effect})
+    return sorted(found, key=lambda one: -abs(one["effect"]))
+
+
+def rules_digest(document: DefinitionDocument) -> str:
+    """A fingerprint of what weights rest on: signals, groups and the tests of fit rules; labels aside."""
+    rests_on = (
+        [msgspec.structs.replace(signal, label="") for signal in document.signals],
+        [msgspec.structs.replace(group, label="") for group in document.groups],
+        [msgspec.structs.replace(rule, label="", points=0.0) for rule in document.fit.rules],
+    )
+    return hashlib.sha256(msgspec.json.encode(rests_on, order="deterministic")).hexdigest()
+
+
+def use_model(*, model_id: int, by: User | None) -> Definition:
+    """Store a new draft of the definition with its learned score built in, for a criterion such as likelihood.
+
+    Raises:
+        CannotRun: the score was replaced or switched off, or the definition's rules have changed since the training.
+        LearnedModel.DoesNotExist: there is no such learned score.
+    """
+    model = LearnedModel.objects.select_related("definition").get(pk=model_id)
+    if model.state != ModelState.READY:
+        raise CannotRun(f"This learned score is {model.get_state_display()}: {model.reason or 'train a new one.'}")
+    return embed(model, definition_document(model.definition), by=by)
+
+
+def embed(model: LearnedModel, document: DefinitionDocument, *, by: User | None) -> Definition:
+    """Store a draft of ``document`` with the weights of a learned score.
+
+    Raises:
+        CannotRun: the document's rules are not those that the weights were trained on.
+    """
+    if rules_digest(document) != model.metrics["rules"]:
+        raise CannotRun(
+            f"The signals, groups or fit rules of {model.definition} have changed since this score was trained; "
+            "train a new one."
+        )
+    learned = msgspec.convert(model.weights, Learned)
+    return store_draft(document=msgspec.structs.replace(document, learned=learned), by=by)
+
+
+def run_learn(run: Run, progress: Progress) -> Mapping[str, Any]:
+    """Do a run that trains: the learned score's figures, and the draft where one in use was trained anew."""
+    model = train_model(
+        run.definition,
+        now=run.started_at or timezone.now(),
+        parameters={name: value for name, value in run.parameters.items() if name != "retrain"},
+        progress=progress,
+        document=read_document(run.document),
+    )
+    return model_view(model)
+
+
+def model_view(model: LearnedModel) -> dict[str, Any]:
+    """A learned score as pages, the API and the shell show it: its state and all its figures."""
+    return {
+        "model": str(model.pk),
+        "definition": f"{model.definition.key}@{model.definition.version}",
+        "state": model.state,
+        "reason": model.reason,
+        "trained_at": model.trained_at.isoformat(),
+        "checked_at": model.checked_at.isoformat() if model.checked_at else None,
+        **{name: value for name, value in model.metrics.items() if name not in ("rules", "distribution")},
+    }
