@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
 from django.db.models.functions import TruncWeek
 from django.utils import timezone
 
 from contacts.models import Due
-from scoring.models import Transition
+from scoring.enums import Cause
+from scoring.models import Publication, Transition
 
 # The latest recorded ones; among them the latest in event time are shown.
 _WINDOW = 200
@@ -78,3 +79,18 @@ def freshness() -> Freshness:
         quarantined=Count("contact", filter=Q(quarantined_at__isnull=False), distinct=True),
     )
     return Freshness(min(waiting, _WAITING_CAP), waiting > _WAITING_CAP, figures["oldest"], figures["quarantined"])
+
+
+def with_notice_facts(rows: "QuerySet[Transition]") -> "QuerySet[Transition]":
+    """Annotate what ``scoring.announcing.announces`` asks beside the row: ``is_in_force, is_first, is_quiet``."""
+    # Where it came from may be corrected; that it came there then is what people were told.
+    same = Transition.objects.filter(
+        contact=OuterRef("contact"), effective_at=OuterRef("effective_at"), to_stage=OuterRef("to_stage")
+    ).order_by()
+    # A publication's moment is its alone, so it names the publication.
+    quiet = Publication.objects.filter(effective_at=OuterRef("effective_at"), quiet=True)
+    return rows.annotate(
+        is_in_force=Exists(same.filter(superseded_at=None)),
+        is_first=~Exists(same.filter(pk__lt=OuterRef("pk"))),
+        is_quiet=Q(cause=Cause.PUBLICATION) & Exists(quiet),
+    )
