@@ -15,8 +15,9 @@ from scoring.definition import Count, Criterion, DefinitionDocument
 from scoring.definition.document import Evidence
 from scoring.engine.compiled import FIRST_PROPERTY_CODE, Compiled, KindFacts, compile_definition
 from scoring.engine.facts import DAY, NEVER, UNKNOWN_PAST, BoolArray, Facts, IntArray, Prior, SmallArray
-from scoring.engine.judging import judge, weigh_events
+from scoring.engine.judging import judge, profile_rows
 from scoring.engine.replaying import Change, Timeline, replay
+from scoring.engine.weighing import weigh_events
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -79,8 +80,9 @@ class Observations:
     ``label``: the first outcome came later than ``at``, within the horizon. ``purchase_at`` is when it came, even if
     later than that (NEVER: not yet). ``values``: each feature in points as it weighed then, a fit rule 1 or 0; a
     feature's name is its place in a learned score: ``signals.KEY``, ``groups.KEY`` or ``fit_rules.KEY``.
-    ``weighs``: whether each rule (every signal with points, then every fit rule) weighed.
-    ``contacts`` were looked at, whether observed or not.
+    ``weighs``: whether each rule (every signal with points, then every fit rule) weighed. ``log_odds``: what the
+    learned score said, in millionths; None where the definition has none that is switched on. ``contacts`` were looked
+    at, whether observed or not.
     """
 
     contacts: int
@@ -94,6 +96,7 @@ class Observations:
     values: FloatArray
     feature_names: tuple[str, ...]
     weighs: BoolArray
+    log_odds: IntArray | None
     buyers: Buyers
     left_out: LeftOut
 
@@ -183,6 +186,7 @@ class Observer:
             values=judged.values,
             feature_names=self.feature_names,
             weighs=judged.weighs,
+            log_odds=judged.log_odds if self.compiled.learned is not None else None,
             buyers=Buyers(
                 contact=contact_ids[bought],
                 purchase_at=outcome_at[bought],
@@ -231,6 +235,7 @@ class Observer:
             stage=changes.stage_at(contact, at),
             engagement=np.zeros(size, dtype=np.int64),
             fit=np.zeros(size, dtype=np.int64),
+            log_odds=np.zeros(size, dtype=np.int64),
             values=np.zeros((size, len(self.feature_names)), dtype=np.float32),
             weighs=np.zeros((size, len(self.rule_keys)), dtype=np.bool_),
         )
@@ -242,6 +247,8 @@ class Observer:
             verdicts = judge(self.compiled, part, at[rows], prior)
             judged.stage[rows] = verdicts.stage
             judged.engagement[rows], judged.fit[rows] = verdicts.engagement, verdicts.fit
+            if verdicts.log_odds is not None:
+                judged.log_odds[rows] = verdicts.log_odds
             judged.values[rows], judged.weighs[rows] = self._weigh(part, at[rows])
         return judged
 
@@ -259,10 +266,7 @@ class Observer:
             total = points[:, [index for index in self._signals if signals[index].group == group.key]].sum(axis=1)
             total = np.minimum(total, np.inf if group.cap is None else group.cap)
             groups.append(np.maximum(total, 0) if group.floor_at_zero else total)
-        known = facts.profile_at <= at[facts.profile_contact]
-        starts = np.searchsorted(facts.profile_contact, np.arange(facts.contacts), side="left")
-        in_force = starts + np.bincount(facts.profile_contact[known], minlength=facts.contacts) - 1
-        met = facts.profile_answers[in_force][:, self._answers]
+        met = facts.profile_answers[profile_rows(facts, at)][:, self._answers]
         least = np.array([abs(signals[index].points) * _STILL_WEIGHS for index in self._signals])
         values = np.concatenate(
             [points[:, self._free], np.array(groups).reshape(len(groups), facts.contacts).T, met], axis=1
@@ -275,6 +279,7 @@ class _Judged:
     stage: SmallArray
     engagement: IntArray
     fit: IntArray
+    log_odds: IntArray
     values: FloatArray
     weighs: BoolArray
 

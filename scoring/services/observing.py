@@ -1,11 +1,13 @@
 """Observations of every contact at chosen moments of its past, read from one state of the database."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, time
+from typing import Any
 
 import numpy as np
 from django.db.models import QuerySet
+from django.utils.dateparse import parse_date, parse_datetime
 
 from contacts.models import Contact
 from scoring.definition import Criterion, DefinitionDocument, Match
@@ -109,6 +111,42 @@ def read_outcome(text: str, document: DefinitionDocument) -> Outcome:
     if len(named) == 1 and named[0] in document.evidence:
         return Outcome(evidence=named[0])
     return Outcome(kinds=tuple(named))
+
+
+def read_times(parameters: Mapping[str, Any]) -> ObservationTimes:
+    """When to observe, from what somebody asked for, as text or numbers; what is missing or empty is as by default.
+
+    ``mode``, ``horizon_days``, ``since`` and ``until`` (ISO dates or times; a date as ``until`` includes that day;
+    without an offset UTC). Other parameters are ignored.
+
+    Raises:
+        CannotRun: a value cannot be read; the message names it.
+    """
+    horizon = parameters.get("horizon_days")
+    if horizon in (None, ""):
+        horizon = HORIZON_DAYS
+    elif isinstance(horizon, bool) or not (str(horizon).isascii() and str(horizon).isdecimal()):
+        raise CannotRun(f"horizon_days must be a whole number of days, not {horizon!r}.")
+    return ObservationTimes(
+        mode=parameters.get("mode") or "month-ends",
+        horizon_days=int(horizon),
+        since=_moment(parameters, "since", time.min),
+        until=_moment(parameters, "until", time.max),
+    )
+
+
+def _moment(parameters: Mapping[str, Any], name: str, time_of_day: time) -> datetime | None:
+    text = str(parameters.get(name) or "")
+    if not text:
+        return None
+    try:
+        day = parse_date(text)
+        at = parse_datetime(text) if day is None else datetime.combine(day, time_of_day)
+    except ValueError:
+        at = None
+    if at is None:
+        raise CannotRun(f"{name} must be a date such as 2026-01-31, not {text!r}.")
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _wanted_leaves(node: Criterion) -> Iterator[Criterion]:
