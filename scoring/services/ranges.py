@@ -40,26 +40,36 @@ class JudgedRange:
     """Contacts of a range of ids (ascending) judged at one moment under a definition that is not yet in force.
 
     ``timeline`` is where they stood before, in the new definition's ranks; the keys name stages as recorded and
-    as judged.
+    as judged, ``origin`` is the recorded one as its place in STAGE_KEYS.
     """
 
     ids: IntArray
     timeline: Timeline
     verdicts: Verdicts
+    origin: IntArray
     from_keys: KeyArray
     to_keys: KeyArray
     furthest_keys: KeyArray
     leaves_unused_stage: BoolArray
 
 
-def judge_range(compiled: Compiled, assessor: Assessor, at: datetime, first: int, last: int) -> JudgedRange | None:
+def judge_range(
+    compiled: Compiled,
+    assessor: Assessor,
+    at: datetime,
+    first: int,
+    last: int,
+    *,
+    judged_since: datetime | None = None,
+) -> JudgedRange | None:
     """Judge the contacts with ids ``first`` to ``last`` at the moment ``at``; reads only. None when there are none.
 
     Contacts with new facts or a review up to that moment are left out, for the drain comes to the same verdict
-    from newer standings.
+    from newer standings; so are those last judged before ``judged_since``.
     """
     moment = to_micros(at)
-    recorded = copy_columns(_SETTLED_STANDINGS, [list(STAGE_KEYS), list(STAGE_KEYS), first, last, at, at], "qqqqqqhh")
+    chosen = [list(STAGE_KEYS), list(STAGE_KEYS), first, last, at, at, judged_since or "-infinity"]
+    recorded = copy_columns(_SETTLED_STANDINGS, chosen, "qqqqqqhh")
     ids, evaluated, since, review, engagement, fit, stage, furthest = recorded
     if not len(ids):
         return None
@@ -83,6 +93,7 @@ def judge_range(compiled: Compiled, assessor: Assessor, at: datetime, first: int
         ids=ids,
         timeline=timeline,
         verdicts=verdicts,
+        origin=stage.astype(np.int64) - 1,
         from_keys=from_keys,
         to_keys=used[verdicts.stage],
         # A furthest stage that the definition does not use keeps its name until a stronger one is reached.
@@ -96,6 +107,7 @@ SELECT contact_id, evaluated_at, stage_since, coalesce(review_at, 'infinity'), e
        array_position(%s::text[], stage::text)::smallint, array_position(%s::text[], furthest_stage::text)::smallint
 FROM contacts_standing AS standing
 WHERE contact_id BETWEEN %s AND %s AND evaluated_at < %s AND (review_at IS NULL OR review_at > %s)
+  AND evaluated_at >= %s::timestamptz
   AND NOT EXISTS (SELECT FROM contacts_due AS due WHERE due.contact_id = standing.contact_id)
 ORDER BY contact_id
 """

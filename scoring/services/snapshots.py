@@ -1,0 +1,94 @@
+"""Reading one state of the database for as long as it takes, on one connection or several, beside everything else."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from django.db import connection, transaction
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# Chunks that are read ahead of whoever takes the results: enough to keep a connection busy, few enough to stay small.
+_AHEAD = 1
+
+
+class Snapshot:
+    """One state of the database. Work given to it can read and not write, and holds up nobody who writes.
+
+    With no readers the caller's own connection and transaction are read.
+    """
+
+    def __init__(self, readers: list[ThreadPoolExecutor]) -> None:
+        self._readers = readers
+        self._pending: deque[Future[Any]] = deque()
+
+    def call(self, work: Callable[[], Result]) -> Result:
+        """The result of ``work``, done on the snapshot."""
+        return self._readers[0].submit(work).result() if self._readers else work()
+
+    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """The result of ``work`` for each item, in their order; on several connections as many are done at a time.
+
+        Only a few results are held at once, however many items there are.
+        """
+        if not self._readers:
+            yield from map(work, items)
+            return
+        for number, item in enumerate(items):
+            self._pending.append(self._readers[number % len(self._readers)].submit(work, item))
+            if len(self._pending) > len(self._readers) * _AHEAD:
+                yield self._pending.popleft().result()
+        while self._pending:
+            yield self._pending.popleft().result()
+
+    def forget_pending(self) -> None:
+        """Do not begin what nobody will ask for any more."""
+        while self._pending:
+            self._pending.pop().cancel()
+
+
+@contextmanager
+def open_snapshot(connections: int = 1) -> Iterator[Snapshot]:
+    """A snapshot read on so many connections of its own; within a transaction of the caller, what that sees.
+
+    The caller's connection stays free and outside any transaction. All connections see the very same state: the first
+    exports it, the others take it over (PostgreSQL manual, "Snapshot Synchronization Functions"). It keeps VACUUM from
+    cleaning up what it can still see, so it should be closed within minutes.
+    """
+    if connection.in_atomic_block:
+        yield Snapshot([])
+        return
+    readers = [ThreadPoolExecutor(1, thread_name_prefix=f"snapshot-{number}") for number in range(connections)]
+    snapshot = Snapshot(readers)
+    try:
+        name = readers[0].submit(_begin).result()
+        for reader in readers[1:]:
+            reader.submit(_begin, name).result()
+        yield snapshot
+    finally:
+        snapshot.forget_pending()
+        for reader in readers:
+            reader.submit(_end)
+        for reader in readers:
+            reader.shutdown()
+
+
+def _begin(name: str = "") -> str:
+    """Begin reading a new snapshot, or the one of this name, on this thread's connection; return its name."""
+    transaction.set_autocommit(False)
+    with connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        if name:
+            cursor.execute("SET TRANSACTION SNAPSHOT %s", [name])
+            return name
+        cursor.execute("SELECT pg_export_snapshot()")
+        exported: str = cursor.fetchone()[0]
+        return exported
+
+
+def _end() -> None:
+    """Close this thread's connection, which nobody else would, and with it end its transaction."""
+    connection.close()
