@@ -24,6 +24,9 @@ SELLERS = frozenset({Role.REP, Role.MANAGER, Role.ADMIN})
 LEADERS = frozenset({Role.MANAGER, Role.ADMIN})
 ADMINS = frozenset({Role.ADMIN})
 
+# Who speaks for a team (the values of scoring's Team).
+_VOICES = {"marketing": frozenset({Role.MARKETER, Role.ADMIN}), "sales": LEADERS}
+
 _READ = frozenset({Scope.CONTACTS_READ, Scope.HANDOFFS_READ, Scope.DEFINITIONS_READ, Scope.FUNNEL_READ})
 
 ROLE_SCOPES: dict[Role, frozenset[Scope]] = {
@@ -149,6 +152,24 @@ def check_edit_definitions(user: Person) -> None:
     require_role(user, EDITORS, "change definitions")
 
 
+def check_run_definitions(user: Person) -> None:
+    """What-ifs, comparisons, backtests and trainings keep a worker busy: those who tune the definition."""
+    require_role(user, EDITORS, "try out definitions")
+
+
+def check_publish_definitions(user: Person) -> None:
+    """Publishing and rolling back: those who tune the definition, once the teams it asks for have agreed."""
+    require_role(user, EDITORS, "publish definitions")
+
+
+def check_approve_definition(user: Person, team: str) -> None:
+    """A team's word on a draft: a marketer's for ``marketing``, a manager's for ``sales``, an administrator's for both.
+
+    Not a rep's: reps write no definitions, so their managers speak for them.
+    """
+    require_role(user, _VOICES[team], f"agree for {team.capitalize()}")
+
+
 def check_manage_sources(user: Person) -> None:
     """Write keys open the installation to machines: administrators."""
     require_role(user, ADMINS, "manage sources")
@@ -170,5 +191,8 @@ can_see_handoffs = answers(check_see_handoffs)
 can_work_handoffs = answers(check_work_handoffs)
 can_see_definitions = answers(check_see_definitions)
 can_edit_definitions = answers(check_edit_definitions)
+can_run_definitions = answers(check_run_definitions)
+can_publish_definitions = answers(check_publish_definitions)
+can_approve_definition = answers(check_approve_definition)
 can_manage_sources = answers(check_manage_sources)
 can_manage_team = answers(check_manage_team)

@@ -110,21 +110,39 @@ class Transition(models.Model):
 
 
 class Approval(models.Model):
-    """A team agreed to one revision of a draft; an edit makes another revision, which needs another word."""
+    """A team agreed to one revision of a draft; an edit makes another revision, which needs another word.
+
+    Nothing is forgotten: a word that was taken back says by whom and when.
+    """
 
     definition = models.ForeignKey(Definition, on_delete=models.CASCADE, related_name="approvals")
     revision = models.PositiveIntegerField()
     team = models.CharField(max_length=9, choices=Team)
     approved_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT)
     approved_at = models.DateTimeField(db_default=Now())
+    withdrawn_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["definition", "revision", "team"], name="approval_once_a_team"),
             models.UniqueConstraint(
-                fields=["definition", "revision", "approved_by"], name="approval_one_team_a_person"
+                fields=["definition", "revision", "team"],
+                condition=models.Q(withdrawn_at=None),
+                name="approval_once_a_team",
+            ),
+            models.UniqueConstraint(
+                fields=["definition", "revision", "approved_by"],
+                condition=models.Q(withdrawn_at=None),
+                name="approval_one_team_a_person",
             ),
             models.CheckConstraint(condition=models.Q(team__in=Team.values), name="approval_team_known"),
+            models.CheckConstraint(
+                condition=models.Q(withdrawn_at=None, withdrawn_by=None)
+                | models.Q(withdrawn_at__isnull=False, withdrawn_by__isnull=False),
+                name="approval_withdrawn_paired",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -136,7 +154,8 @@ class Run(models.Model):
 
     ``definition`` is what is tried, published, taken back or trained; ``other`` the second one of a comparison.
     ``total`` 0 means that the size is not known yet; ``unit`` says what is counted. ``document`` is the definition
-    as it was when the run was ordered, for a draft may change meanwhile.
+    as it was when the run was ordered, for a draft may change meanwhile. ``reached``: contacts up to this id are done
+    for good, so that whoever takes the run over goes on from there.
     """
 
     kind = models.CharField(max_length=9, choices=RunKind)
@@ -150,6 +169,7 @@ class Run(models.Model):
     unit = models.CharField(max_length=20, default="contacts")
     done = models.BigIntegerField(default=0)
     total = models.BigIntegerField(default=0)
+    reached = models.BigIntegerField(default=0, db_default=0)
     requested_at = models.DateTimeField(db_default=Now())
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)

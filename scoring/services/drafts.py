@@ -1,26 +1,132 @@
-"""Drafts of definitions."""
+"""Drafts of definitions: stored, changed in place, copied, discarded. What is not sound is never stored."""
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import connection, transaction
-from django.db.models import Max
+from django.db.models import F, Max
 
-from scoring.definition import DefinitionDocument, to_builtins
+from scoring.definition import DefinitionDocument, DefinitionError, Problem, read_document, to_builtins
 from scoring.enums import DefinitionState
+from scoring.matching import load_kinds
 from scoring.models import Definition
 
+logger = logging.getLogger(__name__)
 
-def store_draft(*, document: DefinitionDocument, by: User | None) -> Definition:
-    """Store a document as the next version of its key; published versions stay as they are."""
+
+class NotADraft(ValueError):
+    """A published version never changes; the message names it and the way out."""
+
+
+class DraftConflict(ValueError):
+    """Somebody saved the draft since it was opened; the message says who and when."""
+
+
+def sound_document(data: DefinitionDocument | Mapping[str, Any]) -> DefinitionDocument:
+    """The document of plain data or as typed, proven sound with what is known here now: the kinds of events.
+
+    Raises:
+        DefinitionError: with the path and the fix of each problem.
+    """
+    plain = to_builtins(data) if isinstance(data, DefinitionDocument) else data
+    return read_document(plain, known_kinds=frozenset(kind.name for kind in load_kinds()))
+
+
+def store_draft(*, document: DefinitionDocument | Mapping[str, Any], by: User | None) -> Definition:
+    """Store a document as the next version of its key; other versions stay as they are.
+
+    Raises:
+        DefinitionError: the document is not sound.
+    """
+    sound = sound_document(document)
     with transaction.atomic():
         with connection.cursor() as cursor:
             # Two people who store drafts of one key at once get two versions, one after the other.
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"definition {document.key}"])
-        latest = Definition.objects.filter(key=document.key).aggregate(latest=Max("version"))["latest"] or 0
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"definition {sound.key}"])
+        latest = Definition.objects.filter(key=sound.key).aggregate(latest=Max("version"))["latest"] or 0
         return Definition.objects.create(
-            key=document.key,
+            key=sound.key,
             version=latest + 1,
-            name=document.name,
+            name=sound.name,
             state=DefinitionState.DRAFT,
-            document=to_builtins(document),
+            document=to_builtins(sound),
             created_by=by,
+            edited_by=by,
         )
+
+
+def change_draft(
+    *,
+    definition_id: int,
+    document: DefinitionDocument | Mapping[str, Any],
+    by: User | None,
+    revision: int | None,
+    now: datetime,
+) -> Definition:
+    """Put another document in a draft's place; what teams agreed to before is void. The same document changes nothing.
+
+    ``revision`` is the one that the change was made from; None overwrites whatever is there.
+
+    Raises:
+        DefinitionError: the document is not sound, or its key is another.
+        DraftConflict: somebody saved the draft since that revision.
+        NotADraft: it is published.
+        Definition.DoesNotExist: there is no such definition.
+    """
+    sound = sound_document(document)
+    with transaction.atomic():
+        row = _locked_draft(definition_id)
+        if revision is not None and revision != row.revision:
+            raise DraftConflict(_conflict(row, revision))
+        if sound.key != row.key:
+            raise DefinitionError([Problem("key", f"must stay {row.key!r}; another key is another definition")])
+        plain = to_builtins(sound)
+        if plain == row.document:
+            return row
+        Definition.objects.filter(pk=row.pk).update(
+            document=plain, name=sound.name, revision=F("revision") + 1, edited_by=by, edited_at=now
+        )
+        row.refresh_from_db()
+        return row
+
+
+def copy_to_draft(*, definition_id: int, by: User | None) -> Definition:
+    """Make the next version of a definition's key, a draft, from any of its versions.
+
+    Raises:
+        DefinitionError: the version names what no longer exists.
+        Definition.DoesNotExist: there is no such definition.
+    """
+    return store_draft(document=Definition.objects.get(pk=definition_id).document, by=by)
+
+
+def discard_draft(*, definition_id: int, by: User | None) -> None:
+    """Delete a draft with its approvals, trial runs and their results; cannot be undone.
+
+    Raises:
+        NotADraft: it is published.
+        Definition.DoesNotExist: there is no such definition.
+    """
+    with transaction.atomic():
+        row = _locked_draft(definition_id)
+        row.delete()
+    logger.info("draft_discarded", extra={"definition": f"{row.key}@{row.version}", "by": by.pk if by else None})
+
+
+def _locked_draft(definition_id: int) -> Definition:
+    row = Definition.objects.select_for_update(of=("self",)).select_related("edited_by").get(pk=definition_id)
+    if row.state != DefinitionState.DRAFT:
+        raise NotADraft(f"{row} is published, and a published version never changes; make a new draft of it.")
+    return row
+
+
+def _conflict(row: Definition, revision: int) -> str:
+    who = row.edited_by.get_full_name() or row.edited_by.get_username() if row.edited_by else "Somebody at the shell"
+    when = f"{row.edited_at.astimezone(UTC):%-d %b %Y at %H:%M} UTC"
+    return (
+        f"{who} saved this draft on {when}, after you opened it (it was revision {revision}, now it is "
+        f"{row.revision}). Look at what changed before you save yours."
+    )

@@ -45,7 +45,7 @@ def drain_due(*, now: datetime, limit: int = 1000) -> int:
 
 def _judge_locked(candidates: list[int], now: datetime) -> int:
     with transaction.atomic():
-        judge_under_current_publications()
+        now = judge_under_current_publications(now)
         with connection.cursor() as cursor:
             cursor.execute(_LOCK, [candidates])
             locked = [contact_id for (contact_id,) in cursor.fetchall()]

@@ -1,6 +1,11 @@
 """Publications and judgements keep out of each other's way: many judge at once, while one publishes nobody does."""
 
+from datetime import datetime
+
 from django.db import connection
+from django.db.models import Max
+
+from scoring.models import Publication
 
 # Any constant: it names the lock among all advisory locks of the database ("RIPE" in ASCII).
 _PUBLICATIONS = 0x52495045
@@ -12,10 +17,14 @@ def hold_publications() -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_PUBLICATIONS])
 
 
-def judge_under_current_publications() -> None:
-    """Keep the definitions in force as they are until this transaction ends.
+def judge_under_current_publications(now: datetime) -> datetime:
+    """Keep the definitions in force as they are until this transaction ends; returns the moment to judge up to.
 
-    Without it a drain that read them before a publication committed could judge a contact past its moment.
+    Without it a drain that read them before a publication committed could judge a contact past its moment. One that
+    took its time before and waited here for the publication must not stop short of it: the publication has left the
+    contact to the drain by now.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_PUBLICATIONS])
+    latest = Publication.objects.filter(retracted_at=None).aggregate(latest=Max("effective_at"))["latest"]
+    return now if latest is None else max(now, latest)

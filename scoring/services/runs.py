@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from contacts.services.wake import wake
@@ -14,6 +15,9 @@ from scoring.enums import RunKind, RunState
 from scoring.models import Definition, Publication, Run
 
 TASK = "scoring.runs"
+
+# Ended runs of a definition that are kept, of each kind.
+KEPT = 20
 
 # How often progress is written at most, in seconds.
 _EVERY = 0.25
@@ -60,12 +64,32 @@ def cancel_run(*, run_id: int, by: User | None, now: datetime) -> Run:
     with transaction.atomic():
         run = Run.objects.select_for_update().get(pk=run_id)
         if run.kind in (RunKind.PUBLISH, RunKind.ROLL_BACK):
-            raise CannotRun(f"A {run.get_kind_display()} is not cancelled half way; roll back once it is through.")
+            raise CannotRun(f"A {run.get_kind_display()} is not left half done; roll it back or publish again instead.")
         if run.finished_at is None:
             run.cancel_requested_at = run.cancel_requested_at or now
             if run.state == RunState.QUEUED:
                 run.state, run.finished_at = RunState.CANCELLED, now
             run.save(update_fields=["cancel_requested_at", "state", "finished_at"])
+        return run
+
+
+def retry_run(*, run_id: int, by: User | None, now: datetime) -> Run:
+    """Order a failed run once more: a publication or a roll-back goes on where it stopped, any other begins again.
+
+    Raises:
+        CannotRun: it has not failed, or its publication has been rolled back since.
+        Run.DoesNotExist: there is no such run.
+    """
+    with transaction.atomic():
+        run = Run.objects.select_for_update(of=("self",)).select_related("publication", "definition").get(pk=run_id)
+        if run.state != RunState.FAILED:
+            raise CannotRun(f"Only what failed is tried again; this {run.get_kind_display()} is {run.state}.")
+        if run.kind == RunKind.PUBLISH and run.publication is not None and run.publication.retracted_at is not None:
+            raise CannotRun(f"{run.definition} has been rolled back since; publish it again instead.")
+        run.state, run.finished_at, run.attempts, run.error = RunState.QUEUED, None, 0, ""
+        run.cancel_requested_at = None
+        run.save(update_fields=["state", "finished_at", "attempts", "error", "cancel_requested_at"])
+        wake(TASK)
         return run
 
 
@@ -80,24 +104,27 @@ class Progress:
         self._done = 0
         self._written = 0.0
 
-    def begin(self, total: int, *, unit: str = "contacts") -> None:
-        """Say how much there is to do; the count starts at nothing."""
-        self._done, self._written = 0, time.monotonic()
-        Run.objects.filter(pk=self._run_id).update(done=0, total=total, unit=unit)
+    def begin(self, total: int, *, unit: str = "contacts", done: int = 0) -> None:
+        """Say how much there is to do, and how much of it an earlier attempt has done for good."""
+        self._done, self._written = done, time.monotonic()
+        Run.objects.filter(pk=self._run_id).update(done=done, total=total, unit=unit)
 
-    def advance(self, number: int) -> None:
-        """Say that ``number`` more are done.
+    def advance(self, number: int, *, reached: int | None = None) -> None:
+        """Say that ``number`` more are done; ``reached``: for good, up to this contact id.
+
+        What is done for good is not begun again after a crash, so a run that gets on may be interrupted any number
+        of times.
 
         Raises:
-            Cancelled: somebody asked the run to stop.
+            Cancelled: somebody asked the run to stop, or discarded the draft that it is about.
         """
         self._done += number
         if time.monotonic() - self._written < _EVERY:
             return
         self._written = time.monotonic()
         rows = Run.objects.filter(pk=self._run_id)
-        rows.update(done=self._done)
-        if rows.filter(cancel_requested_at__isnull=False).exists():
+        marks = {} if reached is None else {"reached": reached, "attempts": 0}
+        if not rows.update(done=self._done, **marks) or rows.filter(cancel_requested_at__isnull=False).exists():
             raise Cancelled
 
 
@@ -107,17 +134,20 @@ class Unwatched(Progress):
     def __init__(self) -> None:
         """Write nothing anywhere."""
 
-    def begin(self, total: int, *, unit: str = "contacts") -> None:
+    def begin(self, total: int, *, unit: str = "contacts", done: int = 0) -> None:
         """Ignore."""
 
-    def advance(self, number: int) -> None:
+    def advance(self, number: int, *, reached: int | None = None) -> None:
         """Ignore."""
 
 
 def finish_run(run: Run, *, state: RunState, result: object = None, error: str = "") -> None:
-    """Record how a run ended."""
+    """Record how a run ended, and forget the oldest of its kind beyond KEPT, with their cells."""
     fields: dict[str, Any] = {"state": state, "finished_at": timezone.now(), "result": result, "error": error}
     if state == RunState.FINISHED:
-        run.refresh_from_db(fields=["total"])
-        fields["done"] = run.total
-    Run.objects.filter(pk=run.pk, finished_at=None).update(**fields)
+        fields["done"] = F("total")
+    with transaction.atomic():
+        if Run.objects.filter(pk=run.pk, finished_at=None).update(**fields):
+            ended = Run.objects.filter(definition=run.definition_id, kind=run.kind, finished_at__isnull=False)
+            kept = list(ended.order_by("-id").values_list("pk", flat=True)[:KEPT])
+            ended.exclude(pk__in=kept).delete()

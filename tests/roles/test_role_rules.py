@@ -16,6 +16,7 @@ pytestmark = pytest.mark.django_db
 # Rule: the roles that pass it, R(ep), M(arketer), L(ead: manager), A(dmin).
 MATRIX: dict[str, str] = {
     "can_view_contacts": "RMLA",
+    "can_correct_events": "MLA",
     "can_create_contacts": "MLA",
     "can_erase_contacts": "LA",
     "can_import": "MLA",
@@ -23,6 +24,8 @@ MATRIX: dict[str, str] = {
     "can_work_handoffs": "RLA",
     "can_see_definitions": "RMLA",
     "can_edit_definitions": "MLA",
+    "can_run_definitions": "MLA",
+    "can_publish_definitions": "MLA",
     "can_manage_sources": "A",
     "can_manage_team": "A",
 }
@@ -45,9 +48,17 @@ def test_each_role_passes_exactly_its_rules(role: Role) -> None:
 
 
 def test_every_plain_rule_is_in_the_matrix() -> None:
-    plain = {name for name in vars(permissions) if name.startswith("can_")} - {"can_edit_contact", "can_log_activity"}
+    asking_more = {"can_edit_contact", "can_log_activity", "can_approve_definition"}
+    plain = {name for name in vars(permissions) if name.startswith("can_")} - asking_more
 
     assert plain == set(MATRIX)
+
+
+@pytest.mark.parametrize(("team", "letters"), [("marketing", "MA"), ("sales", "LA")])
+def test_each_team_has_its_voices(team: str, letters: str) -> None:
+    assert {role for role in Role if permissions.can_approve_definition(person(role), team)} == {
+        role for role in Role if LETTERS[role] in letters
+    }
 
 
 @pytest.mark.parametrize("rule", [permissions.can_edit_contact, permissions.can_log_activity])

@@ -120,7 +120,7 @@ def test_a_key_alone_means_its_latest_version_that_is_no_draft() -> None:
     row = find_definition("default")
     newer = Definition.objects.create(key="default", version=2, name="x", state="published", document=row.document)
     Definition.objects.create(key="default", version=3, name="x", document=row.document)
-    Definition.objects.create(key="own", version=1, name="x", document=row.document)
+    Definition.objects.create(key="own", version=1, name="x", document={**row.document, "key": "own"})
     assert find_definition("default") == newer
     assert find_definition("default@1") == row
     assert find_definition("own").key == "own"
