@@ -11,17 +11,16 @@ import numpy as np
 import numpy.typing as npt
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.utils import timezone
 
 from scoring import learning
-from scoring.definition import DefinitionDocument, read_document
+from scoring.definition import DefinitionDocument
 from scoring.definition.document import Learned
 from scoring.engine import compile_definition
 from scoring.engine.facts import BoolArray, IntArray
 from scoring.engine.observing import Observations
 from scoring.enums import ModelState
 from scoring.matching import load_kinds
-from scoring.models import Definition, LearnedModel, Run
+from scoring.models import Definition, LearnedModel
 from scoring.moments import to_datetime
 from scoring.selectors import definition_document
 from scoring.services.drafts import store_draft
@@ -33,6 +32,14 @@ MOST_OBSERVATIONS = 1_000_000
 
 # Spreads consecutive ids evenly over 64 bits: Fibonacci hashing. Source: Knuth, The Art of Computer Programming 3, 6.4.
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+class NothingToSee(CannotRun):
+    """No contact was known at any of the moments to look back at."""
+
+
+class TooLittleHistory(CannotRun):
+    """The history holds too few outcomes to learn from; the message has the numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,7 @@ def gather_history(
     """Observe contacts under a definition; above MOST_OBSERVATIONS a sample of them, the same for the same history.
 
     Raises:
+        NothingToSee: nobody was known at any of these moments.
         CannotRun: the moments or the outcome make no sense, or the definition has nothing to learn from.
         Cancelled: by ``progress``.
     """
@@ -93,7 +101,7 @@ def gather_history(
             share /= 2
             parts = [_kept(part, share) for part in parts]
     if not parts or not len(np.concatenate([part.at for part in parts])):
-        raise CannotRun("There is nothing to look back at: no contact was known long enough before now.")
+        raise NothingToSee("There is nothing to look back at: no contact was known long enough before now.")
     if not parts[0].names:
         raise CannotRun("The definition has no signals with points and no fit rules; there is nothing to learn from.")
     return History(
@@ -142,7 +150,8 @@ def train_model(
     ``document`` where the definition's own has changed since the work was ordered.
 
     Raises:
-        CannotRun: too few outcomes, nothing to learn from, or scikit-learn is missing; the message has the numbers.
+        TooLittleHistory: too few outcomes; the message has the numbers.
+        CannotRun: there is nothing to learn from, or scikit-learn is missing.
         Cancelled: by ``progress``.
     """
     document = document or definition_document(definition)
@@ -173,7 +182,9 @@ def _train(history: History, times: ObservationTimes) -> tuple[learning.Weights,
     try:
         outcomes = learning.check_outcomes(history.label[train], history.contact[train], len(history.names))
         weights = learning.train(history.values[train], history.label[train])
-    except (learning.TooFewOutcomes, learning.NothingToTrainWith) as error:
+    except learning.TooFewOutcomes as error:
+        raise TooLittleHistory(str(error)) from error
+    except learning.NothingToTrainWith as error:
         raise CannotRun(str(error)) from error
     trained = learning.likelihoods(weights, history.values[train])
     tested = learning.likelihoods(weights, history.values[test])
@@ -274,18 +285,6 @@ def embed(model: LearnedModel, document: DefinitionDocument, *, by: User | None)
         )
     learned = msgspec.convert(model.weights, Learned)
     return store_draft(document=msgspec.structs.replace(document, learned=learned), by=by)
-
-
-def run_learn(run: Run, progress: Progress) -> Mapping[str, Any]:
-    """Do a run that trains: the learned score's figures, and the draft where one in use was trained anew."""
-    model = train_model(
-        run.definition,
-        now=run.started_at or timezone.now(),
-        parameters={name: value for name, value in run.parameters.items() if name != "retrain"},
-        progress=progress,
-        document=read_document(run.document),
-    )
-    return model_view(model)
 
 
 def model_view(model: LearnedModel) -> dict[str, Any]:
