@@ -271,9 +271,11 @@ CELERY_BEAT_SCHEDULE = {
     "sweep-funnel": {"task": "funnel.drain", "schedule": 2.0, "options": {"expires": 10}},
     "reconcile-funnel": {"task": "funnel.reconcile", "schedule": 5.0, "options": {"expires": 10}},
     "sweep-runs": {"task": "scoring.runs", "schedule": 5.0, "options": {"expires": 10}},
+    # Each learned score is checked once a day; what is due is a row, so a restart forgets nothing.
+    "watch-models": {"task": "scoring.watch", "schedule": 600.0, "options": {"expires": 300}},
 }
 # Long work has a worker of its own, so that no judgement ever waits behind it.
-CELERY_TASK_ROUTES = {"scoring.runs": {"queue": "runs"}}
+CELERY_TASK_ROUTES = {"scoring.runs": {"queue": "runs"}, "scoring.watch": {"queue": "runs"}}
 # In memory: with intervals of seconds there is nothing to remember, and no file that a kill could spoil.
 CELERY_BEAT_SCHEDULER = "config.beat:PatientScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 2

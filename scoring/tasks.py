@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from contacts.services.wake import clear_wake
 from scoring.services.evaluate import drain_due
+from scoring.services.watching import watch_models
 from scoring.services.work import work_off_runs
 
 
@@ -21,3 +22,9 @@ def runs() -> None:
     """Do the long work that was ordered. Woken on commit of an order, and by the sweep every 5 s."""
     clear_wake("scoring.runs")
     work_off_runs()
+
+
+@shared_task(name="scoring.watch", ignore_result=True)
+def watch() -> None:
+    """Check the learned scores that were not checked for a day. Swept every 10 minutes."""
+    watch_models(now=timezone.now())
