@@ -14,9 +14,12 @@ from scoring.definition import DefinitionError
 from scoring.enums import RunKind, RunState
 from scoring.models import Run
 from scoring.services.approvals import NotPublishable
+from scoring.services.compare import run_compare
 from scoring.services.publish import run_publication
 from scoring.services.rebuild import run_roll_back
 from scoring.services.runs import Cancelled, CannotRun, Progress, finish_run
+from scoring.services.watching import run_learn
+from scoring.services.what_if import run_what_if
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +39,9 @@ def work_of(kind: RunKind) -> Work:
 
 
 _WORK: dict[RunKind, Work] = {
+    RunKind.LEARN: run_learn,
+    RunKind.WHAT_IF: run_what_if,
+    RunKind.COMPARE: run_compare,
     RunKind.PUBLISH: run_publication,
     RunKind.ROLL_BACK: run_roll_back,
 }
