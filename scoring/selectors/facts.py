@@ -3,6 +3,7 @@
 import io
 import struct
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,8 +14,8 @@ from django.db.models import Q, QuerySet
 
 from contacts.models import Event
 from scoring.engine import NEVER, UNKNOWN_PAST, Assessor, Compiled, Facts
-from scoring.engine.facts import IntArray
-from scoring.matching import JUDGED, match_query
+from scoring.engine.facts import IntArray, SmallArray
+from scoring.matching import JUDGED, matching_events, property_value
 from scoring.selectors.profiles import ProfileHistories, assess_current
 
 _COPY_HEADER, _COPY_TRAILER = 19, 2
@@ -34,25 +35,26 @@ def load_facts(
     A fixed number of queries, whatever the number of contacts.
     """
     chosen = Q(contact_id__in=contact_ids.tolist())
-    contact, when, code, event_id, ordered = _load_events(contact_ids, chosen, compiled, until, with_event_ids)
+    events = _load_events(contact_ids, chosen, compiled, until, with_event_ids)
     profiles = ProfileHistories(contact_ids, assessor, until)
     first_event = np.full(len(contact_ids), NEVER, dtype=np.int64)
-    np.minimum.at(first_event, contact, when)
+    np.minimum.at(first_event, events.contact, events.at)
     first_seen = np.where(
         profiles.first_seen < np.minimum(first_event, profiles.first_change), profiles.first_seen, NEVER
     )
     return Facts(
         contacts=len(contact_ids),
-        event_contact=contact,
-        event_at=when,
-        event_code=code,
-        event_id=event_id,
+        event_contact=events.contact,
+        event_at=events.at,
+        event_code=events.code,
+        event_id=events.id,
+        event_value=events.value,
         profile_contact=profiles.contact,
         profile_at=profiles.at,
         profile_fit=profiles.fit,
         profile_answers=profiles.answers,
         first_seen=first_seen,
-        ordered=ordered,
+        ordered=events.ordered,
     )
 
 
@@ -63,23 +65,34 @@ def current_facts(contact_ids: IntArray, compiled: Compiled, assessor: Assessor)
     the definition does not look at: they are left out.
     """
     chosen = Q(contact_id__gte=int(contact_ids[0]), contact_id__lte=int(contact_ids[-1]))
-    contact, when, code, event_id, ordered = _load_events(
-        contact_ids, chosen, compiled, until=None, with_ids=False, kinds=compiled.counted_kinds
-    )
+    events = _load_events(contact_ids, chosen, compiled, None, with_ids=False, kinds=compiled.counted_kinds)
     fit, answers = assess_current(contact_ids, assessor)
     return Facts(
         contacts=len(contact_ids),
-        event_contact=contact,
-        event_at=when,
-        event_code=code,
-        event_id=event_id,
+        event_contact=events.contact,
+        event_at=events.at,
+        event_code=events.code,
+        event_id=events.id,
+        event_value=events.value,
         profile_contact=np.arange(len(contact_ids)),
         profile_at=np.full(len(contact_ids), UNKNOWN_PAST, dtype=np.int64),
         profile_fit=fit,
         profile_answers=answers,
         first_seen=np.full(len(contact_ids), NEVER, dtype=np.int64),
-        ordered=ordered,
+        ordered=events.ordered,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Events:
+    """Columns of the judged events: contact index, time, code, id and value (see ``Facts``), and their order."""
+
+    contact: IntArray
+    at: IntArray
+    code: SmallArray
+    id: IntArray
+    value: IntArray
+    ordered: bool
 
 
 def _load_events(
@@ -89,8 +102,7 @@ def _load_events(
     until: datetime | None,
     with_ids: bool,
     kinds: Sequence[int] | None = None,
-) -> tuple[IntArray, IntArray, npt.NDArray[np.int16], IntArray, bool]:
-    """Columns of the judged events: contact index, time, code, id; and whether they are in order."""
+) -> _Events:
     columns = ["contact_id", "occurred_at", "kind_id", *(["id"] if with_ids else [])]
     judged = Event.objects.filter(chosen, JUDGED)
     if until is not None:
@@ -98,24 +110,33 @@ def _load_events(
     types = "qqh" + "q" * with_ids
     every = judged if kinds is None else judged.filter(kind_id__in=kinds)
     parts = [_copy_query(every.order_by("contact_id", "occurred_at").values_list(*columns), types)]
-    codes = [parts[0][2]]
-    for property_code, kind_ids, match, _ in compiled.property_matches:
-        found = judged.filter(match_query(kind_ids, match)).order_by("contact_id", "occurred_at")
-        part = _copy_query(found.values_list(*columns), types)
+    codes, with_values = [parts[0][2]], any(match.value_of for match in compiled.property_matches)
+    values = [np.zeros(len(parts[0][0]), dtype=np.int64)] if with_values else []
+    for property_code, kind_ids, match, value_of in compiled.property_matches:
+        # By kind within an instant: which of them counts then does not hang on the order of arrival.
+        found = matching_events(judged, kind_ids, match).order_by("contact_id", "occurred_at", "kind_id")
+        if value_of:
+            part = _copy_query(found.values_list(*columns, property_value(value_of)), types + "q")
+        else:
+            part = _copy_query(found.values_list(*columns), types)
         parts.append(part)
         codes.append(np.full(len(part[0]), property_code, dtype=np.int16))
+        if with_values:
+            values.append(part[-1] if value_of else np.zeros(len(part[0]), dtype=np.int64))
     ids, when = np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
     place: IntArray = np.searchsorted(contact_ids, ids).astype(np.int64)
     known = place < len(contact_ids)
     known[known] = contact_ids[place[known]] == ids[known]
     event_id: IntArray = np.concatenate([part[3] for part in parts]) if with_ids else np.empty(0, dtype=np.int64)
+    value: IntArray = np.concatenate(values) if with_values else np.empty(0, dtype=np.int64)
     code = np.concatenate(codes).astype(np.int16)
-    ordered = not any(len(part[0]) for part in parts[1:])
     if not known.all():
         # A contact of the range that nobody asked for (merged away).
         place, when, code = place[known], when[known], code[known]
         event_id = event_id[known] if with_ids else event_id
-    return place, when + POSTGRES_EPOCH, code, event_id, ordered
+        value = value[known] if with_values else value
+    ordered = not any(len(part[0]) for part in parts[1:])
+    return _Events(place, when + POSTGRES_EPOCH, code, event_id, value, ordered)
 
 
 def _copy_query(rows: "QuerySet[Any, Any]", types: str) -> list[npt.NDArray[Any]]:

@@ -164,6 +164,7 @@ def _facts_of_each(facts: Facts) -> Iterator[Facts]:
     contact = facts.event_contact[order]
     starts = np.searchsorted(contact, np.arange(facts.contacts + 1))
     when, code = facts.event_at[order], facts.event_code[order]
+    value = facts.event_value[order] if len(facts.event_value) else facts.event_value
     number, nobody = np.arange(len(order)), np.zeros(len(order), dtype=np.int64)
     for index in range(facts.contacts):
         own = slice(starts[index], starts[index + 1])
@@ -174,6 +175,7 @@ def _facts_of_each(facts: Facts) -> Iterator[Facts]:
             event_at=when[own],
             event_code=code[own],
             event_id=number[own],
+            event_value=value[own],
             ordered=False,
         )
 
