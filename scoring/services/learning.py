@@ -18,7 +18,7 @@ from scoring.definition.document import Learned
 from scoring.engine import compile_definition
 from scoring.engine.facts import BoolArray, IntArray
 from scoring.engine.observing import Observations
-from scoring.enums import ModelState
+from scoring.enums import DefinitionState, ModelState
 from scoring.matching import load_kinds
 from scoring.models import Definition, LearnedModel
 from scoring.moments import to_datetime
@@ -260,7 +260,7 @@ def rules_digest(document: DefinitionDocument) -> str:
 
 
 def use_model(*, model_id: int, by: User | None) -> Definition:
-    """Store a new draft of the definition with its learned score built in, for a criterion such as likelihood.
+    """Store a new draft of the definition with its learned score built in, for a criterion on its likelihood.
 
     Raises:
         CannotRun: the score was replaced or switched off, or the definition's rules have changed since the training.
@@ -269,7 +269,18 @@ def use_model(*, model_id: int, by: User | None) -> Definition:
     model = LearnedModel.objects.select_related("definition").get(pk=model_id)
     if model.state != ModelState.READY:
         raise CannotRun(f"This learned score is {model.get_state_display()}: {model.reason or 'train a new one.'}")
-    return embed(model, definition_document(model.definition), by=by)
+    return embed(model, _latest_with_rules(model), by=by)
+
+
+def _latest_with_rules(model: LearnedModel) -> DefinitionDocument:
+    """The version that was trained, or a later published one with the same rules: its stages must not be undone."""
+    trained = model.definition
+    later = Definition.objects.filter(key=trained.key, version__gt=trained.version, state=DefinitionState.PUBLISHED)
+    for row in later.order_by("-version"):
+        document = definition_document(row)
+        if rules_digest(document) == model.metrics["rules"]:
+            return document
+    return definition_document(trained)
 
 
 def embed(model: LearnedModel, document: DefinitionDocument, *, by: User | None) -> Definition:

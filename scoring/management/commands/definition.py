@@ -10,6 +10,8 @@ from django.utils import timezone
 
 from scoring.definition import Criterion, DefinitionDocument, DefinitionError, dump_yaml, load_yaml
 from scoring.definition.document import children_of, is_branch
+from scoring.management import learning
+from scoring.management.backtest import add_backtest_arguments, tell_backtest
 from scoring.matching import load_kinds
 from scoring.models import Definition
 from scoring.selectors import definition_document, find_definition, find_draft, published_definition
@@ -22,9 +24,9 @@ from scoring.wording import describe
 
 
 class Command(BaseCommand):
-    """List, show, export, import, try out, publish and roll back definitions."""
+    """List, show, export, import, try out, backtest, publish and roll back definitions."""
 
-    help = "Definitions from the shell: list, show, export, import, try out, publish, roll back."
+    help = "Definitions from the shell: list, show, export, import, try out, backtest, publish, roll back."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare one sub-command for each action."""
@@ -40,22 +42,28 @@ class Command(BaseCommand):
             action.add_argument("file", metavar="FILE", type=Path, help="a definition as YAML")
             if name == "what-if":
                 action.add_argument("--json", action="store_true", help="as JSON")
+        add_backtest_arguments(actions.add_parser("backtest", help="how a definition would have done in the past"))
         action = actions.add_parser("publish", help="put a definition in force and judge every contact by it")
         action.add_argument("definition", metavar="KEY", help="key@version, or key for its latest draft")
         action.add_argument("--quiet", action="store_true", help="send no notifications of what it changes")
         action.add_argument(
             "--connections", type=int, choices=range(1, 17), default=1, metavar="N", help="judge N ranges at once, 1-16"
         )
+        learning.add_actions(actions)
         actions.add_parser("rollback", help="take the latest publication back, as if it had not happened")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the action, or fail with one line."""
+        if (learned := learning.ACTIONS.get(options["action"])) is not None:
+            learned(options, self.stdout)
+            return
         action = {
             "list": self._list,
             "import": self._import,
             "what-if": self._what_if,
             "publish": self._publish,
             "rollback": self._roll_back,
+            "backtest": self._backtest,
         }.get(options["action"], self._show)
         try:
             action(options)
@@ -73,6 +81,9 @@ class Command(BaseCommand):
         document = _read(options["file"])
         found = what_if(document, now=timezone.now())
         self.stdout.write(json.dumps(_as_json(found), indent=2) if options["json"] else "\n".join(_as_text(found)))
+
+    def _backtest(self, options: dict[str, Any]) -> None:
+        self.stdout.write(tell_backtest(options, now=timezone.now()))
 
     def _publish(self, options: dict[str, Any]) -> None:
         now = timezone.now()
