@@ -56,6 +56,7 @@ def explain_case(case: Case, *, ledger_lines: int | None = LEDGER_LINES) -> dict
         "contact": str(case.contact_id),
         "at": case.at.isoformat(),
         "definition": version,
+        "known": case.known,
         "stage": {
             "key": stage.key,
             "label": stage.label,
