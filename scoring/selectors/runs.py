@@ -28,7 +28,7 @@ def cell_contacts(run_id: int, *, origin: str, target: str, after: int = 0, limi
     One query; it reads no more of the cell than the parts that the page is in. A contact may have been erased or
     merged away since the run.
     """
-    asked = {"run": run_id, "origin": origin, "target": target, "after": after, "limit": limit}
+    asked: dict[str, Any] = {"run": run_id, "origin": origin, "target": target, "after": after, "limit": limit}
     with connection.cursor() as cursor:
         cursor.execute(_CELL, asked)
         return [contact_id for (contact_id,) in cursor.fetchall()]

@@ -15,7 +15,6 @@ from scoring.definition import STAGE_KEYS, DefinitionDocument, read_document
 from scoring.engine import Assessor, Compiled, Prior, Verdicts, compile_definition, judge
 from scoring.engine.facts import BoolArray, IntArray
 from scoring.engine.judging import node_truth
-from scoring.enums import RunKind
 from scoring.matching import load_kinds
 from scoring.models import Publication, Run
 from scoring.moments import to_micros
@@ -171,7 +170,7 @@ def run_what_if(run: Run, progress: Progress) -> dict[str, Any]:
 
 
 def _prepare(document: DefinitionDocument, now: datetime, chunk: int, version: str) -> _Trial:
-    if Run.objects.filter(kind=RunKind.ROLL_BACK, finished_at=None).exists():
+    if Publication.objects.filter(retracted_at__isnull=False, judged_at=None).exists():
         raise CannotRun("A roll-back is under way; try again once it is through.")
     row, current = published_definition()
     return _Trial(
@@ -231,7 +230,7 @@ ORDER BY id
 
 def _unsettled(trial: _Trial, assessor: Assessor, first: int, last: int) -> _Part:
     """Contacts with new facts or overdue reviews: first brought up to just before the moment, as the drain would."""
-    bounds = {"first": first, "last": last, "at": trial.at, "unfinished": trial.unfinished}
+    bounds: dict[str, Any] = {"first": first, "last": last, "at": trial.at, "unfinished": trial.unfinished}
     with connection.cursor() as cursor:
         cursor.execute(_UNSETTLED, bounds)
         ids = np.array([contact_id for (contact_id,) in cursor.fetchall()], dtype=np.int64)

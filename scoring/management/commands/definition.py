@@ -12,6 +12,7 @@ from scoring.definition import Criterion, DefinitionDocument, DefinitionError, d
 from scoring.definition.document import children_of, is_branch
 from scoring.management import learning
 from scoring.management.backtest import add_backtest_arguments, tell_backtest
+from scoring.management.comparing import add_compare_arguments, compare_from_shell
 from scoring.matching import load_kinds
 from scoring.models import Definition
 from scoring.selectors import definition_document, find_definition, find_draft, published_definition
@@ -19,6 +20,7 @@ from scoring.services.drafts import store_draft
 from scoring.services.evaluate import drain_due
 from scoring.services.publish import NotPublishable, judge_publication, publish_definition, roll_back_publication
 from scoring.services.rebuild import rebuild_contacts
+from scoring.services.runs import CannotRun
 from scoring.services.what_if import WhatIf, what_if
 from scoring.wording import describe
 
@@ -50,6 +52,7 @@ class Command(BaseCommand):
             "--connections", type=int, choices=range(1, 17), default=1, metavar="N", help="judge N ranges at once, 1-16"
         )
         learning.add_actions(actions)
+        add_compare_arguments(actions.add_parser("compare", help="where two definitions put the same contacts"))
         actions.add_parser("rollback", help="take the latest publication back, as if it had not happened")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -61,13 +64,14 @@ class Command(BaseCommand):
             "list": self._list,
             "import": self._import,
             "what-if": self._what_if,
+            "compare": self._compare,
             "publish": self._publish,
             "rollback": self._roll_back,
             "backtest": self._backtest,
         }.get(options["action"], self._show)
         try:
             action(options)
-        except (DefinitionError, NotPublishable) as error:
+        except (CannotRun, DefinitionError, NotPublishable) as error:
             raise CommandError(str(error)) from error
 
     def _list(self, options: dict[str, Any]) -> None:
@@ -84,6 +88,12 @@ class Command(BaseCommand):
 
     def _backtest(self, options: dict[str, Any]) -> None:
         self.stdout.write(tell_backtest(options, now=timezone.now()))
+
+    def _compare(self, options: dict[str, Any]) -> None:
+        try:
+            self.stdout.write(compare_from_shell(options))
+        except Definition.DoesNotExist as error:
+            raise CommandError(str(error)) from None
 
     def _publish(self, options: dict[str, Any]) -> None:
         now = timezone.now()
