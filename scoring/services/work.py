@@ -14,6 +14,7 @@ from scoring.definition import DefinitionError
 from scoring.enums import RunKind, RunState
 from scoring.models import Run
 from scoring.services.approvals import NotPublishable
+from scoring.services.backtest import run_backtest
 from scoring.services.compare import run_compare
 from scoring.services.publish import run_publication
 from scoring.services.rebuild import run_roll_back
@@ -42,6 +43,7 @@ _WORK: dict[RunKind, Work] = {
     RunKind.LEARN: run_learn,
     RunKind.WHAT_IF: run_what_if,
     RunKind.COMPARE: run_compare,
+    RunKind.BACKTEST: run_backtest,
     RunKind.PUBLISH: run_publication,
     RunKind.ROLL_BACK: run_roll_back,
 }
