@@ -10,26 +10,13 @@ judgement on two unless told otherwise: while one range of contacts is judged, t
 """
 
 import argparse
-import logging
 import os
-import shutil
 import statistics
-import sys
-import tempfile
 import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-logger = logging.getLogger("ripen.bench")
-
-# Every column that a judgement needs of every event, from the partial covering index: no page of the table is read.
-SCAN = """SELECT count(contact_id), max(occurred_at), sum(kind_id) FROM contacts_event
-WHERE retracted_at IS NULL AND suspect_reason = '' AND contact_id > 0"""
-PLAIN = ("enable_seqscan = off", "enable_bitmapscan = off", "max_parallel_workers_per_gather = 0")
+from measuring import SCAN, execute, fill, prove_plan, scan, throw_away_services, timed_scan
 
 
 def main() -> None:
@@ -42,41 +29,18 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.068, help="how many of the contacts are expected to change")
     parser.add_argument("--connections", type=int, default=2, help="how many ranges are judged at a time")
     options = parser.parse_args()
-    folder = tempfile.mkdtemp(prefix="ripen-bench-")
-    os.environ |= {"RIPEN_STATE_DIR": folder, "DJANGO_SETTINGS_MODULE": "config.settings", "RIPEN_LOG_LEVEL": "ERROR"}
-
-    from config.env import Environment
-    from config.local.session import lease_for
-
-    lease = lease_for(Environment())
-    try:
-        import django
-
-        django.setup()
+    with throw_away_services():
         measure(options)
-    finally:
-        from django.db import connections
-
-        connections.close_all()
-        if lease is not None:
-            lease.release(wait=True)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def measure(options: argparse.Namespace) -> None:
     """Let the scan and the judgement take turns."""
-    from django.core.management import call_command
-
     from contacts.models import Standing
     from scoring.models import Transition
     from scoring.services.publish import judge_publication, publish_definition
 
-    call_command("migrate", verbosity=0)
     now = datetime.now(UTC)
-    began = time.perf_counter()
     fill(options.contacts, options.events, now)
-    print(f"prepared in {time.perf_counter() - began:.0f} s")
-    execute("VACUUM ANALYZE")
     plan = prove_plan()
     contacts = Standing.objects.count()
     scans, judgements = [], []
@@ -103,21 +67,6 @@ def measure(options: argparse.Namespace) -> None:
         f"{contacts:,} contacts, {events:,} judged events, {os.cpu_count()} cores:"
         f" scan {scanned:.2f} s, judgement {judged:.2f} s: ratio {judged / scanned:.1f}"
     )
-
-
-def fill(contacts: int, events: int, now: datetime) -> None:
-    """The demo's facts, everybody judged; what Sales would do with it does not matter here."""
-    from django.db import transaction
-
-    from contacts.services.bulk import claim_empty_installation, references_checked_at_once
-    from funnel.services.demo.filling import _write_facts
-    from funnel.services.demo.following import judge_all
-
-    with transaction.atomic():
-        claim_empty_installation()
-        with references_checked_at_once():
-            _write_facts(contacts=contacts, events=events, seed=1, now=now, report=logger.debug)
-    judge_all(now=now, report=logger.debug)
 
 
 def lower_bar(wanted: int) -> tuple[Any, int]:
@@ -158,42 +107,6 @@ def with_bar(stage: dict[str, Any], bar: float) -> dict[str, Any]:
         return node
 
     return {**stage, "enter": lowered(stage["enter"]), "keep": lowered(stage["keep"])}
-
-
-def timed_scan() -> float:
-    """Seconds that one pass over the index takes."""
-    began = time.perf_counter()
-    scan(SCAN)
-    return time.perf_counter() - began
-
-
-def prove_plan() -> str:
-    """The scan's plan in one line; ends the run when it reads anything but the covering index."""
-    lines = [line.strip() for (line,) in scan(f"EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF) {SCAN}")]
-    found = next((line for line in lines if "Scan" in line), "")
-    heap = next((line for line in lines if line.startswith("Heap Fetches")), "")
-    if "Index Only Scan using event_judged" not in found:
-        raise SystemExit("no index-only scan:\n" + "\n".join(lines))
-    return f"{found.removeprefix('->').strip()}; {heap}"
-
-
-def scan(sql: str) -> list[tuple[Any, ...]]:
-    """Run a query by the covering index, in one process of the database."""
-    from django.db import connection, transaction
-
-    with transaction.atomic(), connection.cursor() as cursor:
-        for setting in PLAIN:
-            cursor.execute(f"SET LOCAL {setting}")
-        cursor.execute(sql)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-        return rows
-
-
-def execute(sql: str) -> None:
-    from django.db import connection
-
-    with connection.cursor() as cursor:
-        cursor.execute(sql)
 
 
 if __name__ == "__main__":
