@@ -10,7 +10,7 @@ from django.db.models import Min
 from contacts.models import Contact, Due, Standing
 from scoring.definition import DefinitionDocument
 from scoring.engine import UNKNOWN_PAST, Assessor, Compiled, Facts, Prior, Timeline, Verdicts, judge, replay
-from scoring.engine.compiled import KindFacts
+from scoring.engine.coding import KindFacts
 from scoring.engine.facts import BoolArray, IntArray, SmallArray
 from scoring.matching import load_kinds
 from scoring.models import Transition

@@ -205,12 +205,15 @@ def _next_stage(case: Case) -> dict[str, Any] | None:
         "key": stage.key,
         "label": stage.label,
         "unmet": unmet_parts(case, enter) if enter else [],
-        "smallest_step": _smallest_step(case, rank),
+        "smallest_step": step_towards(case, rank),
     }
 
 
-def _smallest_step(case: Case, target: int) -> dict[str, Any] | None:
-    """The least that would bring the contact to the stage now; None when no short step does."""
+def step_towards(case: Case, target: int) -> dict[str, Any] | None:
+    """The least that would bring the contact to the stage of rank ``target`` now; None when no short step does.
+
+    ``sentence``, ``events`` (kind, times) and ``attributes`` (name to value).
+    """
     step = smallest_step(
         case.compiled,
         case.facts,

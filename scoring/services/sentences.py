@@ -8,7 +8,8 @@ import numpy as np
 
 from contacts.models import Contact
 from scoring.engine import Compiled
-from scoring.engine.compiled import FIRST_PROPERTY_CODE, Node
+from scoring.engine.coding import FIRST_PROPERTY_CODE
+from scoring.engine.compiled import Node
 from scoring.engine.judging import node_truth
 from scoring.moments import to_datetime
 from scoring.services.case import Case, Cases, open_judged, open_recorded, open_replayed
@@ -156,12 +157,12 @@ def _reasons(case: Case, node: Node) -> list[str]:
     if criterion.count is not None:
         last = int(verdicts.last_counted[node.leaf][index])
         number = int(verdicts.counted[node.leaf][index])
-        kind = _kind_behind(case, node.leaf, last)
+        kind = kind_behind(case, node.leaf, last)
         return [reason_of_count(criterion.count, kind=kind, number=number, last=last, seen_from=case.at)]
     return []
 
 
-def _kind_behind(case: Case, leaf: int, last: int) -> str:
+def kind_behind(case: Case, leaf: int, last: int) -> str:
     """Kind of the latest event that a count leaf counted."""
     count = case.compiled.leaves[leaf].count
     if count is None:
