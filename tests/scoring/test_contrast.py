@@ -70,20 +70,26 @@ def test_the_decisive_difference_in_plain_words() -> None:
         (
             ([("form_submitted", 1), ("form_submitted", 2), ("newsletter_subscribed", 1)], {}),
             ([("newsletter_subscribed", 1)], {}),
-            "Ada has engagement 38.8 of 30 needed, Ben 9.8. For Ben to become a marketing prospect: it would be enough "
-            + "that it asked about the product.",
+            (
+                "Ada has engagement 38.8 of 30 needed, Ben 9.8. For Ben to become a marketing prospect: it would be enough "
+                "that it asked about the product."
+            ),
         ),
         (
             ([("demo_requested", 2)], {}),
             ([("demo_requested", 70)], {}),
-            "Ada asked for a demo on 28 Feb, Ben has nothing of the kind that still counts (last on 22 Dec 2025). "
-            + "If Ben did the same now, it would be a sales prospect.",
+            (
+                "Ada asked for a demo on 28 Feb, Ben has nothing of the kind that still counts (last on 22 Dec 2025). "
+                "If Ben did the same now, it would be a sales prospect."
+            ),
         ),
         (
             ([("demo_requested", 40)], {}),
             ([("newsletter_subscribed", 40)], {}),
-            "Ada is kept as a sales prospect: Ada asked for a demo on 21 Jan, Ben did not. "
-            + "If Ben did the same now, it would be a sales prospect.",
+            (
+                "Ada is kept as a sales prospect: Ada asked for a demo on 21 Jan, Ben did not. "
+                "If Ben did the same now, it would be a sales prospect."
+            ),
         ),
         (
             ([("newsletter_subscribed", 2)], {}),
