@@ -12,6 +12,8 @@ _TABS = (
     ("What-if", "definition-what-if"),
     ("Compare", "definition-compare"),
     ("Backtest", "definition-backtest"),
+    ("Learned score", "definition-learn"),
+    ("Publish", "definition-publish"),
 )
 
 

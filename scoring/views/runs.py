@@ -83,9 +83,8 @@ def run_contacts(request: HttpRequest, run_id: int) -> HttpResponse:
     origin, target = request.GET.get("from", ""), request.GET.get("to", "")
     number = sum(cell["contacts"] for cell in found.result["matrix"] if (cell["from"], cell["to"]) == (origin, target))
     after = request.GET.get("after", "")
-    ids = cell_contacts(
-        found.pk, origin=origin, target=target, after=int(after) if _is_id(after) else 0, limit=_PAGE + 1
-    )
+    first = int(after) if _is_id(after) else 0
+    ids = cell_contacts(found.pk, origin=origin, target=target, after=first, limit=_PAGE + 1) if number else []
     shown = ids[:_PAGE]
     context = {
         **head_of(found.definition, tab=PAGES[RunKind(found.kind)]),

@@ -1,6 +1,7 @@
 """Trying a definition before it judges: what-if, comparison, backtest. Each page orders a run and shows the latest."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from django.forms import Form
@@ -34,8 +35,8 @@ def what_if(request: HttpRequest, definition_id: int) -> HttpResponse:
     row = get_object_or_404(Definition, pk=definition_id)
     if request.method == "POST":
         check_run_definitions(request.user)
-        return _order(request, row, RunKind.WHAT_IF)
-    return _show(request, row, RunKind.WHAT_IF, shown=_what_if_shown)
+        return order(request, row, RunKind.WHAT_IF)
+    return show(request, row, RunKind.WHAT_IF, shown=_what_if_shown)
 
 
 @page(check_see_definitions)
@@ -48,8 +49,8 @@ def compare(request: HttpRequest, definition_id: int) -> HttpResponse:
     if posted:
         check_run_definitions(request.user)
         if form.is_valid():
-            return _order(request, row, RunKind.COMPARE, other=form.cleaned_data["other"])
-    return _show(request, row, RunKind.COMPARE, shown=_matrix_shown, form=form)
+            return order(request, row, RunKind.COMPARE, other=form.cleaned_data["other"])
+    return show(request, row, RunKind.COMPARE, shown=_matrix_shown, form=form)
 
 
 @page(check_see_definitions)
@@ -61,11 +62,11 @@ def backtest(request: HttpRequest, definition_id: int) -> HttpResponse:
     if request.method == "POST":
         check_run_definitions(request.user)
         if form.is_valid():
-            return _order(request, row, RunKind.BACKTEST, parameters=form.parameters())
-    return _show(request, row, RunKind.BACKTEST, shown=_backtest_shown, form=form)
+            return order(request, row, RunKind.BACKTEST, parameters=form.parameters())
+    return show(request, row, RunKind.BACKTEST, shown=_backtest_shown, form=form)
 
 
-def _order(
+def order(
     request: HttpRequest,
     row: Definition,
     kind: RunKind,
@@ -73,14 +74,21 @@ def _order(
     other: Definition | None = None,
     parameters: Mapping[str, Any] | None = None,
 ) -> HttpResponse:
+    """Start a run and lead to the page that shows it."""
     run = start_run(kind=kind, definition=row, by=person_of(request), other=other, parameters=parameters)
     return redirect(run_url(run))
 
 
-def _show(
-    request: HttpRequest, row: Definition, kind: RunKind, *, shown: Shown, form: Form | None = None
+def show(
+    request: HttpRequest,
+    row: Definition,
+    kind: RunKind,
+    *,
+    shown: Shown | None = None,
+    form: Form | None = None,
+    extra: Mapping[str, Any] | None = None,
 ) -> HttpResponse:
-    """Render the kind's page with the run that is asked for, else the latest."""
+    """Render the kind's page with the run that is asked for, else the latest; ``extra`` joins the context."""
     runs = list(runs_with_names().filter(definition=row, kind=kind).order_by("-id")[:_SHOWN])
     asked = request.GET.get("run", "")
     run = next((one for one in runs if str(one.pk) == asked), runs[0] if runs else None)
@@ -91,8 +99,9 @@ def _show(
         "runs": runs,
         "busy": any(one.finished_at is None for one in runs),
         **run_shown(run),
+        **(extra or {}),
     }
-    if run is not None and run.state == RunState.FINISHED and run.result:
+    if shown is not None and run is not None and run.state == RunState.FINISHED and run.result:
         # A draft that was edited since is not what was tried.
         outdated = run.revision != row.revision
         context |= {"result": run.result, "outdated": outdated, "aside": _aside(run), **shown(run, run.result)}
@@ -116,7 +125,12 @@ def _what_if_shown(run: Run, result: Result) -> dict[str, Any]:
 def _backtest_shown(run: Run, result: Result) -> dict[str, Any]:
     thresholds = result["thresholds"]
     rows = [(key, name, [point[key] for point in thresholds]) for key, name in _CURVES]
-    return {"curves": charts.curves([f"{point['threshold']:g}" for point in thresholds], rows)}
+    period = result["population"]
+    return {
+        "curves": charts.curves([f"{point['at_least']:g}" for point in thresholds], rows),
+        "first": period["first"] and datetime.fromisoformat(period["first"]),
+        "last": period["last"] and datetime.fromisoformat(period["last"]),
+    }
 
 
 _CURVES = (("precision", "Precision"), ("recall", "Recall"))

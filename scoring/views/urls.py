@@ -5,6 +5,8 @@ from django.urls import path
 from scoring.views.contact import timeline, why
 from scoring.views.contacts import contacts
 from scoring.views.definitions import definition, definition_yaml, definitions
+from scoring.views.learned import dismiss, learn, use
+from scoring.views.publishing import approve, publish, publish_page, roll_back
 from scoring.views.runs import run, run_cancel, run_contacts, run_progress
 from scoring.views.trials import backtest, compare, what_if
 
@@ -17,6 +19,13 @@ urlpatterns = [
     path("definitions/<int:definition_id>/what-if/", what_if, name="definition-what-if"),
     path("definitions/<int:definition_id>/compare/", compare, name="definition-compare"),
     path("definitions/<int:definition_id>/backtest/", backtest, name="definition-backtest"),
+    path("definitions/<int:definition_id>/publish/", publish_page, name="definition-publish"),
+    path("definitions/<int:definition_id>/publish/now/", publish, name="definition-publish-now"),
+    path("definitions/<int:definition_id>/publish/approve/", approve, name="definition-approve"),
+    path("definitions/<int:definition_id>/publish/roll-back/", roll_back, name="definition-roll-back"),
+    path("definitions/<int:definition_id>/learn/", learn, name="definition-learn"),
+    path("definitions/<int:definition_id>/learn/<int:model_id>/use/", use, name="definition-use-model"),
+    path("notices/<int:notice_id>/dismiss/", dismiss, name="notice-dismiss"),
     path("runs/<int:run_id>/", run, name="run"),
     path("runs/<int:run_id>/progress/", run_progress, name="run-progress"),
     path("runs/<int:run_id>/cancel/", run_cancel, name="run-cancel"),

@@ -105,6 +105,33 @@ PAGES: dict[str, list[Call]] = {
     "team": [Call("get", "/team/", {A}), Call("post", "/team/", {A}, body={"person-email": "new@acme.example"})],
     "definitions": [Call("get", "/definitions/", EVERYBODY)],
     "definition": [Call("get", "/definitions/1/", EVERYBODY)],
+    "definition-what-if": [
+        Call("get", "/definitions/1/what-if/", EVERYBODY),
+        Call("post", "/definitions/1/what-if/", {M, L, A}),
+    ],
+    "definition-compare": [
+        Call("get", "/definitions/1/compare/", EVERYBODY),
+        Call("post", "/definitions/1/compare/", {M, L, A}),
+    ],
+    "definition-backtest": [
+        Call("get", "/definitions/1/backtest/", EVERYBODY),
+        Call("post", "/definitions/1/backtest/", {M, L, A}),
+    ],
+    "definition-publish": [Call("get", "/definitions/1/publish/", EVERYBODY)],
+    "definition-publish-now": [Call("post", "/definitions/1/publish/now/", {M, L, A})],
+    # Who may speak for which team is tested with the approvals; without a team this answers with a message.
+    "definition-approve": [Call("post", "/definitions/1/publish/approve/", EVERYBODY)],
+    "definition-roll-back": [Call("post", "/definitions/1/publish/roll-back/", {M, L, A})],
+    "definition-learn": [
+        Call("get", "/definitions/1/learn/", EVERYBODY),
+        Call("post", "/definitions/1/learn/", {M, L, A}),
+    ],
+    "definition-use-model": [Call("post", "/definitions/1/learn/7/use/", {M, L, A})],
+    "notice-dismiss": [Call("post", "/notices/7/dismiss/", {M, L, A})],
+    "run": [Call("get", "/runs/7/", EVERYBODY)],
+    "run-progress": [Call("get", "/runs/7/progress/", EVERYBODY)],
+    "run-cancel": [Call("post", "/runs/7/cancel/", {M, L, A})],
+    "run-contacts": [Call("get", "/runs/7/contacts/", EVERYBODY)],
     "definition-yaml": [Call("get", "/definitions/1/definition.yaml", EVERYBODY)],
     "queue": [Call("get", "/queue/", EVERYBODY)],
     "mine": [Call("get", "/mine/", EVERYBODY)],
