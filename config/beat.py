@@ -22,15 +22,16 @@ class PatientScheduler(Scheduler):  # type: ignore[misc]  # celery ships no type
 
     def apply_entry(self, entry: Any, producer: Any = None) -> None:
         """Send the entry's task unless enough is waiting."""
-        if self._is_queue_long():
+        if self._is_queue_long(entry):
             logger.warning("sweep_left_out", extra={"task": entry.task})
             return
         super().apply_entry(entry, producer=producer)
 
-    def _is_queue_long(self) -> bool:
+    def _is_queue_long(self, entry: Any) -> bool:
         if self._broker is None:
             self._broker = Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
         try:
-            return int(self._broker.llen(self.app.conf.task_default_queue)) >= _WAITING_AT_MOST
+            queue = self.app.amqp.router.route(dict(entry.options), entry.task)["queue"]
+            return int(self._broker.llen(queue.name)) >= _WAITING_AT_MOST
         except RedisError:
             return False

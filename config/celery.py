@@ -26,12 +26,14 @@ def _tie_to_worker(**_kwargs: Any) -> None:
     die_with_parent()
 
 
-def _say_ready(**_kwargs: Any) -> None:
-    """Tell the supervisor that tasks are taken."""
+def _say_ready(sender: Any = None, **_kwargs: Any) -> None:
+    """Tell the supervisor that tasks are taken; the worker of long work, `runs@...`, has a file of its own."""
     from django.conf import settings
 
-    if settings.LAYOUT.run_dir.is_dir():
-        settings.LAYOUT.worker_ready.touch()
+    layout = settings.LAYOUT
+    if layout.run_dir.is_dir():
+        does_long_work = str(getattr(sender, "hostname", "")).startswith("runs@")
+        (layout.runs_ready if does_long_work else layout.worker_ready).touch()
 
 
 setup_logging.connect(_keep_logging, weak=False)

@@ -78,6 +78,11 @@ class Layout:
         return self.run_dir / "worker.ready"
 
     @property
+    def runs_ready(self) -> Path:
+        """Touched by the worker of long work when it takes tasks."""
+        return self.run_dir / "runs.ready"
+
+    @property
     def demo_logins(self) -> Path:
         """E-mail addresses and passwords of the demo users, as JSON, readable by the owner only."""
         return self.root / "demo_logins.json"

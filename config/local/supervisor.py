@@ -1,4 +1,4 @@
-"""The supervisor of `manage.py up`: web, worker and beat as children, restarted when they fall, never orphaned."""
+"""The supervisor of `manage.py up`: web, workers and beat as children, restarted when they fall, never orphaned."""
 
 import json
 import logging
@@ -24,6 +24,12 @@ _LATE: Final = 45.0
 _PATIENCE: Final = 15.0
 _LOG_LIMIT: Final = 10_000_000
 
+# One process, which gives back the memory of a large run when that is through (kilobytes).
+RUNS: Final = (
+    *("worker", "--queues", "runs", "--hostname", "runs@%h"),
+    *("--concurrency", "1", "--max-memory-per-child", "400000"),
+)
+
 logger = logging.getLogger("ripen.up")
 
 
@@ -35,6 +41,8 @@ class Program:
     command: list[str]
     environment: Mapping[str, str]
     death_signal: str = "TERM"
+    # Nobody waits for it at the start: it is started once the others are ready, so that they are sooner.
+    is_patient: bool = False
     process: subprocess.Popen[bytes] | None = None
     restarts: Restarts = field(default_factory=Restarts)
 
@@ -78,16 +86,21 @@ class Supervisor:
         """
         self._listen()
         self.layout.worker_ready.unlink(missing_ok=True)
+        self.layout.runs_ready.unlink(missing_ok=True)
         announced = delayed = False
         late_at = time.monotonic() + _LATE
         try:
             for program in self.programs:
-                self._start(program)
+                if not program.is_patient:
+                    self._start(program)
             while not self.asked_to_stop:
                 self._look_after()
                 if not announced and is_ready():
                     announced = True
                     on_ready()
+                    for program in self.programs:
+                        if program.is_patient:
+                            self._start(program)
                 elif not announced and not delayed and time.monotonic() > late_at:
                     delayed = True
                     on_delay()
@@ -167,7 +180,7 @@ def end_left_overs(layout: Layout) -> None:
 
 
 def programs_of_up(*, port: int, workers: int, environment: Mapping[str, str]) -> list[Program]:
-    """Web on 127.0.0.1:`port`, a worker with `workers` processes, and beat."""
+    """Web on 127.0.0.1:`port`, a worker with `workers` processes, beat, and a worker of one process for long work."""
     celery = [sys.executable, "-m", "celery", "-A", "config.celery"]
     web = [sys.executable, "-m", "gunicorn", "config.wsgi", "-c", "config/gunicorn_conf.py", "-b", f"127.0.0.1:{port}"]
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING"]
@@ -175,4 +188,6 @@ def programs_of_up(*, port: int, workers: int, environment: Mapping[str, str]) -
         Program("web", web, environment),
         Program("worker", [*celery, "worker", "--concurrency", str(workers), *quiet], environment),
         Program("beat", [*celery, "beat", "--pidfile=", "--loglevel", "WARNING"], environment),
+        # What it does is begun anew, or goes on, when it comes back: TERM ends it at once instead of waiting for that.
+        Program("runs", [*celery, *RUNS, *quiet], {**environment, "REMAP_SIGTERM": "SIGQUIT"}, is_patient=True),
     ]

@@ -109,7 +109,8 @@ def test_a_port_in_use_is_said_in_one_line(tmp_path: Path) -> None:
 def test_however_it_ends_nothing_is_left_and_the_next_start_works() -> None:
     with start_app() as app:
         logins = app.demo_logins
-        for role in ("valkey", "worker", "beat", "web", "postgres", "keeper"):
+        wait_until_started(app, "runs")
+        for role in ("valkey", "worker", "runs", "beat", "web", "postgres", "keeper"):
             app.wait_until_back(role, app.kill(role))
         app.wait_until_healthy()
         assert_clean_stop(app, signal.SIGINT)
@@ -133,10 +134,18 @@ def test_however_it_ends_nothing_is_left_and_the_next_start_works() -> None:
         assert_clean_stop(fourth, signal.SIGTERM)
 
 
-def assert_clean_stop(app: RunningApp, sign: signal.Signals) -> None:
-    # up, keeper, PostgreSQL, Valkey, web and its two workers, worker and its two processes, beat
+def wait_until_started(app: RunningApp, role: str) -> None:
+    """Some programs start only once the others are ready."""
     deadline = time.monotonic() + 30
-    while len(marks := app.processes()) < 11:
+    while role not in app.pids():
+        assert time.monotonic() < deadline, app.logs()
+        time.sleep(0.1)
+
+
+def assert_clean_stop(app: RunningApp, sign: signal.Signals) -> None:
+    # up, keeper, PostgreSQL, Valkey, web and its two workers, worker and its two processes, beat, runs and its process
+    deadline = time.monotonic() + 30
+    while len(marks := app.processes()) < 13:
         assert time.monotonic() < deadline, marks
         time.sleep(0.1)
     assert app.stop(sign) == 0
