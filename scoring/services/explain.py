@@ -15,6 +15,7 @@ from scoring.models import Definition
 from scoring.moments import to_datetime, to_micros
 from scoring.selectors import compile_row
 from scoring.services.case import Case, open_recorded, open_replayed
+from scoring.services.likelihood import explain_likelihood
 from scoring.services.sentences import found_at, is_met, stage_sentence, unmet_parts
 from scoring.wording import describe, step_sentence
 
@@ -79,6 +80,7 @@ def explain_case(case: Case, *, ledger_lines: int | None = LEDGER_LINES) -> dict
             }
             for index, millipoints in assessment.lines
         ],
+        "likelihood": explain_likelihood(case),
         "criteria": [_stage_criteria(case, rank) for rank in range(case.compiled.stage_count)],
         "questions": _open_questions(case),
         "flag": _flag(case),

@@ -109,6 +109,8 @@ def found_at(case: Case, node: Node) -> str:
         return points(int(verdicts.fit[index]))
     if criterion.score is not None:
         return points(int(verdicts.engagement[index] + verdicts.fit[index]))
+    if criterion.likelihood is not None:
+        return "unknown" if verdicts.likelihood is None else likelihood(float(verdicts.likelihood[index]))
     if criterion.count is not None:
         number = int(verdicts.counted[node.leaf][index])
         last = int(verdicts.last_counted[node.leaf][index])
@@ -122,6 +124,11 @@ def found_at(case: Case, node: Node) -> str:
     if criterion.origin is not None:
         return str(case.profile.get("source_direction") or "unknown")
     return ""
+
+
+def likelihood(value: float) -> str:
+    """A likelihood as people read it: ``0.42``."""
+    return f"{value:.2f}"
 
 
 def _floor_reason(case: Case) -> str:
@@ -154,6 +161,9 @@ def _reasons(case: Case, node: Node) -> list[str]:
     if criterion.score is not None:
         together = points(int(verdicts.engagement[index] + verdicts.fit[index]))
         return [f"fit and engagement {together} of {criterion.score.at_least:g} needed"]
+    if criterion.likelihood is not None and verdicts.likelihood is not None:
+        found = likelihood(float(verdicts.likelihood[index]))
+        return [f"likelihood of buying {found} of {criterion.likelihood.at_least:g} needed"]
     if criterion.count is not None:
         last = int(verdicts.last_counted[node.leaf][index])
         number = int(verdicts.counted[node.leaf][index])
