@@ -19,8 +19,9 @@ from scoring.definition.document import (
     Stage,
     Threshold,
 )
-from scoring.definition.files import dump_yaml, load_yaml, read_document, to_builtins
-from scoring.definition.validation import DefinitionError, Problem, find_problems
+from scoring.definition.files import dump_yaml, load_yaml, parse_yaml, read_document, stored_document, to_builtins
+from scoring.definition.problems import DefinitionError, Problem
+from scoring.definition.validation import find_problems
 
 __all__ = [
     "STAGE_KEYS",
@@ -45,6 +46,8 @@ __all__ = [
     "dump_yaml",
     "find_problems",
     "load_yaml",
+    "parse_yaml",
     "read_document",
+    "stored_document",
     "to_builtins",
 ]

@@ -6,42 +6,131 @@ import msgspec
 import yaml
 
 from scoring.definition.document import DefinitionDocument
-from scoring.definition.validation import DefinitionError, Problem, find_problems
+from scoring.definition.problems import DefinitionError, Problem
+from scoring.definition.shape import DEEPEST, shape_problems
+from scoring.definition.validation import find_problems
+
+# Thirty times the largest that Ripen ships: more is no definition, and parsing takes its time.
+LARGEST_FILE = 256 * 1024
 
 
-def read_document(data: object, *, known_kinds: frozenset[str] | None = None) -> DefinitionDocument:
+def read_document(
+    data: object, *, known_kinds: frozenset[str] | None = None, known_sources: frozenset[str] | None = None
+) -> DefinitionDocument:
     """Build a sound document from plain data (a JSON column, parsed YAML).
 
     Raises:
         DefinitionError: with the path and the fix of each problem.
     """
-    try:
-        document = msgspec.convert(data, DefinitionDocument)
-    except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$")
-        raise DefinitionError([Problem(path.rstrip("`").lstrip(".") or "definition", message)]) from error
-    problems = find_problems(document, known_kinds=known_kinds)
+    problems = shape_problems(data)
+    if problems:
+        raise DefinitionError(problems)
+    document = stored_document(data)
+    problems = find_problems(document, known_kinds=known_kinds, known_sources=known_sources)
     if problems:
         raise DefinitionError(problems)
     return document
 
 
-def load_yaml(text: str, *, known_kinds: frozenset[str] | None = None) -> DefinitionDocument:
+def stored_document(data: object) -> DefinitionDocument:
+    """The document of data that was found sound before it was stored.
+
+    A rule that came later must not make unreadable what is in force.
+
+    Raises:
+        DefinitionError: when it has not even the shape of one.
+    """
+    try:
+        return msgspec.convert(data, DefinitionDocument)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$")
+        raise DefinitionError([Problem(path.rstrip("`").lstrip(".") or "definition", message)]) from error
+
+
+def load_yaml(
+    text: str, *, known_kinds: frozenset[str] | None = None, known_sources: frozenset[str] | None = None
+) -> DefinitionDocument:
     """Read a definition from YAML text.
 
     Raises:
         DefinitionError: when the text is no YAML or the definition has problems.
     """
+    return read_document(parse_yaml(text), known_kinds=known_kinds, known_sources=known_sources)
+
+
+def parse_yaml(text: str) -> object:
+    """The plain data of YAML text that people wrote.
+
+    Refused are files too large or too deep, names given twice, and aliases, with which a small file becomes a huge one.
+
+    Raises:
+        DefinitionError: when it cannot be read.
+    """
+    if len(text.encode("utf-8", "replace")) > LARGEST_FILE:
+        raise DefinitionError([Problem("definition", f"is larger than {LARGEST_FILE // 1024} KB; shorten it")])
     try:
-        data = yaml.safe_load(text)
+        trick = _find_trick(text)
+        # A loader made from SafeLoader makes nothing but plain data.
+        data = None if trick else yaml.load(text, Loader=_Loader)  # noqa: S506
     except yaml.YAMLError as error:
-        raise DefinitionError([Problem("definition", f"is no readable YAML: {error}")]) from error
-    return read_document(data, known_kinds=known_kinds)
+        trick = f"is no readable YAML: {_where(error)}"
+    except (ValueError, OverflowError) as error:
+        # Dates and numbers that look like ones and are none, such as 2024-13-45.
+        trick = f"is no readable YAML: {error}; put such text in quotes"
+    if trick:
+        raise DefinitionError([Problem("definition", trick)])
+    return data
+
+
+def _find_trick(text: str) -> str:
+    """What makes the text unfit to be loaded; "" when nothing does."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Base):
+        if isinstance(event, yaml.AliasEvent):
+            return f"uses an alias, *{event.anchor}; write out what it stands for"
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            return f"is nested deeper than {DEEPEST} levels; use fewer"
+    return ""
+
+
+def _where(error: yaml.YAMLError) -> str:
+    """What the parser says, in one line."""
+    return " ".join(str(error).split())[:500]
+
+
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Base):  # type: ignore[misc]  # which of two classes it is depends on how PyYAML was built
+    """Makes plain data, and refuses a name given twice, of which YAML would silently keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Build one mapping."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} is given twice", key.start_mark)
+            seen.add(str(key.value))
+        return cast(dict[Any, Any], super().construct_mapping(node, deep=deep))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes plain data; text with a rare line break is escaped, which YAML would otherwise read back as a blank."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = '"' if any(character in text for character in "\x85\u2028\u2029") else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
 
 
 def dump_yaml(document: DefinitionDocument) -> str:
     """Write a definition as YAML, keys in document order; reading it back gives an equal document."""
-    return yaml.safe_dump(to_builtins(document), sort_keys=False, allow_unicode=True, width=110)
+    return yaml.dump(to_builtins(document), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 
 
 def to_builtins(document: DefinitionDocument) -> dict[str, Any]:

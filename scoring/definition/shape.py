@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator
 from functools import cache
 
-import msgspec.inspect as inspect
+from msgspec import inspect
 
 from scoring.definition.document import DefinitionDocument
 from scoring.definition.problems import Problem
