@@ -52,6 +52,11 @@ def find_definition(name: str) -> Definition:
     return found
 
 
+def definitions_to_choose() -> list[Definition]:
+    """Every version of every definition, without the documents, by key and newest first."""
+    return list(Definition.objects.defer("document").order_by("key", "-version"))
+
+
 def find_draft(name: str) -> Definition:
     """The definition to publish that ``key@version`` names; a key alone means its latest version, draft or not.
 

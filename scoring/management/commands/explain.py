@@ -9,11 +9,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from contacts.enums import IdentityKind
-from contacts.models import Contact, Identity
+from contacts.models import Contact
+from contacts.selectors.naming import find_contact
 from scoring.models import Definition
 from scoring.selectors import find_definition
-from scoring.services.explain import explain_contact
+from scoring.services.contrast import contrast_contacts
+from scoring.services.explain import LEDGER_LINES, explain_contact
 
 
 def read_moment(text: str) -> datetime:
@@ -23,24 +24,6 @@ def read_moment(text: str) -> datetime:
     except ValueError as error:
         raise ArgumentTypeError(f"{text!r} is no ISO 8601 time") from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def find_contact(name: str) -> Contact:
-    """The contact with this id or e-mail address; of one that was merged away, the contact it became.
-
-    Raises:
-        Contact.DoesNotExist: when there is none.
-    """
-    text = name.strip()
-    if text.isdecimal() and len(text) < 19:
-        contact = Contact.objects.select_related("merged_into").get(pk=int(text))
-    else:
-        identities = Identity.objects.select_related("contact__merged_into")
-        found = identities.filter(kind=IdentityKind.EMAIL, value=text.lower()).first()
-        if found is None:
-            raise Contact.DoesNotExist
-        contact = found.contact
-    return contact.merged_into or contact
 
 
 class Command(BaseCommand):
@@ -53,22 +36,34 @@ class Command(BaseCommand):
         parser.add_argument("contact", metavar="CONTACT", help="id or e-mail address")
         parser.add_argument("--at", type=read_moment, metavar="ISO", help="the moment (default: now; naive means UTC)")
         parser.add_argument("--definition", metavar="KEY", help="judge under this one (key or key@version) all along")
+        parser.add_argument("--compare-with", metavar="OTHER", help="another contact, side by side with this one")
+        parser.add_argument("--every-event", action="store_true", help="a ledger line for each event, however many")
         parser.add_argument("--json", action="store_true", help="the explanation as JSON, as the API gives it")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Explain, or fail with one line."""
         try:
-            contact = find_contact(options["contact"])
+            name = options["contact"]
+            contact = find_contact(name)
+            name = options["compare_with"]
+            other = find_contact(name) if name else None
             definition = find_definition(options["definition"]) if options["definition"] else None
         except Contact.DoesNotExist:
-            raise CommandError(f"There is no contact {options['contact']!r}.") from None
+            raise CommandError(f"There is no contact {name!r}.") from None
         except Definition.DoesNotExist as error:
             raise CommandError(str(error)) from None
-        why = explain_contact(contact_id=contact.pk, at=options["at"] or timezone.now(), definition=definition)
+        at = options["at"] or timezone.now()
+        most = None if options["every_event"] else LEDGER_LINES
+        why = explain_contact(contact_id=contact.pk, at=at, definition=definition, ledger_lines=most)
+        if other is not None:
+            why["comparison"] = contrast_contacts(
+                contact_id=contact.pk, other_id=other.pk, at=at, definition=definition
+            )
         if options["json"]:
             self.stdout.write(json.dumps(why, indent=2, ensure_ascii=False))
-        else:
-            self.stdout.write("\n".join(_told(contact, why)))
+            return
+        told = _told(contact, why)
+        self.stdout.write("\n".join([*told, "", *_compared(why["comparison"])] if other else told))
 
 
 def _told(contact: Contact, why: Mapping[str, Any]) -> Iterator[str]:
@@ -81,16 +76,21 @@ def _told(contact: Contact, why: Mapping[str, Any]) -> Iterator[str]:
     yield from _table(
         [(_when(line["occurred_at"]), _ledger_label(line), _product(line), _points(line)) for line in why["ledger"]]
     )
+    yield from _likelihood(why["likelihood"])
     yield f"Fit {scores['fit']:g} (threshold {scores['fit_threshold']:g})"
     yield from _table([("", line["label"], str(line["value"]), _points(line)) for line in why["fit_ledger"]])
     yield ""
     for stage in why["criteria"]:
         yield from _stage(stage, is_current=stage["stage"] == why["stage"]["key"])
+    if why["flag"]:
+        yield why["flag"]
     for question in why["questions"]:
         yield f"To ask: {question['question']}"
     following = why["next_stage"]
     if following:
         yield f"Next, {following['label']}: {'; '.join(following['unmet']) or 'its criteria are met'}"
+        if following["smallest_step"]:
+            yield f"  {following['smallest_step']['sentence']}"
     change = why["next_change"]
     if change:
         yield f"If nothing happens: {change['label']} at {_when(change['at'])}"
@@ -104,16 +104,54 @@ def _stage(stage: Mapping[str, Any], *, is_current: bool) -> Iterator[str]:
 
 
 def _node(node: Mapping[str, Any], *, depth: int, prefix: str = "") -> Iterator[str]:
-    mark = "\N{CHECK MARK}" if node["met"] else "\N{BALLOT X}"
+    mark = _mark(node["met"])
     found = f" ({node['found']})" if node["found"] else ""
     yield f"{'  ' * depth}{mark} {prefix}{node['text']}{found}"
     for child in node["children"]:
         yield from _node(child, depth=depth + 1)
 
 
+def _likelihood(found: Mapping[str, Any] | None) -> Iterator[str]:
+    """The learned score with its factors; nothing without one."""
+    if found is None:
+        return
+    auc = f", AUC {found['auc']:.2f}" if found["auc"] is not None else ""
+    use = "a criterion of this definition" if found["criterion"] else "beside the score, no criterion"
+    yield f"Likelihood of buying {found['likelihood']:.2f} ({use}{auc})"
+    yield from _table([("", line["label"], "", f"{line['log_odds']:+.3f}") for line in found["factors"]])
+
+
+def _compared(found: Mapping[str, Any]) -> Iterator[str]:
+    """Two contacts side by side as lines of text."""
+    one, two = found["contact"], found["other"]
+    yield f"{one['name']} compared with {two['name']}"
+    yield found["sentence"]
+    for side in (one, two):
+        scores = side["scores"]
+        yield f"  {side['name']}: engagement {scores['engagement']:g}, fit {scores['fit']:g}. {side['sentence']}"
+    for row in found["criteria"]:
+        first, second = (f"{_mark(row[name]['met'])} {row[name]['found']}".rstrip() for name in ("contact", "other"))
+        yield f"  {row['label']}, {row['criteria']}: {row['text']}: {first} | {second}"
+    yield from _table(
+        [
+            ("", row["label"], *(f"{row[name]['events']} events {_points(row[name])}" for name in ("contact", "other")))
+            for row in found["signals"]
+        ]
+    )
+    for row in found["fit"]:
+        first, second = (f"{row[name]['value'] or 'unknown'} {_points(row[name])}" for name in ("contact", "other"))
+        yield f"  Fit, {row['label']}: {first} | {second}"
+
+
+def _mark(met: bool) -> str:
+    return "\N{CHECK MARK}" if met else "\N{BALLOT X}"
+
+
 def _ledger_label(line: Mapping[str, Any]) -> str:
     if line["cap"]:
         return str(line["label"])
+    if line["event"] is None:
+        return f"{line['label']} [{line['events']:,} further events]"
     return f"{line['label']} [{line['kind']}, event {line['event']}]"
 
 

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from contacts.models import Contact
-from scoring.management.commands.explain import find_contact
+from contacts.selectors.naming import find_contact
 from scoring.services.rebuild import rebuild_contacts
 
 

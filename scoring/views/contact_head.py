@@ -1,0 +1,27 @@
+"""What the pages of one contact share: the head, and the tabs that lead from one to the other."""
+
+from datetime import datetime
+
+from django.http import Http404, HttpRequest
+
+from config.web.pages import person_of
+from config.web.ui import Tab
+from contacts.models import Contact
+from scoring.selectors.header import ContactHeader, contact_header
+
+
+def header_or_404(request: HttpRequest, contact_id: int, now: datetime) -> ContactHeader:
+    """Return the head of the contact's pages, or answer 404."""
+    try:
+        return contact_header(contact_id=contact_id, user=person_of(request), now=now)
+    except Contact.DoesNotExist as error:
+        raise Http404("No such contact.") from error
+
+
+def contact_tabs(contact_id: int, current: str) -> list[Tab]:
+    """Return the tabs of a contact's pages; they live in several apps, so they are told by address."""
+    places = (("Timeline", "", "history"), ("Why", "why/", "scale"), ("Journey", "journey/", "route"))
+    return [
+        Tab(label, f"/contacts/{contact_id}/{path}", current=label == current, icon=icon)
+        for label, path, icon in places
+    ]
