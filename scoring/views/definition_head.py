@@ -6,6 +6,7 @@ from django.urls import reverse
 
 from config.web.ui import Tab
 from scoring.models import Definition, Publication
+from scoring.selectors.learned import open_notices
 
 _TABS = (
     ("Definition", "definition"),
@@ -22,6 +23,7 @@ def head_of(row: Definition, *, tab: str) -> dict[str, Any]:
     return {
         "row": row,
         "in_force": row.pk == in_force_id(),
+        "notices": [notice for notice in open_notices() if notice.definition.key == row.key],
         "tabs": [Tab(label, reverse(name, args=[row.pk]), name == tab) for label, name in _TABS],
     }
 

@@ -61,9 +61,12 @@ class PublishForm(forms.Form):
     """Whether people hear of what a publication changes."""
 
     quiet = forms.TypedChoiceField(
-        choices=(("yes", "Quietly: offers to Sales follow, no notices are sent"), ("no", "Loudly: with notices")),
+        choices=(
+            ("yes", "Quietly: offers to Sales follow, nothing is announced"),
+            ("no", "Loudly: each change is announced"),
+        ),
         coerce=lambda answer: answer == "yes",
         initial="yes",
         widget=forms.RadioSelect,
-        label="Publish",
+        label="Who hears of it",
     )

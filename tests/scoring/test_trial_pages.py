@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from contacts.enums import Role
 from contacts.models import Contact, Standing
 from scoring.enums import RunKind, RunState
-from scoring.models import Definition, Publication, Run
+from scoring.models import Definition, Notice, Publication, Run
 from scoring.services.evaluate import drain_due
 from scoring.services.runs import start_run
 from scoring.services.work import work_off_runs
@@ -197,7 +197,22 @@ def test_both_teams_agree_before_it_can_be_published(client: Client, marketer: U
     assert not Publication.objects.get(definition=tried).quiet
 
 
-@pytest.mark.parametrize("path", ["what-if", "compare", "backtest", "publish"])
+def test_a_notice_stands_on_the_list_and_its_definition_until_somebody_dismisses_it(
+    client: Client, marketer: User
+) -> None:
+    told = draft("reaction")
+    notice = Notice.objects.create(definition=told, text="Its learned score has <drifted>.")
+    assert "Its learned score has <drifted>." in read(client, "/definitions/")
+    assert "Its learned score has" in read(client, f"/definitions/{told.pk}/what-if/")
+    assert "Its learned score has" not in read(client, f"/definitions/{draft('default').pk}/")
+
+    back = client.post(f"/notices/{notice.pk}/dismiss/", {"next": "/definitions/"})
+
+    assert back["Location"] == "/definitions/"
+    assert "Its learned score has" not in read(client, "/definitions/")
+
+
+@pytest.mark.parametrize("path", ["learn", "what-if", "compare", "backtest", "publish"])
 def test_pages_without_any_run_say_what_they_are_for(client: Client, marketer: User, path: str) -> None:
     assert draft("reaction").name in read(client, f"/definitions/{draft('reaction').pk}/{path}/")
 
