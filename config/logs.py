@@ -54,7 +54,9 @@ def logging_settings(*, level: str, readable: bool) -> dict[str, Any]:
             "celery.app.trace": {"level": "WARNING"},
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.beat": {"level": "WARNING"},
-            "django_structlog.celery.receivers": {"level": "WARNING"},
+            # Hints expire unheard while a worker is busy with long work: the rows they hint at wait all the same.
+            "celery.worker.request": {"level": "WARNING"},
+            "django_structlog.celery.receivers": {"level": "ERROR"},
         },
     }
 
