@@ -233,7 +233,13 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {"AnswerEnum": "contacts.enums.Answer"},
+    "ENUM_NAME_OVERRIDES": {
+        "AnswerEnum": "contacts.enums.Answer",
+        "DefinitionStateEnum": "scoring.enums.DefinitionState",
+        "HandoffStateEnum": "funnel.enums.HandoffState",
+        "RunKindEnum": "scoring.enums.RunKind",
+        "RunStateEnum": "scoring.enums.RunState",
+    },
 }
 
 # --- Background work ----------------------------------------------------------------------------------------------

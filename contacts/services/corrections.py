@@ -195,7 +195,8 @@ def _lost_beginning(event: _Marked, beginnings: dict[int, list[str]]) -> dict[st
 def _judge_anew(cursor: CursorWrapper, changed: Iterable[_Marked], now: datetime) -> None:
     """Put right what the contacts of these events began with, and queue them since the earliest of the events."""
     since: dict[int, datetime] = {}
-    gone, back = [], []
+    gone: list[_Marked] = []
+    back: list[_Marked] = []
     for event in changed:
         since[event.contact_id] = min(event.occurred_at, since.get(event.contact_id, event.occurred_at))
         (back if event.counts else gone).append(event)

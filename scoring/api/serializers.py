@@ -4,8 +4,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from scoring.enums import Cause, DefinitionState
-from scoring.models import Definition, Transition
+from scoring.announcing import announces
+from scoring.enums import Cause
+from scoring.models import Transition
 
 
 class WhyStageSerializer(serializers.Serializer[Any]):
@@ -13,7 +14,7 @@ class WhyStageSerializer(serializers.Serializer[Any]):
 
     key = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]  # the contract's name
-    since = serializers.DateTimeField()
+    since = serializers.DateTimeField(allow_null=True, help_text="Null where nothing was known of the contact yet.")
     furthest = serializers.CharField()
 
 
@@ -26,9 +27,13 @@ class WhyScoresSerializer(serializers.Serializer[Any]):
 
 
 class LedgerLineSerializer(serializers.Serializer[Any]):
-    """One addend of the engagement score; all lines add up to it. A cap's line has no event."""
+    """One addend of the engagement score; all lines add up to it. A cap's line has no event.
+
+    Of a contact with very many events the weightiest have lines of their own, the others one for each rule.
+    """
 
     event = serializers.CharField(allow_null=True)
+    events = serializers.IntegerField(help_text="How many events the line stands for; none for a cap.")
     kind = serializers.CharField(allow_null=True)
     occurred_at = serializers.DateTimeField(allow_null=True)
     rule = serializers.CharField()
@@ -114,6 +119,7 @@ class WhySerializer(serializers.Serializer[Any]):
     contact = serializers.CharField()
     at = serializers.DateTimeField()
     definition = serializers.CharField(help_text="key@version")
+    known = serializers.BooleanField(help_text="Whether anything was known of the contact by then.")
     stage = WhyStageSerializer()
     scores = WhyScoresSerializer()
     sentence = serializers.CharField()
@@ -140,12 +146,16 @@ class TransitionSerializer(serializers.ModelSerializer[Transition]):
     engagement = serializers.SerializerMethodField()
     fit = serializers.SerializerMethodField()
     superseded_by = serializers.CharField(source="superseded_by_id", allow_null=True)
+    announce = serializers.SerializerMethodField(
+        help_text="Whether the change is news: true, recorded within 72 hours of when it took effect, not said before "
+        "by another row, and not from a quiet publication."
+    )
 
     class Meta:
         model = Transition
         fields = (
             "id", "contact", "to", "effective_at", "recorded_at", "cause", "event", "definition",
-            "engagement", "fit", "superseded_at", "superseded_by",
+            "engagement", "fit", "superseded_at", "superseded_by", "announce",
         )  # fmt: skip
 
     def get_fields(self) -> dict[str, Any]:
@@ -156,6 +166,11 @@ class TransitionSerializer(serializers.ModelSerializer[Transition]):
         """The stage it left."""
         return transition.from_stage or None
 
+    def get_announce(self, transition: Transition) -> bool:
+        """Whether anybody is to be told; the queryset carries the facts that the rule asks for."""
+        facts: dict[str, bool] = {name: getattr(transition, name) for name in ("is_in_force", "is_first", "is_quiet")}
+        return announces(transition, **facts)
+
     def get_engagement(self, transition: Transition) -> float:
         """Engagement at that moment, in points."""
         return transition.engagement_mp / 1000
@@ -163,20 +178,3 @@ class TransitionSerializer(serializers.ModelSerializer[Transition]):
     def get_fit(self, transition: Transition) -> float:
         """Fit at that moment, in points."""
         return transition.fit_mp / 1000
-
-
-class DefinitionSerializer(serializers.ModelSerializer[Definition]):
-    """One version of a definition; ``in_force`` tells the one that judges now."""
-
-    id = serializers.CharField()
-    state = serializers.ChoiceField(choices=DefinitionState.choices)
-    in_force = serializers.SerializerMethodField()
-
-    class Meta:
-        model = Definition
-        fields = ("id", "key", "version", "name", "state", "in_force", "created_at", "document")
-        read_only_fields = fields
-
-    def get_in_force(self, definition: Definition) -> bool:
-        """Whether this version judges now."""
-        return bool(definition.pk == self.context.get("in_force"))

@@ -1,10 +1,9 @@
-"""Judgements over HTTP, read only: the same services as the pages."""
+"""Judgements over HTTP: why a contact stands where it stands, and the changes of stage."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import django_filters
 from django.db.models import CharField, F, QuerySet, Value
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Concat
@@ -15,7 +14,6 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
 from config.web.errors import ApiError
@@ -24,10 +22,10 @@ from config.web.pagination import CURSOR, KeysetPagination
 from contacts.enums import Scope
 from contacts.models import Contact
 from contacts.scopes import HasScope
-from scoring.api.serializers import DefinitionSerializer, TransitionSerializer, WhySerializer
-from scoring.enums import DefinitionState
+from scoring.api.serializers import TransitionSerializer, WhySerializer
 from scoring.models import Definition, Transition
-from scoring.selectors import find_definition, published_definition
+from scoring.selectors import find_definition
+from scoring.selectors.moves import with_notice_facts
 from scoring.services.explain import explain_contact
 
 _EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
@@ -89,7 +87,7 @@ def _definition(name: str | None) -> Definition | None:
 
 def _transitions() -> "QuerySet[Transition]":
     version = Concat(F("definition__key"), Value("@"), F("definition__version"), output_field=CharField())
-    return Transition.objects.annotate(definition_version=version)
+    return with_notice_facts(Transition.objects.annotate(definition_version=version))
 
 
 class ContactTransitionsView(generics.ListAPIView[Transition]):
@@ -157,45 +155,3 @@ class TransitionFeedView(generics.ListAPIView[Transition]):
         """Every transition that no running transaction can precede any more."""
         oldest_running = RawSQL("pg_snapshot_xmin(pg_current_snapshot())::text::bigint", ())
         return _transitions().filter(xid__lt=oldest_running)
-
-
-class DefinitionFilters(django_filters.FilterSet):  # type: ignore[misc]  # django-filter ships no types
-    """Filters of ``/definitions/``."""
-
-    key = django_filters.CharFilter()
-    state = django_filters.ChoiceFilter(choices=DefinitionState.choices)
-
-    class Meta:
-        model = Definition
-        fields = ()
-
-
-class _NamesTheOneInForce(generics.GenericAPIView[Definition]):
-    """What list and detail share."""
-
-    serializer_class = DefinitionSerializer
-    permission_classes = (HasScope,)
-    scopes: Mapping[str, Scope] = {"GET": Scope.DEFINITIONS_READ}
-    queryset = Definition.objects.all()
-
-    def get_serializer_context(self) -> dict[str, Any]:
-        """Tell the serializer which version is in force."""
-        return {**super().get_serializer_context(), "in_force": published_definition()[0].pk}
-
-
-class DefinitionListView(_NamesTheOneInForce, generics.ListAPIView[Definition]):
-    """All versions of all definitions, newest first."""
-
-    filter_backends = (StrictFilterBackend,)
-    filterset_class = DefinitionFilters
-    pagination_class = KeysetPagination
-    ordering = ("-id",)
-
-
-class DefinitionDetailView(_NamesTheOneInForce, generics.RetrieveAPIView[Definition]):
-    """One version of a definition with its document."""
-
-    def get_serializer(self, *args: Any, **kwargs: Any) -> BaseSerializer[Definition]:
-        """The list's serializer, after refusing parameters that this endpoint does not have."""
-        check_parameters(self.request)
-        return super().get_serializer(*args, **kwargs)

@@ -17,6 +17,17 @@ OPERATIONS = {
     "/api/v1/contacts/{id}/events/": {"get"},
     "/api/v1/companies/": {"get", "post"},
     "/api/v1/companies/{id}/": {"get", "patch"},
+    "/api/v1/definitions/": {"get", "post"},
+    "/api/v1/definitions/{id}/": {"get", "patch", "delete"},
+    **{
+        f"/api/v1/definitions/{{id}}/{call}/": {"post"}
+        for call in ("what-if", "compare", "backtest", "publish", "rollback", "approve")
+    },
+    "/api/v1/runs/": {"get"},
+    "/api/v1/runs/{id}/": {"get"},
+    "/api/v1/runs/{id}/cancel/": {"post"},
+    "/api/v1/runs/{id}/retry/": {"post"},
+    "/api/v1/runs/{id}/contacts/": {"get"},
     "/v1/batch/": {"post"},
     "/v1/track/": {"post"},
 }
