@@ -307,7 +307,7 @@ def _band_edges(found: _Found) -> list[float]:
 
 
 def _bands(tally: Tally, edges: Sequence[float], weight: float) -> list[dict[str, Any]]:
-    ends = [*edges[1:], np.inf]
+    ends = [*edges[1:], np.inf][: len(edges)]
     return [
         {
             "from": low / 1000,

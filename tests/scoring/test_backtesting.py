@@ -47,6 +47,7 @@ def test_the_area_is_the_share_of_pairs_in_the_right_order(found: list[tuple[int
         return
     wins = sum((high > low) + (high == low) / 2 for high in positives for low in negatives)
     assert ranking.auc == pytest.approx(wins / len(positives) / len(negatives), abs=1e-12)
+    assert ranking.auc is not None
     assert ranking.interval is not None
     assert ranking.interval[0] <= ranking.auc <= ranking.interval[1]
 
