@@ -9,7 +9,9 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.models import F, Max
 
+from contacts.models import Source
 from scoring.definition import DefinitionDocument, DefinitionError, Problem, read_document, to_builtins
+from scoring.definition.files import stored_document
 from scoring.enums import DefinitionState
 from scoring.matching import load_kinds
 from scoring.models import Definition
@@ -25,14 +27,22 @@ class DraftConflict(ValueError):
     """Somebody saved the draft since it was opened; the message says who and when."""
 
 
+def known_names() -> dict[str, frozenset[str]]:
+    """What a definition may name here and now, as ``read_document`` takes it; two queries."""
+    return {
+        "known_kinds": frozenset(kind.name for kind in load_kinds()),
+        "known_sources": frozenset(Source.objects.values_list("name", flat=True)),
+    }
+
+
 def sound_document(data: DefinitionDocument | Mapping[str, Any]) -> DefinitionDocument:
-    """The document of plain data or as typed, proven sound with what is known here now: the kinds of events.
+    """The document of plain data or as typed, proven sound with the kinds of events and the sources that are here.
 
     Raises:
         DefinitionError: with the path and the fix of each problem.
     """
     plain = to_builtins(data) if isinstance(data, DefinitionDocument) else data
-    return read_document(plain, known_kinds=frozenset(kind.name for kind in load_kinds()))
+    return read_document(plain, **known_names())
 
 
 def store_draft(*, document: DefinitionDocument | Mapping[str, Any], by: User | None) -> Definition:
@@ -47,7 +57,7 @@ def store_draft(*, document: DefinitionDocument | Mapping[str, Any], by: User | 
             # Two people who store drafts of one key at once get two versions, one after the other.
             cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"definition {sound.key}"])
         latest = Definition.objects.filter(key=sound.key).aggregate(latest=Max("version"))["latest"] or 0
-        return Definition.objects.create(
+        row = Definition.objects.create(
             key=sound.key,
             version=latest + 1,
             name=sound.name,
@@ -56,6 +66,9 @@ def store_draft(*, document: DefinitionDocument | Mapping[str, Any], by: User | 
             created_by=by,
             edited_by=by,
         )
+        # As anybody reads it from now on: lists where the document has tuples.
+        row.refresh_from_db(fields=["document"])
+        return row
 
 
 def change_draft(
@@ -83,11 +96,10 @@ def change_draft(
             raise DraftConflict(_conflict(row, revision))
         if sound.key != row.key:
             raise DefinitionError([Problem("key", f"must stay {row.key!r}; another key is another definition")])
-        plain = to_builtins(sound)
-        if plain == row.document:
+        if sound == stored_document(row.document):
             return row
         Definition.objects.filter(pk=row.pk).update(
-            document=plain, name=sound.name, revision=F("revision") + 1, edited_by=by, edited_at=now
+            document=to_builtins(sound), name=sound.name, revision=F("revision") + 1, edited_by=by, edited_at=now
         )
         row.refresh_from_db()
         return row

@@ -8,18 +8,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from scoring.definition import Criterion, DefinitionDocument, DefinitionError, dump_yaml, load_yaml
+from scoring.definition import Criterion, DefinitionDocument, DefinitionError, dump_yaml
 from scoring.definition.document import children_of, is_branch
-from scoring.management import learning
+from scoring.management import learning, publishing
 from scoring.management.backtest import add_backtest_arguments, tell_backtest
 from scoring.management.comparing import add_compare_arguments, compare_from_shell
-from scoring.matching import load_kinds
 from scoring.models import Definition
-from scoring.selectors import definition_document, find_definition, find_draft, published_definition
-from scoring.services.drafts import store_draft
-from scoring.services.evaluate import drain_due
-from scoring.services.publish import NotPublishable, judge_publication, publish_definition, roll_back_publication
-from scoring.services.rebuild import rebuild_contacts
+from scoring.selectors import definition_document, find_definition, published_definition
+from scoring.services.publish import NotPublishable
 from scoring.services.runs import CannotRun
 from scoring.services.what_if import WhatIf, what_if
 from scoring.wording import describe
@@ -39,21 +35,13 @@ class Command(BaseCommand):
             action.add_argument("definition", metavar="KEY", help="key, or key@version")
             if name == "export":
                 action.add_argument("--output", metavar="FILE", type=Path, help="write there instead of to stdout")
-        for name, told in (("import", "store a YAML file as a draft"), ("what-if", "what publishing a file would do")):
-            action = actions.add_parser(name, help=told)
-            action.add_argument("file", metavar="FILE", type=Path, help="a definition as YAML")
-            if name == "what-if":
-                action.add_argument("--json", action="store_true", help="as JSON")
+        action = actions.add_parser("what-if", help="what publishing a file would do")
+        action.add_argument("file", metavar="FILE", type=Path, help="a definition as YAML")
+        action.add_argument("--json", action="store_true", help="as JSON")
         add_backtest_arguments(actions.add_parser("backtest", help="how a definition would have done in the past"))
-        action = actions.add_parser("publish", help="put a definition in force and judge every contact by it")
-        action.add_argument("definition", metavar="KEY", help="key@version, or key for its latest draft")
-        action.add_argument("--quiet", action="store_true", help="send no notifications of what it changes")
-        action.add_argument(
-            "--connections", type=int, choices=range(1, 17), default=1, metavar="N", help="judge N ranges at once, 1-16"
-        )
         learning.add_actions(actions)
         add_compare_arguments(actions.add_parser("compare", help="where two definitions put the same contacts"))
-        actions.add_parser("rollback", help="take the latest publication back, as if it had not happened")
+        publishing.add_actions(actions)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the action, or fail with one line."""
@@ -62,27 +50,21 @@ class Command(BaseCommand):
             return
         action = {
             "list": self._list,
-            "import": self._import,
             "what-if": self._what_if,
             "compare": self._compare,
-            "publish": self._publish,
-            "rollback": self._roll_back,
             "backtest": self._backtest,
         }.get(options["action"], self._show)
         try:
-            action(options)
+            if not publishing.act(options, self.stdout):
+                action(options)
         except (CannotRun, DefinitionError, NotPublishable) as error:
             raise CommandError(str(error)) from error
 
     def _list(self, options: dict[str, Any]) -> None:
         self.stdout.write("\n".join(_listed()))
 
-    def _import(self, options: dict[str, Any]) -> None:
-        row = store_draft(document=_read(options["file"]), by=None)
-        self.stdout.write(f"{row.key}@{row.version} stored as a draft")
-
     def _what_if(self, options: dict[str, Any]) -> None:
-        document = _read(options["file"])
+        document = publishing.read_file(options["file"])
         found = what_if(document, now=timezone.now())
         self.stdout.write(json.dumps(_as_json(found), indent=2) if options["json"] else "\n".join(_as_text(found)))
 
@@ -94,25 +76,6 @@ class Command(BaseCommand):
             self.stdout.write(compare_from_shell(options))
         except Definition.DoesNotExist as error:
             raise CommandError(str(error)) from None
-
-    def _publish(self, options: dict[str, Any]) -> None:
-        now = timezone.now()
-        try:
-            row = find_draft(options["definition"])
-        except Definition.DoesNotExist as error:
-            raise CommandError(str(error)) from None
-        publication = publish_definition(definition_id=row.pk, by=None, now=now, quiet=options["quiet"])
-        changed = judge_publication(publication, connections=options["connections"])
-        while judged := drain_due(now=timezone.now()):
-            changed += judged
-        self.stdout.write(f"{row} is in force; {changed} contacts judged anew")
-
-    def _roll_back(self, options: dict[str, Any]) -> None:
-        now = timezone.now()
-        publication = roll_back_publication(now=now)
-        rebuild_contacts(now=timezone.now())
-        row, _ = published_definition()
-        self.stdout.write(f"{publication.definition} taken back; {row} is in force")
 
     def _show(self, options: dict[str, Any]) -> None:
         try:
@@ -129,14 +92,6 @@ class Command(BaseCommand):
                 raise CommandError(f"{options['output']}: {error.strerror}") from error
         else:
             self.stdout.write(dump_yaml(document), ending="")
-
-
-def _read(path: Path) -> DefinitionDocument:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"{path}: {error}") from error
-    return load_yaml(text, known_kinds=frozenset(kind.name for kind in load_kinds()))
 
 
 def _as_json(found: WhatIf) -> dict[str, Any]:
