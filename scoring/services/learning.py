@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -24,7 +24,7 @@ from scoring.models import Definition, LearnedModel
 from scoring.moments import to_datetime
 from scoring.selectors import definition_document
 from scoring.services.drafts import store_draft
-from scoring.services.observing import HORIZON_DAYS, ObservationTimes, Outcome, observe, read_outcome
+from scoring.services.observing import ObservationTimes, Outcome, observe, read_outcome, read_times
 from scoring.services.runs import CannotRun, Progress
 
 # So many observations are enough for weights that no longer move; more only cost memory.
@@ -56,28 +56,6 @@ class History:
     values: npt.NDArray[np.float32]
     names: tuple[str, ...]
     sampled: float
-
-
-def read_times(parameters: Mapping[str, Any]) -> ObservationTimes:
-    """How to look back, from a run's parameters: mode, horizon_days, since, until (ISO 8601; days are whole, in UTC).
-
-    Raises:
-        CannotRun: a value cannot be read.
-    """
-    try:
-        since = datetime.fromisoformat(parameters["since"]) if parameters.get("since") else None
-        until = datetime.fromisoformat(parameters["until"]) if parameters.get("until") else None
-        horizon_days = int(parameters.get("horizon_days", HORIZON_DAYS))
-    except (TypeError, ValueError) as error:
-        raise CannotRun(f"How to look back cannot be read: {error}") from error
-    if until is not None and len(parameters["until"]) == len("2026-01-31"):
-        until += timedelta(days=1) - timedelta(microseconds=1)
-    return ObservationTimes(
-        mode=parameters.get("mode", "month-ends"),
-        horizon_days=horizon_days,
-        since=since if since is None or since.tzinfo else since.replace(tzinfo=UTC),
-        until=until if until is None or until.tzinfo else until.replace(tzinfo=UTC),
-    )
 
 
 def gather_history(
@@ -157,7 +135,7 @@ def train_model(
     document = document or definition_document(definition)
     times, outcome = read_times(parameters), read_outcome(str(parameters.get("outcome", "")), document)
     history = gather_history(document, times=times, outcome=outcome, now=now, progress=progress)
-    weights, metrics = _train(history, times)
+    weights, metrics = train_weights(history, times)
     learned = _learned(document, history.names, weights, metrics, now)
     metrics |= {
         "parameters": {**parameters, "mode": times.mode, "horizon_days": times.horizon_days, "outcome": str(outcome)},
@@ -175,7 +153,13 @@ def train_model(
         )
 
 
-def _train(history: History, times: ObservationTimes) -> tuple[learning.Weights, dict[str, Any]]:
+def train_weights(history: History, times: ObservationTimes) -> tuple[learning.Weights, dict[str, Any]]:
+    """The weights of a history, and every figure about them that is kept.
+
+    Raises:
+        TooLittleHistory: too few outcomes; the message has the numbers.
+        CannotRun: the later part has no outcomes to test with, or scikit-learn is missing.
+    """
     horizon = times.horizon_days * 24 * 3600 * 1_000_000
     split = learning.split_by_time(history.at, horizon)
     train, test = split.train, split.test

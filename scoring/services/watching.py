@@ -33,11 +33,10 @@ from scoring.services.learning import (
     embed,
     gather_history,
     model_view,
-    read_times,
     rules_digest,
     train_model,
 )
-from scoring.services.observing import ObservationTimes, read_outcome
+from scoring.services.observing import ObservationTimes, read_outcome, read_times
 from scoring.services.publish import NotPublishable, order_publication
 from scoring.services.runs import CannotRun, Progress, Unwatched, start_run
 
