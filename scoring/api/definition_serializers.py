@@ -122,6 +122,9 @@ class BacktestSerializer(serializers.Serializer[None]):
         choices=(("month-ends", "at the end of every month"), ("own-times", "at each contact's own times")),
         required=False,
     )
-    horizon_days = serializers.IntegerField(required=False, help_text="A purchase within so many days counts.")
+    horizon_days = serializers.IntegerField(required=False, help_text="An outcome within so many days counts.")
     since = serializers.DateField(required=False, help_text="First day to judge at.")
     until = serializers.DateField(required=False, help_text="Last day to judge at.")
+    outcome = serializers.CharField(
+        required=False, help_text="What is foreseen: an evidence of the definition, or kinds of events with commas."
+    )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -12,12 +12,13 @@ from contacts.permissions import check_run_definitions
 from scoring.api.bodies import caller_of, read_object, read_text, wrong
 from scoring.api.definition_serializers import BacktestSerializer, ComparisonSerializer
 from scoring.api.definitions import ORDERED, DefinitionView, definition_or_404, ordered
+from scoring.definition import DefinitionDocument
 from scoring.enums import RunKind
+from scoring.matching import load_kinds
 from scoring.models import Definition
-from scoring.selectors import find_definition
-from scoring.services.runs import start_run
-
-_MAX_HORIZON: Final = 3_650
+from scoring.selectors import definition_document, find_definition
+from scoring.services.observing import HORIZON_DAYS, LONGEST_HORIZON_DAYS, MODES, read_outcome
+from scoring.services.runs import CannotRun, start_run
 
 
 class DefinitionWhatIfView(DefinitionView):
@@ -77,7 +78,7 @@ class DefinitionCompareView(DefinitionView):
 class DefinitionBacktestView(DefinitionView):
     """A definition against what really happened."""
 
-    FIELDS: ClassVar = ("mode", "horizon_days", "since", "until")
+    FIELDS: ClassVar = ("mode", "horizon_days", "since", "until", "outcome")
 
     @extend_schema(
         operation_id="definitions_backtest",
@@ -89,23 +90,30 @@ class DefinitionBacktestView(DefinitionView):
     def post(self, request: Request, pk: int) -> Response:
         """Order a backtest."""
         caller_of(request, check_run_definitions)
-        definition_or_404(pk)
-        return _order(request, pk, RunKind.BACKTEST, parameters=_look_back(read_object(request, self.FIELDS)))
+        row = definition_or_404(pk)
+        parameters = _look_back(read_object(request, self.FIELDS), definition_document(row))
+        return _order(request, pk, RunKind.BACKTEST, parameters=parameters)
 
 
-def _look_back(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of a backtest, as its page orders it."""
-    parameters: dict[str, Any] = {"mode": body.get("mode", "month-ends"), "horizon_days": body.get("horizon_days", 90)}
-    if parameters["mode"] not in ("month-ends", "own-times"):
-        raise wrong("mode", "It is “month-ends” or “own-times”.")
-    days = parameters["horizon_days"]
-    if isinstance(days, bool) or not isinstance(days, int) or not 0 < days <= _MAX_HORIZON:
-        raise wrong("horizon_days", f"It is a number from 1 to {_MAX_HORIZON:,}.")
+def _look_back(body: Mapping[str, Any], document: DefinitionDocument) -> dict[str, Any]:
+    """The parameters of a backtest, as its page orders it; what was left out is as by default."""
+    mode, days = body.get("mode", MODES[0]), body.get("horizon_days", HORIZON_DAYS)
+    if mode not in MODES:
+        raise wrong("mode", f"It is {' or '.join(MODES)}.")
+    if isinstance(days, bool) or not isinstance(days, int) or not 0 < days <= LONGEST_HORIZON_DAYS:
+        raise wrong("horizon_days", f"It is a number from 1 to {LONGEST_HORIZON_DAYS:,}.")
+    parameters: dict[str, Any] = {"mode": mode, "horizon_days": days}
     for name in ("since", "until"):
         if body.get(name) is not None:
             parameters[name] = _day(body, name).isoformat()
     if parameters.get("since", "") > parameters.get("until", "9"):
         raise wrong("until", "The period ends before it begins; choose a later day.")
+    if "outcome" in body:
+        parameters["outcome"] = read_text(body, "outcome")
+        try:
+            read_outcome(parameters["outcome"], document).events(document, load_kinds())
+        except CannotRun as error:
+            raise wrong("outcome", str(error)[:300]) from None
     return parameters
 
 

@@ -262,13 +262,20 @@ class TestRuns:
     def test_a_backtest_takes_its_parameters(self, api: Api) -> None:
         path = f"/definitions/{Definition.objects.get(key='reaction').pk}/backtest/"
         assert api.post(path).json()["parameters"] == {"mode": "month-ends", "horizon_days": 90}
-        given = {"mode": "own-times", "horizon_days": 30, "since": "2026-01-01", "until": "2026-06-30"}
+        given = {
+            "mode": "own-times",
+            "horizon_days": 30,
+            "since": "2026-01-01",
+            "until": "2026-06-30",
+            "outcome": "purchased",
+        }
         assert api.post(path, given).json()["parameters"] == given
         for name, values in {
             "mode": ("daily", 5, None),
             "horizon_days": (0, "90", 1.5, True, 10**9),
             "since": ("yesterday", 5, "1999-01-01", "2026-13-01"),
             "until": ("2025-01-01",),
+            "outcome": (5, "", None, "no_such_kind", "a\0b"),
             "depth": (1,),
         }.items():
             for value in values:
