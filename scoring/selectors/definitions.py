@@ -6,7 +6,7 @@ from functools import lru_cache
 from django.db.models import Case, When
 
 from contacts.registry import DefinitionInForce
-from scoring.definition import DefinitionDocument, read_document
+from scoring.definition import DefinitionDocument, stored_document
 from scoring.engine import UNKNOWN_PAST, Compiled, KindFacts, compile_definition
 from scoring.enums import DefinitionState
 from scoring.matching import load_kinds
@@ -68,8 +68,8 @@ def find_draft(name: str) -> Definition:
 
 
 def definition_document(row: Definition) -> DefinitionDocument:
-    """The typed document of a definition row."""
-    return read_document(row.document)
+    """The typed document of a definition row, which was sound when it was stored."""
+    return stored_document(row.document)
 
 
 def stage_labels() -> dict[str, str]:
