@@ -103,7 +103,7 @@ def compile_row(row: Definition, kinds: tuple[KindFacts, ...] | None = None) -> 
 
 def compile_document(document: object, *, version: str, kinds: tuple[KindFacts, ...] | None = None) -> Compiled:
     """The compiled form of a stored document, as ``key@version``."""
-    return _compile(_Frozen(read_document(document), version), load_kinds() if kinds is None else kinds)
+    return _compile(_Frozen(stored_document(document), version), load_kinds() if kinds is None else kinds)
 
 
 @dataclass(frozen=True, eq=False)
