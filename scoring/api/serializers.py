@@ -113,6 +113,59 @@ class NextChangeSerializer(serializers.Serializer[Any]):
     label = serializers.CharField()  # type: ignore[assignment]  # the contract's name
 
 
+class ContrastSideSerializer(serializers.Serializer[Any]):
+    """One of two contacts."""
+
+    contact = serializers.CharField()
+    name = serializers.CharField()
+    known = serializers.BooleanField()
+    stage = WhyStageSerializer()
+    scores = serializers.DictField(help_text="Engagement, fit and, where the definition has one, likelihood.")
+    sentence = serializers.CharField()
+
+
+class ContrastRowSerializer(serializers.Serializer[Any]):
+    """Something that differs, with what is true of each: ``contact`` and ``other``."""
+
+    label = serializers.CharField()  # type: ignore[assignment]  # the contract's name
+    contact = serializers.DictField()
+    other = serializers.DictField()
+
+
+class ContrastCriterionSerializer(ContrastRowSerializer):
+    """A criterion that one meets and the other does not."""
+
+    stage = serializers.CharField()
+    criteria = serializers.CharField(help_text="`enter` or `keep`.")
+    text = serializers.CharField()
+
+
+class ContrastSignalSerializer(ContrastRowSerializer):
+    """What a rule gives each; a cap's row has no events."""
+
+    rule = serializers.CharField()
+    cap = serializers.BooleanField()
+
+
+class ContrastFitSerializer(ContrastRowSerializer):
+    """A fit rule that holds for one of them."""
+
+    rule = serializers.CharField()
+
+
+class ContrastSerializer(serializers.Serializer[Any]):
+    """Two contacts side by side; ``sentence`` names the difference that decides."""
+
+    at = serializers.DateTimeField()
+    definition = serializers.CharField(help_text="key@version")
+    sentence = serializers.CharField()
+    contact = ContrastSideSerializer()
+    other = ContrastSideSerializer()
+    criteria = ContrastCriterionSerializer(many=True)
+    signals = ContrastSignalSerializer(many=True)
+    fit = ContrastFitSerializer(many=True)
+
+
 class WhySerializer(serializers.Serializer[Any]):
     """Why a contact stands where it stands at a moment."""
 
@@ -132,6 +185,7 @@ class WhySerializer(serializers.Serializer[Any]):
     )
     next_stage = NextStageSerializer(allow_null=True)
     next_change = NextChangeSerializer(allow_null=True)
+    contrast = ContrastSerializer(required=False, help_text="Only where `compare_with` was given.")
 
 
 class TransitionSerializer(serializers.ModelSerializer[Transition]):

@@ -26,8 +26,10 @@ from scoring.api.serializers import TransitionSerializer, WhySerializer
 from scoring.models import Definition, Transition
 from scoring.selectors import find_definition
 from scoring.selectors.moves import with_notice_facts
+from scoring.services.contrast import contrast_contacts
 from scoring.services.explain import explain_contact
 
+_LONGEST_ID = 18
 _EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
@@ -46,18 +48,42 @@ class WhyView(APIView):
                 str,
                 description="A definition's key, or key@version: judged as if it had always been in force.",
             ),
+            OpenApiParameter(
+                "compare_with", str, description="Id of another contact: adds `contrast`, what sets the two apart."
+            ),
         ],
         responses=WhySerializer,
     )
     def get(self, request: Request, contact_id: int) -> Response:
         """Explain the contact's stage: sentence, ledger, criteria, what is missing and what comes next."""
-        check_parameters(request, ("at", "definition"))
+        check_parameters(request, ("at", "definition", "compare_with"))
         at = _moment(request.query_params.get("at"))
         definition = _definition(request.query_params.get("definition"))
+        other_id = _other(request.query_params.get("compare_with"))
         try:
-            return Response(explain_contact(contact_id=contact_id, at=at, definition=definition))
+            told = explain_contact(contact_id=contact_id, at=at, definition=definition)
         except Contact.DoesNotExist:
             raise Http404 from None
+        if other_id is not None:
+            try:
+                contrast = contrast_contacts(contact_id=contact_id, other_id=other_id, at=at, definition=definition)
+            except Contact.DoesNotExist:
+                raise _no_other() from None
+            told = {**told, "contrast": contrast}
+        return Response(told)
+
+
+def _other(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdecimal() or len(text) > _LONGEST_ID:
+        raise _no_other()
+    return int(text)
+
+
+def _no_other() -> ApiError:
+    message = "There is no such contact."
+    return ApiError(400, "invalid", f"compare_with: {message}", {"compare_with": message})
 
 
 def _moment(text: str | None) -> datetime:

@@ -65,6 +65,22 @@ def test_a_bad_parameter_is_named(api: Any, contact: int, params: dict[str, str]
     assert list(answer.json()["fields"]) == [field]
 
 
+def test_why_sets_two_contacts_side_by_side(api: Any, contact: int) -> None:
+    record(incoming("newsletter_subscribed", NOW - 3 * DAY, email="ben@acme.example", traits=FITTING))
+    drain_due(now=NOW)
+    other = contact_id_of("ben@acme.example")
+    told = api(f"/contacts/{contact}/why/", at=NOW.isoformat(), compare_with=str(other)).json()
+    assert told["stage"]["key"] == "sales_prospect"
+    contrast = told["contrast"]
+    assert (contrast["contact"]["stage"]["key"], contrast["other"]["stage"]["key"]) == ("sales_prospect", "lead")
+    assert contrast["sentence"]
+    assert any(row["rule"] == "readiness" for row in contrast["signals"])
+    assert "contrast" not in api(f"/contacts/{contact}/why/").json()
+    for odd in ("999999", "x", "", "9" * 30, "\u0665"):
+        answer = api(f"/contacts/{contact}/why/", compare_with=odd)
+        assert (answer.status_code, list(answer.json()["fields"])) == (400, ["compare_with"])
+
+
 def test_an_unknown_contact_is_not_found(api: Any) -> None:
     for path in ("/contacts/999/why/", "/contacts/99999999999999999999999/why/", "/contacts/999/transitions/"):
         answer = api(path)
