@@ -8,6 +8,7 @@ import msgspec
 import yaml
 
 from scoring.definition import DefinitionDocument, DefinitionError, Problem, to_builtins
+from scoring.definition.files import parse_yaml
 from scoring.definition.shape import shape_problems
 from scoring.forms.derived import DOCUMENT
 from scoring.forms.edits import MAX_FIELDS, fill_keys
@@ -86,11 +87,11 @@ def check_state(state: State) -> Checked:
 def check_yaml(text: str) -> tuple[DefinitionDocument | None, list[Problem]]:
     """The document of YAML text as far as it is one, and what is wrong with it."""
     try:
-        plain = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        return None, [Problem("definition", f"is no readable YAML: {error}")]
+        plain = parse_yaml(text)
+    except DefinitionError as error:
+        return None, list(error.problems)
     try:
-        return sound_document(plain), []
+        return sound_document(plain if isinstance(plain, dict) else {}), []
     except DefinitionError as error:
         return _convert(plain), list(error.problems)
 

@@ -46,6 +46,16 @@ def edit(state: State, order: str) -> str:
     return handler(place)
 
 
+def focus_after(order: str, at: str) -> tuple[str, str]:
+    """Where to go on after an edit that returned ``at``: a part (its first field), or a button."""
+    verb = order.partition(":")[0]
+    if verb in ("up", "down"):
+        return "", order
+    if verb == "remove":
+        return "", f"remove:{at}" if at.rpartition(".")[2].isdecimal() else f"add:{at}"
+    return (at, "") if order else ("", "")
+
+
 def fill_keys(state: State) -> None:
     """Give parts without a key one made from their label, so that others can refer to them at once."""
     for name in ("signals", "groups", "gates", "qualifiers", "evidence"):

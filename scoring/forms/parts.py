@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from scoring.forms.shapes import LEFT_OUT, Posted, Shape, State, Text, Wrong, join, step, token_of
+from scoring.forms.shapes import LEFT_OUT, Number, Posted, Shape, State, Text, Wrong, join, step, token_of
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,11 @@ class Record(Shape):
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
     def blank(self) -> State:
-        return {name: shape.blank() for name, shape in self.fields}
+        # A number that has a usual value begins with it.
+        return {
+            name: shape.show(self.defaults.get(name)) if isinstance(shape, Number) else shape.blank()
+            for name, shape in self.fields
+        }
 
     def show(self, value: Any) -> State:
         return {name: shape.show(getattr(value, name)) for name, shape in self.fields}

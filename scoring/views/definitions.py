@@ -2,13 +2,15 @@
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from config.web.pages import page
-from contacts.permissions import check_see_definitions
+from contacts.permissions import can_edit_definitions, check_see_definitions
 from scoring.definition import dump_yaml
 from scoring.models import Definition, Publication
 from scoring.selectors import definition_document
+from scoring.selectors.learned import open_notices
 from scoring.views.definition_head import head_of, in_force_id
 from scoring.views.plain import PlainFitRule, plain_match, plain_signal, plain_stage
 from scoring.wording import describe_test
@@ -21,7 +23,14 @@ def definitions(request: HttpRequest) -> HttpResponse:
     in_force = in_force_id()
     rows = list(Definition.objects.select_related("created_by").order_by("key", "-version"))
     rows.sort(key=lambda row: row.pk != in_force)
-    return render(request, "scoring/definitions.html", {"rows": rows, "in_force": in_force})
+    context = {
+        "rows": rows,
+        "in_force": in_force,
+        "notices": open_notices(),
+        "may_edit": can_edit_definitions(request.user),
+        "import_url": reverse("definition-import"),
+    }
+    return render(request, "scoring/definitions.html", context)
 
 
 @page(check_see_definitions)
@@ -33,6 +42,9 @@ def definition(request: HttpRequest, definition_id: int) -> HttpResponse:
     publications = Publication.objects.filter(definition=row).select_related("published_by").order_by("-effective_at")
     context = {
         **head_of(row, tab="definition"),
+        "may_edit": can_edit_definitions(request.user),
+        "edit_url": reverse("definition-edit", args=[row.pk]),
+        "discard_url": reverse("definition-discard", args=[row.pk]),
         "document": document,
         "publications": publications,
         "stages": [plain_stage(stage, document) for stage in reversed(document.stages)],

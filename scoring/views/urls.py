@@ -5,6 +5,8 @@ from django.urls import path
 from scoring.views.contact import timeline, why
 from scoring.views.contacts import contacts
 from scoring.views.definitions import definition, definition_yaml, definitions
+from scoring.views.drafts import definition_copy, definition_discard, definition_import
+from scoring.views.editor import definition_check, definition_edit
 from scoring.views.learned import dismiss, learn, use
 from scoring.views.publishing import approve, publish, publish_page, roll_back
 from scoring.views.runs import run, run_cancel, run_contacts, run_progress
@@ -15,7 +17,12 @@ urlpatterns = [
     path("contacts/<int:contact_id>/", timeline, name="contact"),
     path("contacts/<int:contact_id>/why/", why, name="why"),
     path("definitions/", definitions, name="definitions"),
+    path("definitions/import/", definition_import, name="definition-import"),
     path("definitions/<int:definition_id>/", definition, name="definition"),
+    path("definitions/<int:definition_id>/edit/", definition_edit, name="definition-edit"),
+    path("definitions/<int:definition_id>/edit/check/", definition_check, name="definition-check"),
+    path("definitions/<int:definition_id>/copy/", definition_copy, name="definition-copy"),
+    path("definitions/<int:definition_id>/discard/", definition_discard, name="definition-discard"),
     path("definitions/<int:definition_id>/what-if/", what_if, name="definition-what-if"),
     path("definitions/<int:definition_id>/compare/", compare, name="definition-compare"),
     path("definitions/<int:definition_id>/backtest/", backtest, name="definition-backtest"),

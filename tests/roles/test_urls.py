@@ -124,6 +124,21 @@ PAGES: dict[str, list[Call]] = {
     "team": [Call("get", "/team/", {A}), Call("post", "/team/", {A}, body={"person-email": "new@acme.example"})],
     "definitions": [Call("get", "/definitions/", EVERYBODY)],
     "definition": [Call("get", "/definitions/1/", EVERYBODY)],
+    "definition-import": [
+        Call("get", "/definitions/import/", {M, L, A}),
+        Call("post", "/definitions/import/", {M, L, A}, body={"yaml": "key: mine"}),
+    ],
+    # Number 2 is a draft as shipped; number 1 is published and leads back to its page.
+    "definition-edit": [
+        Call("get", "/definitions/2/edit/", {M, L, A}),
+        Call("post", "/definitions/2/edit/", {M, L, A}, body={"revision": "1", "view": "yaml", "yaml": "key: mine"}),
+    ],
+    "definition-check": [Call("post", "/definitions/2/edit/check/", {M, L, A}, body={"revision": "1"})],
+    "definition-copy": [Call("post", "/definitions/1/copy/", {M, L, A})],
+    "definition-discard": [
+        Call("get", "/definitions/2/discard/", {M, L, A}),
+        Call("post", "/definitions/2/discard/", {M, L, A}),
+    ],
     "definition-what-if": [
         Call("get", "/definitions/1/what-if/", EVERYBODY),
         Call("post", "/definitions/1/what-if/", {M, L, A}),

@@ -1,0 +1,62 @@
+"""Making drafts and throwing them away: from another version, from YAML."""
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_POST
+
+from config.web.pages import page, person_of
+from contacts.permissions import check_edit_definitions
+from scoring.definition import DefinitionError
+from scoring.enums import DefinitionState
+from scoring.forms.checking import check_yaml
+from scoring.forms.importing import ImportForm
+from scoring.models import Definition
+from scoring.services.drafts import NotADraft, copy_to_draft, discard_draft, store_draft
+from scoring.views.definition_head import head_of
+
+
+@page(check_edit_definitions)
+@require_POST
+def definition_copy(request: HttpRequest, definition_id: int) -> HttpResponse:
+    """Make a draft, the next version of the same key, and go on in its editor."""
+    row = get_object_or_404(Definition, pk=definition_id)
+    try:
+        draft = copy_to_draft(definition_id=row.pk, by=person_of(request))
+    except DefinitionError as error:
+        messages.error(request, f"No draft was made: {error}")
+        return redirect("definition", row.pk)
+    messages.success(request, f"This is v{draft.version}, a draft made from v{row.version}.")
+    return redirect("definition-edit", draft.pk)
+
+
+@page(check_edit_definitions)
+@require_http_methods(["GET", "HEAD", "POST"])
+def definition_discard(request: HttpRequest, definition_id: int) -> HttpResponse:
+    """Ask, and then delete a draft with its trial runs."""
+    row = get_object_or_404(Definition, pk=definition_id)
+    if request.method != "POST" and row.state == DefinitionState.DRAFT:
+        return render(request, "scoring/discard.html", head_of(row, tab="definition"))
+    try:
+        discard_draft(definition_id=row.pk, by=person_of(request))
+    except NotADraft as error:
+        messages.error(request, str(error))
+        return redirect("definition", row.pk)
+    messages.success(request, f"The draft {row.name} v{row.version} is gone.")
+    return redirect("definitions")
+
+
+@page(check_edit_definitions)
+@require_http_methods(["GET", "HEAD", "POST"])
+def definition_import(request: HttpRequest) -> HttpResponse:
+    """Make a draft of YAML, pasted or from a file; what is not sound is shown again with its problems."""
+    form = ImportForm(request.POST or None, request.FILES or None)
+    if request.method != "POST" or not form.is_valid():
+        return render(request, "scoring/import_definition.html", {"form": form})
+    document, problems = check_yaml(form.cleaned_data["yaml"])
+    if document is None or problems:
+        shown = ImportForm(initial={"yaml": form.cleaned_data["yaml"]})
+        return render(request, "scoring/import_definition.html", {"form": shown, "problems": problems})
+    draft = store_draft(document=document, by=person_of(request))
+    messages.success(request, f"Imported as {draft.name} v{draft.version}, a draft.")
+    return redirect("definition-edit", draft.pk)

@@ -1,0 +1,126 @@
+// The definition editor: problems at their fields while one types, choices that act at once, and a swap that nobody
+// feels: what was unfolded stays so, and what was typed while the server answered is kept.
+const form = () => document.querySelector("form[data-editor]");
+const inEditor = (element) => element instanceof Element && element.closest("form[data-editor]") !== null;
+const unfolded = new Set();
+const typed = new Map();
+const touched = new Set();
+let unsaved = false;
+
+const mark = (name, message) => {
+  const said = document.getElementById(`f-${name}-e`);
+  if (!said) return;
+  said.textContent = message;
+  said.hidden = !message;
+  const control = document.getElementById(`f-${name}`);
+  if (!control?.matches("input, select, textarea")) return;
+  if (message) control.setAttribute("aria-invalid", "true");
+  else control.removeAttribute("aria-invalid");
+};
+
+// The list of problems beside the form is the truth; each is repeated at its field once somebody has been there.
+const spread = () => {
+  const list = document.getElementById("editor-aside");
+  if (!list) return;
+  const remarks = new Map();
+  for (const item of list.querySelectorAll("[data-at]")) {
+    remarks.set(item.dataset.at, item.querySelector("[data-says]").textContent);
+  }
+  for (const said of form().querySelectorAll(".field-error:not([hidden])")) {
+    const name = said.id.slice(2, -2);
+    if (!remarks.has(name)) mark(name, "");
+  }
+  for (const [name, message] of remarks) {
+    const shown = document.getElementById(`f-${name}-e`)?.hidden === false;
+    if (shown || touched.has(name)) mark(name, message);
+  }
+  const count = form().querySelector("[data-problem-count]");
+  if (count) count.textContent = list.querySelector("#problems-title").textContent;
+};
+
+const saidOf = (picker) => {
+  const labels = [...picker.querySelectorAll("input[type=checkbox]:checked")].map((box) =>
+    box.parentElement.textContent.trim(),
+  );
+  const more = labels.length > 3 ? ` and ${labels.length - 3} more` : "";
+  return labels.slice(0, 3).join(", ") + more || "Any";
+};
+
+document.addEventListener("input", (event) => {
+  const field = event.target;
+  if (!inEditor(field)) return;
+  if (field.matches("[data-picker-search]")) {
+    const wanted = field.value.trim().toLowerCase();
+    for (const option of field.parentElement.querySelectorAll(".field-box")) {
+      option.hidden = !`${option.textContent} ${option.firstElementChild.value}`.toLowerCase().includes(wanted);
+    }
+    event.stopPropagation();
+    return;
+  }
+  unsaved = true;
+  touched.add(field.name);
+  if (field.id) typed.set(field.id, field);
+  const picker = field.closest(".picker");
+  if (picker) picker.querySelector("[data-chosen]").textContent = saidOf(picker);
+}, true);
+
+// Enter in the search box of a list is no wish to send the form.
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && event.target.matches?.("[data-picker-search]")) event.preventDefault();
+});
+
+document.addEventListener("change", (event) => {
+  const field = event.target;
+  if (inEditor(field) && field.matches("[data-changes]")) field.form.requestSubmit(field.parentElement.querySelector("button"));
+});
+
+document.addEventListener("toggle", (event) => {
+  const fold = event.target;
+  if (!inEditor(fold) || !fold.id) return;
+  if (fold.open) unfolded.add(fold.id);
+  else unfolded.delete(fold.id);
+}, true);
+
+// A link to a field in a folded part unfolds it first.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.('a[href^="#f-"]');
+  const field = link && document.getElementById(decodeURIComponent(link.hash.slice(1)));
+  if (!field || !inEditor(field)) return;
+  event.preventDefault();
+  for (let fold = field.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+  const control = field.matches("input, select, textarea") ? field : field.querySelector("summary, input, select, textarea");
+  (control ?? field).focus({ preventScroll: true });
+  field.scrollIntoView({ block: "center" });
+});
+
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (event.detail.elt === form()) typed.clear();
+});
+
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.target.id === "editor-aside") spread();
+  if (event.target.id !== "editor") return;
+  for (const id of unfolded) {
+    const fold = document.getElementById(id);
+    if (fold) fold.open = true;
+  }
+  for (const [id, old] of typed) {
+    const field = document.getElementById(id);
+    if (!field || field.type !== old.type) continue;
+    if (field.type === "checkbox") field.checked = old.checked;
+    else field.value = old.value;
+  }
+  typed.clear();
+  unsaved = form().querySelector("template[data-toasts]") === null;
+  const focus = form().querySelector("[autofocus]");
+  focus?.focus({ preventScroll: true });
+  focus?.scrollIntoView({ block: "nearest" });
+});
+
+// The toast is about a save: nothing is lost by leaving then.
+document.addEventListener("submit", (event) => {
+  if (event.target === form() && !window.htmx) unsaved = false;
+});
+window.addEventListener("beforeunload", (event) => {
+  if (unsaved && form()) event.preventDefault();
+});
