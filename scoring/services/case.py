@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 from django.db.models import Min
@@ -13,7 +13,7 @@ from scoring.engine import UNKNOWN_PAST, Assessor, Compiled, Facts, Prior, Timel
 from scoring.engine.coding import KindFacts
 from scoring.engine.facts import BoolArray, IntArray, SmallArray
 from scoring.matching import load_kinds
-from scoring.models import Transition
+from scoring.models import Publication, Transition
 from scoring.moments import to_datetime, to_micros
 from scoring.selectors import Reign, load_facts, reigns
 from scoring.selectors.profiles import ProfileHistories
@@ -213,11 +213,12 @@ def _recorded_past(ids: IntArray, compiled: Compiled, rulers: Sequence[Reign], a
         since=[None] * len(ids),
         known=np.zeros(len(ids), dtype=np.bool_),
     )
+    is_rolling_back = _rolled_back_since() <= at
     behind: list[int] = []
     going_on: dict[int, Standing] = {}
     for index, (contact_id, chain) in enumerate(chains.items()):
         standing = standings.get(contact_id)
-        is_true = standing is not None and _follows(chain, rulers)
+        is_true = standing is not None and not is_rolling_back
         if standing is not None and contact_id in waiting and waiting[contact_id] <= standing.evaluated_at:
             # It starts over at that fact; what lies before stays true.
             is_true = is_true and waiting[contact_id] > at
@@ -251,14 +252,11 @@ def _reaches(standing: Standing, at: datetime, rulers: Sequence[Reign], *, is_wa
     return quiet and not any(to_micros(standing.evaluated_at) < reign.since <= to_micros(at) for reign in rulers)
 
 
-def _follows(chain: Sequence[Transition], rulers: Sequence[Reign]) -> bool:
-    """Whether each transition was judged under the definition now taken to have been in force at its moment.
+def _rolled_back_since() -> datetime:
+    """The earliest moment of a publication that is being rolled back, later than all moments where none is.
 
-    A publication that was rolled back leaves others until its contacts are rebuilt.
+    What was judged since then is no longer true, and not yet judged anew.
     """
-    for row in chain:
-        micros = to_micros(row.effective_at)
-        ruler = next(reign for reign in reversed(rulers) if reign.since <= micros)
-        if ruler.definition_id != row.definition_id:
-            return False
-    return True
+    unfinished = Publication.objects.filter(retracted_at__isnull=False, judged_at=None)
+    earliest: datetime | None = unfinished.aggregate(earliest=Min("effective_at"))["earliest"]
+    return earliest or datetime.max.replace(tzinfo=UTC)

@@ -98,8 +98,8 @@ def _criteria(one: Case, two: Case) -> list[dict[str, Any]]:
                     "label": stage.label,
                     "criteria": name,
                     "text": describe(leaf.criterion, one.document),
-                    "contact": {"met": is_met(one, leaf), "found": found_at(one, leaf)},
-                    "other": {"met": is_met(two, leaf), "found": found_at(two, leaf)},
+                    "contact": {"met": is_met(one, leaf), "found": _found(one, leaf)},
+                    "other": {"met": is_met(two, leaf), "found": _found(two, leaf)},
                 }
                 for leaf in _leaves(trees[rank])
                 if is_met(one, leaf) != is_met(two, leaf)
@@ -107,10 +107,20 @@ def _criteria(one: Case, two: Case) -> list[dict[str, Any]]:
     return rows
 
 
+def _found(case: Case, node: Node) -> str:
+    if node.leaf >= 0:
+        return found_at(case, node)
+    inner = node.children[0]
+    return found_at(case, inner) if inner.leaf >= 0 else ""
+
+
 def _leaves(node: Node | None) -> list[Node]:
     if node is None:
         return []
-    return [node] if node.leaf >= 0 else [leaf for child in node.children for leaf in _leaves(child)]
+    # What must not be is told as such, not as its opposite.
+    if node.leaf >= 0 or node.criterion.not_ is not None:
+        return [node]
+    return [leaf for child in node.children for leaf in _leaves(child)]
 
 
 def _signals(one: Case, two: Case) -> list[dict[str, Any]]:

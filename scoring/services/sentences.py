@@ -120,6 +120,8 @@ def found_at(case: Case, node: Node) -> str:
         return str(case.profile.get(gate.attribute) or "unknown")
     if criterion.attribute is not None:
         value = case.profile.get(criterion.attribute.name)
+        if isinstance(value, bool):
+            return "yes" if value else "no"
         return "unknown" if value is None or value == "" else str(value)
     if criterion.origin is not None:
         return str(case.profile.get("source_direction") or "unknown")

@@ -158,8 +158,8 @@ def _milli(points: float) -> int:
 
 
 def _is_sum(line: dict[str, Any]) -> bool:
-    """Whether a ledger line stands for many events; evidence frozen before there were such lines has none."""
-    return line.get("events", 1) > 1 and line["event"] is None
+    """Whether a ledger line stands for further events of its rule."""
+    return line["event"] is None and not line["cap"]
 
 
 def ledger_line(line: dict[str, Any]) -> LedgerLine:
@@ -171,7 +171,7 @@ def ledger_line(line: dict[str, Any]) -> LedgerLine:
     decay = f"\N{MULTIPLICATION SIGN} {line['decay']:.3f}" if line["decay"] < 1 else ""
     if _is_sum(line):
         return LedgerLine(
-            what=f"{line['events']:,} further events",
+            what=f"{line['events']:,} further event{'' if line['events'] == 1 else 's'}",
             rule=line["label"],
             at=None,
             raw=_milli(line["raw"]),
