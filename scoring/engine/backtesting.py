@@ -12,10 +12,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from scoring.engine.facts import DAY, NEVER, BoolArray, FloatArray, IntArray
+from scoring.engine.facts import DAY, NEVER, UNKNOWN_PAST, BoolArray, FloatArray, IntArray
+from scoring.engine.observing import Observations
 
 # Two-sided 95 %.
 _Z = 1.959963984540054
+
+# Log-odds are tallied in thousandths, not millionths: so fine they rank alike and take little room.
+MILLI = 1_000
 
 # Fewer contacts than this carry no figure that anybody should act on.
 FEWEST = 30
@@ -262,6 +266,69 @@ class LeadTimes:
         """The lead times of a stage in days, ascending."""
         waits = self.waits[stage]
         return np.sort(np.concatenate(waits) / DAY) if waits else np.empty(0)
+
+
+@dataclass(slots=True)
+class Found:
+    """What is kept of all observations: counts, however many there are.
+
+    Scores are tallied in millipoints, stages by rank, ``log_odds`` in thousandths. ``observed`` contacts were, and
+    ``converted`` so many of them with the outcome to follow; ``first`` and ``last`` moment of observation.
+    """
+
+    rules: Rules
+    lead: LeadTimes
+    scores: Tally = field(default_factory=Tally)
+    engagement: Tally = field(default_factory=Tally)
+    fit: Tally = field(default_factory=Tally)
+    stage: Tally = field(default_factory=Tally)
+    log_odds: Tally | None = None
+    contacts: int = 0
+    observed: int = 0
+    converted: int = 0
+    after_outcome: int = 0
+    horizon_open: int = 0
+    thinned: int = 0
+    first: int = NEVER
+    last: int = UNKNOWN_PAST
+
+    @classmethod
+    def nothing(cls, *, rules: int, stages: int) -> "Found":
+        """Nothing counted yet, for a definition of so many rules and stages."""
+        return cls(Rules.none(rules), LeadTimes.none(stages))
+
+    def add(self, part: Observations) -> None:
+        """Count a part; no contact is in two of them."""
+        self.contacts += part.contacts
+        self.after_outcome += part.left_out.after_outcome
+        self.horizon_open += part.left_out.horizon_open
+        self.thinned += part.left_out.thinned
+        buyers = part.buyers
+        self.lead.add(buyers.purchase_at, buyers.known, buyers.stage, buyers.reached_at)
+        if not len(part.at):
+            return
+        self.observed += len(np.unique(part.contact))
+        self.converted += len(np.unique(part.contact[part.label]))
+        self.first, self.last = min(self.first, int(part.at.min())), max(self.last, int(part.at.max()))
+        self.scores.add(part.engagement + part.fit, part.label)
+        self.engagement.add(part.engagement, part.label)
+        self.fit.add(part.fit, part.label)
+        self.stage.add(part.stage, part.label)
+        self.rules.add(part.weighs, part.label)
+        if part.log_odds is not None:
+            self.log_odds = self.log_odds or Tally()
+            self.log_odds.add(np.rint(part.log_odds / MILLI).astype(np.int64), part.label)
+
+    @property
+    def every(self) -> Share:
+        """All observations."""
+        return Share(self.scores.total.number, self.scores.total.outcomes, self.weight)
+
+    @property
+    def weight(self) -> float:
+        """What an observation counts for in an interval: contacts / observations."""
+        number = self.scores.total.number
+        return self.observed / number if number else 1.0
 
 
 def median(values: FloatArray) -> float | None:

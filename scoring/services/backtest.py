@@ -1,7 +1,6 @@
 """Backtest: a definition held against what really happened, knowing at each moment only what was known then."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -9,12 +8,13 @@ import numpy as np
 from django.utils import timezone
 
 from scoring.definition import DefinitionDocument, FitRule, Signal, read_document
-from scoring.engine import NEVER, UNKNOWN_PAST, compile_definition
+from scoring.engine import compile_definition
 from scoring.engine.backtesting import (
     FEWEST,
+    MILLI,
     Chosen,
+    Found,
     LeadTimes,
-    Rules,
     Share,
     Tally,
     brier,
@@ -25,7 +25,7 @@ from scoring.engine.backtesting import (
     thresholds,
 )
 from scoring.engine.facts import FloatArray, IntArray, likelihood_of
-from scoring.engine.observing import Mode, Observations
+from scoring.engine.observing import Mode
 from scoring.matching import load_kinds
 from scoring.models import Run
 from scoring.moments import to_datetime
@@ -40,65 +40,9 @@ from scoring.services.observing import (
 )
 from scoring.services.runs import CannotRun, Progress, Unwatched
 
-# Log-odds are tallied in thousandths.
-_MILLI = 1_000
 _LIKELIHOODS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 _WAITS = (0, 1, 7, 30, 90, 180)
 _CUTS, _BANDS = 30, 10
-
-
-@dataclass(slots=True)
-class _Found:
-    """What is kept of all observations: counts, however many there are."""
-
-    rules: Rules
-    lead: LeadTimes
-    scores: Tally = field(default_factory=Tally)
-    engagement: Tally = field(default_factory=Tally)
-    fit: Tally = field(default_factory=Tally)
-    stage: Tally = field(default_factory=Tally)
-    log_odds: Tally | None = None
-    contacts: int = 0
-    observed: int = 0
-    converted: int = 0
-    after_outcome: int = 0
-    horizon_open: int = 0
-    thinned: int = 0
-    first: int = NEVER
-    last: int = UNKNOWN_PAST
-
-    def add(self, part: Observations) -> None:
-        """Count a part; no contact is in two of them."""
-        self.contacts += part.contacts
-        self.after_outcome += part.left_out.after_outcome
-        self.horizon_open += part.left_out.horizon_open
-        self.thinned += part.left_out.thinned
-        buyers = part.buyers
-        self.lead.add(buyers.purchase_at, buyers.known, buyers.stage, buyers.reached_at)
-        if not len(part.at):
-            return
-        self.observed += len(np.unique(part.contact))
-        self.converted += len(np.unique(part.contact[part.label]))
-        self.first, self.last = min(self.first, int(part.at.min())), max(self.last, int(part.at.max()))
-        self.scores.add(part.engagement + part.fit, part.label)
-        self.engagement.add(part.engagement, part.label)
-        self.fit.add(part.fit, part.label)
-        self.stage.add(part.stage, part.label)
-        self.rules.add(part.weighs, part.label)
-        if part.log_odds is not None:
-            self.log_odds = self.log_odds or Tally()
-            self.log_odds.add(np.rint(part.log_odds / _MILLI).astype(np.int64), part.label)
-
-    @property
-    def every(self) -> Share:
-        """All observations."""
-        return Share(self.scores.total.number, self.scores.total.outcomes, self.weight)
-
-    @property
-    def weight(self) -> float:
-        """What an observation counts for in an interval: contacts / observations."""
-        number = self.scores.total.number
-        return self.observed / number if number else 1.0
 
 
 def backtest(
@@ -150,7 +94,7 @@ def backtest(
     label = outcome.events(document, load_kinds()).label
     times = ObservationTimes(mode=mode, horizon_days=horizon_days, since=since, until=until)
     signals = [signal for signal in document.signals if round(signal.points * 1000)]
-    found = _Found(Rules.none(len(signals) + len(document.fit.rules)), LeadTimes.none(len(document.stages)))
+    found = Found.nothing(rules=len(signals) + len(document.fit.rules), stages=len(document.stages))
     compiled = compile_definition(document, load_kinds(), version=version)
     for part in observe(
         compiled, times=times, outcome=outcome, now=now, progress=progress or Unwatched(), connections=connections
@@ -184,7 +128,7 @@ def backtest(
             "horizon_open": found.horizon_open,
             "thinned": found.thinned,
         },
-        "warnings": _warnings(found, horizon_days, label),
+        "warnings": _warnings(found, horizon_days, label) + _seen_before(found, document),
         "auc": _areas(found),
         "stages": _stages(found, document),
         "thresholds": [
@@ -234,7 +178,7 @@ def _flagged_stage(document: DefinitionDocument, key: str) -> int:
     return (handed_over or below_customer[-1:] or [0])[0]
 
 
-def _warnings(found: _Found, horizon_days: int, label: str) -> list[str]:
+def _warnings(found: Found, horizon_days: int, label: str) -> list[str]:
     every = found.every
     if not every.number:
         return ["Nobody could be observed: no contact was known, without the outcome, long enough ago."]
@@ -252,7 +196,17 @@ def _warnings(found: _Found, horizon_days: int, label: str) -> list[str]:
     return warnings
 
 
-def _areas(found: _Found) -> list[dict[str, Any]]:
+def _seen_before(found: Found, document: DefinitionDocument) -> list[str]:
+    """A learned score is not tried on what it was trained on without saying so."""
+    learned = document.learned
+    trained_at = learned.trained_at if learned is not None and learned.enabled else ""
+    if not found.observed or not trained_at or to_datetime(found.first).isoformat() >= trained_at:
+        return []
+    told = f"The learned score was trained on {trained_at[:10]} from this history, so its figures here flatter it; "
+    return [told + "the AUC kept with it comes from outcomes that it had not seen."]
+
+
+def _areas(found: Found) -> list[dict[str, Any]]:
     tallies = {
         "score": ("Fit and engagement together", found.scores),
         "engagement": ("Engagement", found.engagement),
@@ -268,7 +222,7 @@ def _areas(found: _Found) -> list[dict[str, Any]]:
     return areas
 
 
-def _stages(found: _Found, document: DefinitionDocument) -> list[dict[str, Any]]:
+def _stages(found: Found, document: DefinitionDocument) -> list[dict[str, Any]]:
     return [
         {
             "key": stage.key,
@@ -280,7 +234,7 @@ def _stages(found: _Found, document: DefinitionDocument) -> list[dict[str, Any]]
     ]
 
 
-def _chosen(share: Share, found: _Found) -> dict[str, Any]:
+def _chosen(share: Share, found: Found) -> dict[str, Any]:
     chosen = Chosen(Share(share.number, share.outcomes, found.weight), found.every)
     return {
         "observations": share.number,
@@ -302,7 +256,7 @@ def _share(share: Share) -> dict[str, Any]:
     }
 
 
-def _band_edges(found: _Found) -> list[float]:
+def _band_edges(found: Found) -> list[float]:
     return [float(cut) for cut in thresholds(found.scores, most=_BANDS, unit=1_000)]
 
 
@@ -319,10 +273,10 @@ def _bands(tally: Tally, edges: Sequence[float], weight: float) -> list[dict[str
 
 
 def _foretold(scores: IntArray) -> FloatArray:
-    return likelihood_of(scores * _MILLI)
+    return likelihood_of(scores * MILLI)
 
 
-def _likelihood(found: _Found) -> dict[str, Any] | None:
+def _likelihood(found: Found) -> dict[str, Any] | None:
     tally = found.log_odds
     if tally is None:
         return None
@@ -367,7 +321,7 @@ def _lead(lead: LeadTimes, document: DefinitionDocument, flagged: int) -> dict[s
     }
 
 
-def _rules(found: _Found, document: DefinitionDocument) -> list[dict[str, Any]]:
+def _rules(found: Found, document: DefinitionDocument) -> list[dict[str, Any]]:
     named: list[tuple[str, Signal | FitRule]] = [
         ("signal", signal) for signal in document.signals if round(signal.points * 1000)
     ]

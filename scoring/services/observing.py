@@ -21,7 +21,6 @@ from scoring.selectors import load_facts
 from scoring.services.ranges import contact_ranges
 from scoring.services.runs import CannotRun, Progress
 from scoring.services.snapshots import Snapshot, open_snapshot
-from scoring.wording import kind_phrase
 
 MODES: tuple[Mode, ...] = ("month-ends", "own-times")
 HORIZON_DAYS = 90
@@ -87,7 +86,8 @@ class Outcome:
             raise CannotRun(f"{unknown[0]!r} is neither an evidence of this definition nor an event kind.")
         if not self.kinds:
             raise CannotRun("Say what counts as the outcome: an evidence of the definition, or event kinds.")
-        return Evidence(label=" or ".join(map(kind_phrase, self.kinds)), any_of=(Match(kinds=self.kinds),))
+        label = " or ".join(f'"{kind.replace("_", " ")}"' for kind in self.kinds)
+        return Evidence(label=label, any_of=(Match(kinds=self.kinds),))
 
     def __str__(self) -> str:
         return self.evidence or ",".join(self.kinds)

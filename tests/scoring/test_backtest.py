@@ -1,6 +1,7 @@
 """Backtest: figures that a team can act on, and none that knows the future."""
 
 import json
+import shlex
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from itertools import pairwise
@@ -128,7 +129,7 @@ def add_what_came_later(buyers: list[tuple[str, datetime]]) -> None:
     record_many(events)
 
 
-def area(found: dict[str, Any], of: str = "score") -> float:
+def area(found: dict[str, Any], of: str = "score") -> Any:
     return next(row["auc"] for row in found["auc"] if row["of"] == of)
 
 
@@ -287,6 +288,10 @@ def test_a_learned_score_is_held_against_what_came() -> None:
             assert band["from"] <= band["foretold"] <= band["to"]
             assert band["low"] <= band["rate"] <= band["high"]
     assert 0 < found["likelihood"]["brier"] < 0.25
+    assert found["warnings"] == []
+    seen = read_document({**to_builtins(planted()), "learned": {**learned, "trained_at": NOW.isoformat()}})
+    (warning,) = backtest(seen, now=NOW)["warnings"]
+    assert warning.startswith("The learned score was trained on 2026-03-02 from this history, so its figures here flat")
     off = read_document({**to_builtins(planted()), "learned": {**learned, "enabled": False}})
     assert backtest(off, now=NOW)["likelihood"] is None
 
@@ -328,12 +333,13 @@ def test_a_worker_does_it_as_a_run() -> None:
     run.refresh_from_db()
     bad.refresh_from_db()
     assert (run.state, run.error) == (RunState.FINISHED, "")
+    assert run.result is not None
     assert run.result["asked"] == {
         "mode": "own-times",
         "horizon_days": 60,
         "since": "2025-01-01T00:00:00+00:00",
         "until": "2025-12-31T23:59:59.999999+00:00",
-        "outcome": {"key": "purchased", "label": "bought"},
+        "outcome": {"key": "purchased", "label": '"purchased"'},
         "stage": {"key": "sales_prospect", "label": "Prospect"},
     }
     assert run.result["definition"] == "scored-vetted@1"
@@ -380,7 +386,7 @@ def test_every_contact_costs_the_same_queries() -> None:
 
 
 class StopsEarly(Unwatched):
-    def advance(self, number: int) -> None:
+    def advance(self, number: int, *, reached: int | None = None) -> None:
         raise Cancelled
 
 
@@ -432,7 +438,7 @@ def test_from_the_shell(tmp_path: Path) -> None:
     assert found["definition"] == "planted.yaml"
     assert (own["asked"]["mode"], own["asked"]["horizon_days"], own["definition"]) == ("own-times", 30, "default@1")
     assert "at month ends, 2025-06-30 to 2025-06-30" in period
-    assert period.startswith("default@1 against asked for a demo within 90 days\n")
+    assert period.startswith('default@1 against "demo requested" within 90 days\n')
 
 
 def test_the_shell_says_what_is_wrong(tmp_path: Path) -> None:
@@ -448,6 +454,18 @@ def test_the_shell_says_what_is_wrong(tmp_path: Path) -> None:
         run_command(str(broken))
     # Nobody could be observed, but there is something to read.
     assert "note: Nobody could be observed" in run_command("default")
+
+
+def test_the_commands_of_the_manual_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "backtesting.md").read_text()
+    lines = [line for line in manual.splitlines() if line.startswith(".venv/bin/python manage.py ")]
+    assert len(lines) >= 4
+    monkeypatch.chdir(tmp_path)
+    for line in lines:
+        command, *arguments = shlex.split(line.removeprefix(".venv/bin/python manage.py "))
+        told = StringIO()
+        call_command(command, *arguments, stdout=told)
+        assert told.getvalue() or Path("mine.yaml").exists(), line
 
 
 def test_a_contact_that_bought_twice_counts_once() -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -22,6 +23,11 @@ from scoring.engine.backtesting import (
     thresholds,
 )
 from scoring.engine.facts import DAY, NEVER, likelihood_of
+from scoring.engine.observing import _spread, month_ends
+from scoring.moments import to_micros
+
+# Naive: hypothesis adds the zone.
+YEARS = (datetime.fromisoformat("1999-01-01"), datetime.fromisoformat("2040-01-01"))
 
 pairs = st.lists(st.tuples(st.integers(-40, 60), st.booleans()), max_size=60)
 
@@ -170,3 +176,30 @@ def test_a_quantile_is_the_least_score_that_enough_do_not_exceed(found: list[tup
     assert got in scores
     assert sum(score <= got for score in scores) >= share * len(scores)
     assert all(sum(score <= less for score in scores) < share * len(scores) for less in scores if less < got)
+
+
+@given(st.datetimes(YEARS[0], YEARS[1], timezones=st.just(UTC)), st.integers(0, 900 * DAY))
+def test_month_ends_are_the_last_instants_of_months(first: datetime, length: int) -> None:
+    start = to_micros(first)
+    found = month_ends(start, start + length).tolist()
+    expected = []
+    year, month = first.year, first.month
+    while True:
+        year, month = (year, month + 1) if month < 12 else (year + 1, 1)
+        end = to_micros(datetime(year, month, 1, tzinfo=UTC)) - 1
+        if end > start + length:
+            break
+        expected.append(end)
+    assert found == expected
+
+
+@given(st.lists(st.integers(0, 60), max_size=5), st.integers(1, 14))
+def test_spread_takes_the_middle_of_equal_parts(sizes: list[int], most: int) -> None:
+    contact = np.repeat(np.arange(len(sizes)), sizes)
+    kept = _spread(contact, len(sizes), most)
+    start = 0
+    for size in sizes:
+        rows = {row for row in range(size) if kept[start + row]}
+        middles = {(2 * part + 1) * size // (2 * most) for part in range(most)}
+        assert rows == (middles if size > most else set(range(size)))
+        start += size
