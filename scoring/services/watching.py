@@ -110,7 +110,16 @@ def _model_in_force(row: Definition, learned: Learned, now: datetime) -> Learned
             state=ModelState.REPLACED,
             reason="Came with the definition.",
             weights=msgspec.to_builtins(learned),
-            metrics={"parameters": {}, "rules": rules_digest(document), "distribution": None, "auc": learned.auc},
+            metrics={
+                "parameters": {},
+                "rules": rules_digest(document),
+                "distribution": None,
+                "auc": learned.auc,
+                "auc_hand_written": None,
+                "outcomes": {"train": learned.outcomes, "test": 0},
+                "factors": [],
+                "drift": None,
+            },
             trained_at=_moment(learned.trained_at) or now,
         )
 
