@@ -86,6 +86,8 @@ class StepEventSerializer(serializers.Serializer[Any]):
 
     kind = serializers.CharField()
     times = serializers.IntegerField()
+    properties = serializers.DictField(help_text="What each of the events must carry.")
+    source = serializers.CharField(help_text="Name of the source it must come through; empty for any.")
 
 
 class SmallestStepSerializer(serializers.Serializer[Any]):
@@ -111,6 +113,28 @@ class NextChangeSerializer(serializers.Serializer[Any]):
     at = serializers.DateTimeField()
     stage = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]  # the contract's name
+
+
+class FactorSerializer(serializers.Serializer[Any]):
+    """One addend of the log-odds behind a likelihood; all together they are the log-odds."""
+
+    rule = serializers.CharField(
+        allow_null=True, help_text="Key of the signal, group or fit rule; null for what everybody starts from."
+    )
+    label = serializers.CharField()  # type: ignore[assignment]  # the contract's name
+    value = serializers.FloatField(help_text="Points now of a signal or group, 1 for a fit rule that is met.")
+    log_odds = serializers.FloatField()
+
+
+class LikelihoodSerializer(serializers.Serializer[Any]):
+    """What the learned score says, taken apart."""
+
+    likelihood = serializers.FloatField(help_text="Of a purchase, 0 to 1.")
+    criterion = serializers.BooleanField(help_text="Whether a stage of the definition asks for it.")
+    auc = serializers.FloatField(allow_null=True, help_text="On history that the training had not seen.")
+    outcomes = serializers.IntegerField(help_text="Purchases it was trained on.")
+    trained_at = serializers.DateTimeField(allow_null=True)
+    factors = FactorSerializer(many=True)
 
 
 class ContrastSideSerializer(serializers.Serializer[Any]):
@@ -178,6 +202,7 @@ class WhySerializer(serializers.Serializer[Any]):
     sentence = serializers.CharField()
     ledger = LedgerLineSerializer(many=True)
     fit_ledger = FitLineSerializer(many=True)
+    likelihood = LikelihoodSerializer(allow_null=True, help_text="Null where no learned score is ready.")
     criteria = StageCriteriaSerializer(many=True)
     questions = QuestionSerializer(many=True)
     flag = serializers.CharField(

@@ -27,7 +27,7 @@ from scoring.models import Definition, Transition
 from scoring.selectors import find_definition
 from scoring.selectors.moves import with_notice_facts
 from scoring.services.contrast import contrast_contacts
-from scoring.services.explain import explain_contact
+from scoring.services.explain import LEDGER_LINES, explain_contact
 
 _LONGEST_ID = 18
 _EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
@@ -51,17 +51,24 @@ class WhyView(APIView):
             OpenApiParameter(
                 "compare_with", str, description="Id of another contact: adds `contrast`, what sets the two apart."
             ),
+            OpenApiParameter(
+                "ledger",
+                str,
+                enum=["all"],
+                description="`all`: a ledger line for each event, also where there are more than 200.",
+            ),
         ],
         responses=WhySerializer,
     )
     def get(self, request: Request, contact_id: int) -> Response:
         """Explain the contact's stage: sentence, ledger, criteria, what is missing and what comes next."""
-        check_parameters(request, ("at", "definition", "compare_with"))
+        check_parameters(request, ("at", "definition", "compare_with", "ledger"))
         at = _moment(request.query_params.get("at"))
         definition = _definition(request.query_params.get("definition"))
         other_id = _other(request.query_params.get("compare_with"))
+        most = _ledger_lines(request.query_params.get("ledger"))
         try:
-            told = explain_contact(contact_id=contact_id, at=at, definition=definition)
+            told = explain_contact(contact_id=contact_id, at=at, definition=definition, ledger_lines=most)
         except Contact.DoesNotExist:
             raise Http404 from None
         if other_id is not None:
@@ -71,6 +78,14 @@ class WhyView(APIView):
                 raise _no_other() from None
             told = {**told, "contrast": contrast}
         return Response(told)
+
+
+def _ledger_lines(text: str | None) -> int | None:
+    if text is None:
+        return LEDGER_LINES
+    if text != "all":
+        raise ApiError(400, "invalid", "ledger: all, or nothing.", {"ledger": "all, or nothing."})
+    return None
 
 
 def _other(text: str | None) -> int | None:

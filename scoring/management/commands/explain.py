@@ -56,14 +56,14 @@ class Command(BaseCommand):
         most = None if options["every_event"] else LEDGER_LINES
         why = explain_contact(contact_id=contact.pk, at=at, definition=definition, ledger_lines=most)
         if other is not None:
-            why["comparison"] = contrast_contacts(
+            why["contrast"] = contrast_contacts(
                 contact_id=contact.pk, other_id=other.pk, at=at, definition=definition
             )
         if options["json"]:
             self.stdout.write(json.dumps(why, indent=2, ensure_ascii=False))
             return
         told = _told(contact, why)
-        self.stdout.write("\n".join([*told, "", *_compared(why["comparison"])] if other else told))
+        self.stdout.write("\n".join([*told, "", *_compared(why["contrast"])] if other else told))
 
 
 def _told(contact: Contact, why: Mapping[str, Any]) -> Iterator[str]:
