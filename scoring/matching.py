@@ -67,8 +67,12 @@ def matching_events(events: "QuerySet[Event]", kind_ids: Sequence[int], match: M
 
 
 def property_value(name: str) -> Func:
-    """A number that tells the values of a property apart; events without it have one of their own."""
-    hashed = Func(property_text(name), Value(0), function="hashtextextended", output_field=BigIntegerField())
+    """A number that tells the values of a property apart, 0 without one; see ``engine.properties.number_of``."""
+    hashed = Func(
+        property_text(name),
+        template="('x' || left(encode(sha256(convert_to(%(expressions)s, 'UTF8')), 'hex'), 16))::bit(64)::bigint",
+        output_field=BigIntegerField(),
+    )
     return Coalesce(hashed, Value(0))
 
 

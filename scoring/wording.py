@@ -1,10 +1,22 @@
-"""Judgements in plain words. Pure: no database, no clock."""
+"""Definitions and judgements in plain words. Pure: no database, no clock."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from scoring.definition import AttributeTest, Count, Criterion, DefinitionDocument
+from scoring.definition import (
+    AttributeTest,
+    Count,
+    Counting,
+    Criterion,
+    DefinitionDocument,
+    Group,
+    Match,
+    PropertyTest,
+    Scalar,
+    Signal,
+)
 from scoring.engine.facts import UNKNOWN_PAST
+from scoring.engine.properties import EXAMPLE
 from scoring.moments import to_datetime
 
 # What a contact did, as the end of a sentence that begins with its stage.
@@ -94,6 +106,8 @@ def _describe_score(criterion: Criterion) -> str:
     if criterion.fit is not None:
         least = criterion.fit.at_least
         return "fit not disqualified (0 or more)" if least == 0 else f"fit of at least {least:g}"
+    if criterion.likelihood is not None:
+        return f"a likelihood of at least {criterion.likelihood.at_least * 100:g} %"
     return ""
 
 
@@ -102,6 +116,8 @@ def _describe_profile(criterion: Criterion, document: DefinitionDocument) -> str
         return describe_test(criterion.attribute)
     if criterion.gate is not None:
         gate = next(gate for gate in document.gates if gate.key == criterion.gate)
+        if isinstance(gate.closed_when, bool):
+            return f"{gate.label.lower()} not {_said(gate.closed_when)}"
         return f'{gate.label.lower()} not "{gate.closed_when}"'
     if criterion.qualifiers is not None:
         asked = ", ".join(qualifier.label for qualifier in document.qualifiers)
@@ -117,7 +133,7 @@ def _describe_count(count: Count, document: DefinitionDocument) -> str:
     label = document.evidence[count.of].label
     text = label if count.at_least == 1 else f"{count.at_least} {label}"
     if count.within_days is not None:
-        text += f" in the last {count.within_days:g} days"
+        text += " in the last day" if count.within_days == 1 else f" in the last {count.within_days:g} days"
     if count.after:
         text += f", not followed by {document.evidence[count.after].label}"
     return text
@@ -125,19 +141,95 @@ def _describe_count(count: Count, document: DefinitionDocument) -> str:
 
 def describe_test(test: AttributeTest) -> str:
     """A test of an attribute as a condition: ``company employees from 50 to 5000``."""
-    name = test.name.removeprefix("attributes.").replace(".", " ").replace("_", " ")
+    name = _attribute(test.name)
+    if test.known is not None:
+        return f"{name} is {'' if test.known else 'not '}known"
     if test.equals is True:
         return name
-    if test.equals is not None:
-        return f"{name} is {test.equals}"
-    if test.one_of is not None:
-        return f"{name} is one of {', '.join(map(str, test.one_of))}"
     if test.words is not None:
         return f"{name} contains {', '.join(test.words)}"
-    bounds = [
-        f"{word} {bound:g}" for word, bound in (("from", test.at_least), ("to", test.at_most)) if bound is not None
-    ]
-    return f"{name} {' '.join(bounds)}"
+    return f"{name} {_comparison(test.equals, test.one_of, test.at_least, test.at_most)}"
+
+
+def _attribute(name: str) -> str:
+    return name.removeprefix("attributes.").replace(".", " ").replace("_", " ")
+
+
+def _comparison(
+    equals: Scalar | None, one_of: Sequence[Scalar] | None, at_least: float | None, at_most: float | None
+) -> str:
+    if equals is not None:
+        return f"is {_said(equals)}"
+    if one_of is not None:
+        return f"is one of {', '.join(map(_said, one_of))}"
+    bounds = (("from", at_least), ("to", at_most))
+    return " ".join(f"{word} {bound:.12g}" for word, bound in bounds if bound is not None)
+
+
+def _said(value: Scalar) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+def describe_match(match: Match) -> str:
+    """Which events are meant: ``asked for a demo or asked for a price, begun by them, through the channel ads``."""
+    parts = []
+    if match.kinds:
+        parts.append(" or ".join(kind_phrase(kind) for kind in match.kinds))
+    if match.initiator:
+        parts.append("begun by a third party" if match.initiator == "third" else f"begun by {match.initiator}")
+    if match.reach:
+        parts.append(f"one-to-{match.reach}")
+    if match.two_way is not None:
+        parts.append("two-way" if match.two_way else "one-way")
+    for what, names in (("channel", match.channels), ("source", match.sources)):
+        if names:
+            parts.append(f"through the {what} {' or '.join(names)}")
+    parts += [describe_property_test(name, test) for name, test in match.properties.items()]
+    return ", ".join(parts)
+
+
+def describe_property_test(name: str, test: PropertyTest) -> str:
+    """A test of an event's property as a condition: ``page begins with "/pricing"``."""
+    if test.present is not None:
+        return f"{name} is {'' if test.present else 'not '}named"
+    if test.prefix is not None:
+        return f'{name} begins with "{test.prefix}"'
+    if test.contains is not None:
+        return f'{name} contains "{test.contains}"'
+    if test.pattern is not None:
+        return f"{name} fits the pattern {test.pattern}"
+    return f"{name} {_comparison(test.equals, test.one_of, test.at_least, test.at_most)}"
+
+
+def describe_counting(count: Counting) -> str:
+    """Which of the matching events weigh: ``every one``, ``the first for each asset``, ``at most 2 a day``."""
+    if count.once:
+        return "the first"
+    if count.once_per:
+        return f"the first for each {count.once_per}"
+    if count.latest is not None:
+        return "the latest" if count.latest == 1 else f"the latest {count.latest}"
+    if count.at_most is not None and count.within_days is not None:
+        period = "a day" if count.within_days == 1 else f"in every {count.within_days:g} days"
+        return f"at most {count.at_most} {period}"
+    return "every one"
+
+
+def describe_group(group: Group) -> str:
+    """A group with its bounds: ``Browsing, at most 10, never below zero``."""
+    bounds = [] if group.cap is None else [f"at most {group.cap:g}"]
+    bounds += ["never below zero"] if group.floor_at_zero else []
+    return ", ".join([group.label, *bounds])
+
+
+def describe_signal(signal: Signal) -> str:
+    """What a signal weighs and for how long: ``8 points, halved every 30 days, every one``."""
+    amount = f"{signal.points:g} point{'' if abs(signal.points) == 1 else 's'}"
+    days = signal.half_life_days
+    fading = "never fading" if days == 0 else f"halved every {'day' if days == 1 else f'{days:g} days'}"
+    return f"{amount}, {fading}, {describe_counting(signal.count)}"
 
 
 def reason_of_count(count: Count, *, kind: str, number: int, last: int, seen_from: datetime) -> str:
@@ -150,19 +242,32 @@ def reason_of_count(count: Count, *, kind: str, number: int, last: int, seen_fro
     return f"{kind_phrase(kind)} {number} times, last on {when}"
 
 
-def step_sentence(times: Mapping[str, int], attributes: Mapping[str, object]) -> str:
-    """What would be enough, as a sentence: it asked for a demo, its means were "yes"."""
-    parts = [f"it {kind_phrase(kind)}" + (f" {number} times" if number > 1 else "") for kind, number in times.items()]
+def step_sentence(events: Sequence[tuple[str, Mapping[str, object], int]], attributes: Mapping[str, object]) -> str:
+    """What would be enough, as a sentence: it asked for a demo, its means were "yes".
+
+    ``events``: kind, what its events must carry, and how many there are.
+    """
+    parts = [_deed(kind, carried) + (f" {times} times" if times > 1 else "") for kind, carried, times in events]
     parts += [_wish(name, value) for name, value in attributes.items()]
     return f"It would be enough that {' and '.join(parts)}."
 
 
+def _deed(kind: str, carried: Mapping[str, object]) -> str:
+    """An event in the sentence; what only stands for anything is not said."""
+    said = [
+        f'{name} "{_said(value)}"' if isinstance(value, str) else f"{name} {_said(value)}"
+        for name, value in carried.items()
+        if isinstance(value, str | int | float) and not str(value).startswith(EXAMPLE)
+    ]
+    return f"it {kind_phrase(kind)}" + (f" ({', '.join(said)})" if said else "")
+
+
 def _wish(name: str, value: object) -> str:
-    what = name.removeprefix("attributes.").replace(".", " ").replace("_", " ")
-    if name == "email":
-        return "its e-mail were known"
+    what = _attribute(name)
+    if value == "known" or name in ("email", "phone"):
+        return f"its {'e-mail' if name == 'email' else what} were known"
     if value is True:
         *subject, state = what.split()
         return f"its {' '.join(subject)} were {state}" if subject else f"it were {state}"
-    shown = f"{value:g}" if isinstance(value, float) else value
+    shown = f"{value:.12g}" if isinstance(value, float) else value
     return f'its {what} were "{shown}"'

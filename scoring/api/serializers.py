@@ -87,7 +87,9 @@ class StepEventSerializer(serializers.Serializer[Any]):
     kind = serializers.CharField()
     times = serializers.IntegerField()
     properties = serializers.DictField(help_text="What each of the events must carry.")
-    source = serializers.CharField(help_text="Name of the source it must come through; empty for any.")
+    source = serializers.CharField(  # type: ignore[assignment]  # the contract's name
+        help_text="Name of the source it must come through; empty for any."
+    )
 
 
 class SmallestStepSerializer(serializers.Serializer[Any]):

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,28 +97,17 @@ class _Attribute:
         # True, 1 and 1.0 are one key and three values.
         self._truths, self._others = _Remembered(self._work_out), _Remembered(self._work_out)
         # An address is asked no more than whether there is one, and hardly two contacts share it.
-        self._only_presence = name in REACHES and not tests
-        if self._only_presence:
+        self.only_presence = name in REACHES and not tests
+        if self.only_presence:
             self.examples = [None, "known"]
 
     def number(self, value: object) -> int:
         """The number of one value's outcome."""
-        if self._only_presence:
+        if self.only_presence:
             return int(bool(value))
         if isinstance(value, bool):
             return self._truths[value]
         return self._work_out(value) if isinstance(value, float | list | dict) else self._others[value]
-
-    def numbers(self, values: Sequence[object]) -> Iterable[int]:
-        """The number of each value's outcome."""
-        if self._only_presence:
-            return map(bool, values)
-        types = set(map(type, values)) - {type(None)}
-        if types <= {bool}:
-            return map(self._truths.__getitem__, values)
-        if types & {bool, float, list, dict}:
-            return map(self.number, values)
-        return map(self._others.__getitem__, values)
 
     def _work_out(self, value: object) -> int:
         outcome: Hashable = tuple(meets(test, value) for test in self._tests)
@@ -156,16 +145,23 @@ class Assessor:
         numbers = [attribute.number(value) for attribute, value in zip(self._told_apart, values, strict=True)]
         return self._assessments[self._known[tuple(numbers)]]
 
-    def assess_columns(self, columns: Sequence[Sequence[object]]) -> tuple[IntArray, BoolArray]:
-        """Assess many contacts: a column of values for each of ``self.attributes``, in that order.
+    def asks_presence_only(self, name: str) -> bool:
+        """Whether nothing is asked of the attribute but whether there is a value."""
+        return self._told_apart[self.attributes.index(name)].only_presence
 
-        Returns the fit of each contact in millipoints, and its answers as a row for each contact.
-        """
-        numbers = [attribute.numbers(column) for attribute, column in zip(self._told_apart, columns, strict=True)]
-        found = np.fromiter(map(self._known.__getitem__, zip(*numbers, strict=True)), dtype=np.int64)
+    def tell_apart(self, places: Sequence[int], values: Sequence[object]) -> tuple[int, ...]:
+        """What the definition can tell of the values of the attributes at these places: a number for each."""
+        return tuple(self._told_apart[place].number(value) for place, value in zip(places, values, strict=True))
+
+    def assessment_of(self, numbers: tuple[int, ...]) -> int:
+        """Which of ``assessments`` belongs to these numbers, one for each of ``self.attributes``."""
+        return self._known[numbers]
+
+    def assessments(self) -> tuple[IntArray, BoolArray]:
+        """All assessments made so far: the fit of each in millipoints, and its answers as a row."""
         fit = np.array([one.fit for one in self._assessments], dtype=np.int64)
         answers = np.array([one.answers for one in self._assessments], dtype=np.bool_)
-        return fit[found], answers.reshape(len(fit), self.leaf_count)[found]
+        return fit, answers.reshape(len(fit), self.leaf_count)
 
     def _work_out(self, numbers: tuple[int, ...]) -> int:
         examples = [attribute.examples[n] for attribute, n in zip(self._told_apart, numbers, strict=True)]

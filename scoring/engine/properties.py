@@ -1,11 +1,15 @@
 """Tests of an event's properties on plain values: what the database is asked, said in Python. Pure."""
 
+import hashlib
 import json
 import re
 from decimal import Decimal
 
 from scoring.definition import PropertyTest
 from scoring.definition.patterns import compile_pattern
+
+# Stands for anything where only the presence of a value matters.
+EXAMPLE = "example"
 
 _NUMBER = re.compile(r"\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?)\s*")
 
@@ -28,12 +32,41 @@ def meets_property(test: PropertyTest, value: object) -> bool:
         )
     if isinstance(value, list | dict):
         return False
-    text = value if isinstance(value, str) else json.dumps(value)
+    text = text_of(value)
     if test.prefix is not None:
         return text.startswith(test.prefix)
     if test.contains is not None:
         return test.contains in text
     return test.pattern is not None and bool(compile_pattern(test.pattern).search(text))
+
+
+def text_of(value: object) -> str:
+    """A JSON text, number or truth value as text."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def number_of(value: object) -> int:
+    """A number that tells a property's value apart, 0 for none: the beginning of the SHA-256 of its text."""
+    if value is None:
+        return 0
+    return int.from_bytes(hashlib.sha256(text_of(value).encode()).digest()[:8], "big", signed=True)
+
+
+def value_meeting(test: PropertyTest) -> object:
+    """A value that meets the test; None where that is to have none, or where none is found (a wayward pattern)."""
+    if test.present is not None:
+        return EXAMPLE if test.present else None
+    candidates: list[object] = [test.equals, *(test.one_of or ()), test.prefix, test.contains]
+    candidates += [_plain(bound) for bound in (test.at_least, test.at_most) if bound is not None]
+    if test.pattern is not None:
+        bare = test.pattern.removeprefix("(?i)").removeprefix("^").removesuffix("$")
+        candidates += [bare, *bare.strip("()").split("|"), re.sub(r"\\(.)", r"\1", bare)]
+        candidates += [re.sub(r"\.[*+]", " ", bare), *("1", "12", "2026", "a", "A1", "example.com", "/pricing")]
+    return next((value for value in candidates if value is not None and meets_property(test, value)), None)
+
+
+def _plain(number: float) -> float:
+    return int(number) if number.is_integer() else number
 
 
 def _same(value: object, wanted: object) -> bool:

@@ -1,6 +1,5 @@
 """Why a contact stands where it stands, at any moment, and what would change it."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -10,7 +9,7 @@ from scoring.engine import Assessor, Ledger, LedgerLine, Timeline, take_apart
 from scoring.engine.compiled import Node
 from scoring.engine.facts import DAY
 from scoring.engine.replaying import Change, next_change
-from scoring.engine.stepping import smallest_step
+from scoring.engine.stepping import events_of, smallest_step
 from scoring.models import Definition
 from scoring.moments import to_datetime, to_micros
 from scoring.selectors import compile_row
@@ -214,7 +213,8 @@ def _next_stage(case: Case) -> dict[str, Any] | None:
 def step_towards(case: Case, target: int) -> dict[str, Any] | None:
     """The least that would bring the contact to the stage of rank ``target`` now; None when no short step does.
 
-    ``sentence``, ``events`` (kind, times) and ``attributes`` (name to value).
+    ``sentence``, ``events`` (kind, times, the properties they must carry, the source they must come through, "" for
+    any) and ``attributes`` (name to value).
     """
     step = smallest_step(
         case.compiled,
@@ -227,11 +227,14 @@ def step_towards(case: Case, target: int) -> dict[str, Any] | None:
     )
     if not step:
         return None
-    times = Counter(case.kind_name(move.kind_id) for move in step if move.kind_id)
+    events = [(case.kind_name(move.kind_id), dict(move.properties), move.source, n) for move, n in events_of(step)]
     attributes = {move.name: move.value for move in step if move.name}
     return {
-        "sentence": step_sentence(times, attributes),
-        "events": [{"kind": kind, "times": number} for kind, number in times.items()],
+        "sentence": step_sentence([(kind, carried, number) for kind, carried, _, number in events], attributes),
+        "events": [
+            {"kind": kind, "times": number, "properties": carried, "source": source}
+            for kind, carried, source, number in events
+        ],
         "attributes": attributes,
     }
 

@@ -57,7 +57,7 @@ _scalars: st.SearchStrategy[Any] = st.one_of(_words, st.integers(-5, 5), st.floa
 
 
 @st.composite
-def _ranges(draw: st.DrawFn) -> dict[str, float]:
+def _ranges(draw: st.DrawFn) -> dict[str, Any]:
     bounds = sorted(draw(st.lists(_numbers(-10, 10), min_size=1, max_size=2)))
     if len(bounds) == 2:
         return {"at_least": bounds[0], "at_most": bounds[1]}
@@ -132,7 +132,7 @@ def _leaves(draw: st.DrawFn, evidence: list[str]) -> Criterion:
         st.one_of(st.none(), _days),
         st.sampled_from(["", *evidence]),
     )
-    return draw(
+    leaf: Criterion = draw(
         st.one_of(
             threshold.map(lambda one: Criterion(engagement=one)),
             threshold.map(lambda one: Criterion(score=one)),
@@ -147,6 +147,7 @@ def _leaves(draw: st.DrawFn, evidence: list[str]) -> Criterion:
             st.just(Criterion(reachable=True)),
         )
     )
+    return leaf
 
 
 def _trees(evidence: list[str]) -> st.SearchStrategy[Criterion]:

@@ -28,10 +28,9 @@ def apply(step: dict[str, Any]) -> None:
     company |= {k.removeprefix("company."): v for k, v in step["attributes"].items() if k.startswith("company.")}
     own = {name: value for name, value in step["attributes"].items() if not name.startswith("company.")}
     record(incoming(None, NOW, traits={**own, "company": company}))
-    named: dict[str, Any] = {"with": "Sam"}
     for event in step["events"]:
         for number in range(event["times"]):
-            record(incoming(event["kind"], NOW, message_id=f"{event} {number}", **named))
+            record(incoming(event["kind"], NOW, message_id=f"{event} {number}", **event["properties"]))
     while drain_due(now=NOW):
         pass
 
