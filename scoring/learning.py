@@ -20,6 +20,8 @@ TRAINING_SHARE = 0.7
 # variable in logistic regression analysis, Journal of Clinical Epidemiology 49 (1996).
 FEWEST_OUTCOMES = 50
 OUTCOMES_A_FEATURE = 10
+# With fewer in the later part its area under the curve says next to nothing.
+FEWEST_TESTED = 10
 
 # How strongly weights are pulled towards zero: the inverse of the L2 penalty, on features of mean 0 and deviation 1.
 _STRENGTH = 1.0
@@ -121,6 +123,23 @@ def check_outcomes(label: BoolArray, contact: IntArray, features: int) -> int:
         )
     if label.all():
         raise TooFewOutcomes(f"All {len(label):,} observations ended with an outcome; there is nothing to tell apart.")
+    return outcomes
+
+
+def check_tested(label: BoolArray, contact: IntArray) -> int:
+    """Count the contacts with an outcome among test observations.
+
+    Raises:
+        TooFewOutcomes: fewer than 10, or nobody without an outcome.
+    """
+    outcomes = len(np.unique(contact[label]))
+    if outcomes < FEWEST_TESTED:
+        raise TooFewOutcomes(
+            f"Too few outcomes to test with: {outcomes:,} contacts with one in the later part of the history, and "
+            f"{FEWEST_TESTED} are needed."
+        )
+    if label.all():
+        raise TooFewOutcomes(f"All {len(label):,} observations of the later part ended with an outcome.")
     return outcomes
 
 

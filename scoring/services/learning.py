@@ -158,31 +158,30 @@ def train_weights(history: History, times: ObservationTimes) -> tuple[learning.W
 
     Raises:
         TooLittleHistory: too few outcomes; the message has the numbers.
-        CannotRun: the later part has no outcomes to test with, or scikit-learn is missing.
+        CannotRun: scikit-learn is missing.
     """
     horizon = times.horizon_days * 24 * 3600 * 1_000_000
     split = learning.split_by_time(history.at, horizon)
     train, test = split.train, split.test
+    label = history.label[test]
     try:
-        outcomes = learning.check_outcomes(history.label[train], history.contact[train], len(history.names))
+        outcomes = {
+            "train": learning.check_outcomes(history.label[train], history.contact[train], len(history.names)),
+            "test": learning.check_tested(label, history.contact[test]),
+        }
         weights = learning.train(history.values[train], history.label[train])
     except learning.TooFewOutcomes as error:
-        raise TooLittleHistory(str(error)) from error
+        raise TooLittleHistory(f"{error} The later part begins on {to_datetime(split.at):%-d %b %Y}.") from error
     except learning.NothingToTrainWith as error:
         raise CannotRun(str(error)) from error
     trained = learning.likelihoods(weights, history.values[train])
     tested = learning.likelihoods(weights, history.values[test])
-    label = history.label[test]
-    auc = learning.area_under_curve(tested, label)
-    if auc is None:
-        since = f"{to_datetime(split.at):%-d %b %Y}"
-        raise CannotRun(f"From {since} on nobody's outcome tells good from bad; look back over another period.")
     return weights, {
         "split_at": to_datetime(split.at).isoformat(),
         "observations": {"train": int(train.sum()), "test": int(test.sum()), "dropped": split.dropped},
-        "outcomes": {"train": outcomes, "test": len(np.unique(history.contact[test][label]))},
+        "outcomes": outcomes,
         "sampled": history.sampled,
-        "auc": auc,
+        "auc": learning.area_under_curve(tested, label),
         "auc_hand_written": learning.area_under_curve(history.hand[test], label),
         "calibration": [asdict(band) for band in learning.calibration(tested, label)],
         "distribution": asdict(learning.distribution(trained)),

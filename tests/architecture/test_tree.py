@@ -76,7 +76,7 @@ def test_no_file_names_a_registry() -> None:
 
 
 def test_the_locks_are_hashed_and_name_no_place() -> None:
-    for lock in ("requirements.txt", "requirements-dev.txt"):
+    for lock in ("requirements.txt", "requirements-learn.txt", "requirements-dev.txt"):
         text = (BASE_DIR / lock).read_text()
         pinned = re.findall(r"^[a-z0-9_.-]+(?:\[[a-z,]+\])?==", text, flags=re.MULTILINE)
         hashed = re.findall(r"^[a-z0-9_.-]+(?:\[[a-z,]+\])?==[^\n]+\\\n +--hash=sha256:", text, flags=re.MULTILINE)
@@ -87,7 +87,8 @@ def test_the_locks_are_hashed_and_name_no_place() -> None:
 
 
 def test_the_locks_hold_what_is_asked_for() -> None:
-    for source, lock in (("requirements.in", "requirements.txt"), ("requirements-dev.in", "requirements-dev.txt")):
+    for lock in ("requirements.txt", "requirements-learn.txt", "requirements-dev.txt"):
+        source = lock.replace(".txt", ".in")
         asked = re.findall(r"^([A-Za-z0-9_.-]+)", (BASE_DIR / source).read_text(), flags=re.MULTILINE)
         names = {re.sub(r"[_.]+", "-", name.lower()) for name in asked if not name.startswith("-")}
         locked = set(re.findall(r"^([a-z0-9-]+)(?:\[[a-z,]+\])?==", (BASE_DIR / lock).read_text(), flags=re.MULTILINE))

@@ -176,6 +176,7 @@ def test_a_run_trains_what_was_ordered_and_gives_the_figures(planted: Definition
     order.refresh_from_db()
     assert (order.state, order.error) == (RunState.FINISHED, "")
     model = LearnedModel.objects.get()
+    assert order.result is not None
     assert order.result["model"] == str(model.pk)
     assert order.result["auc"] == model.metrics["auc"]
     assert order.result["definition"] == "planted@1"
