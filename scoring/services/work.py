@@ -134,7 +134,9 @@ def _attempt(run: Run) -> bool:
 
 def _give_up(run: Run) -> bool:
     """End a run whose attempt failed for a reason unknown, unless it may be tried again; True when it ended."""
-    connection.close_if_unusable_or_obsolete()
+    if not connection.in_atomic_block:
+        # Its loss may be what failed.
+        connection.close_if_unusable_or_obsolete()
     attempts = Run.objects.filter(pk=run.pk, finished_at=None).values_list("attempts", flat=True).first()
     # None: the draft was discarded meanwhile, and the run with it.
     if attempts is None or attempts < MAX_ATTEMPTS:

@@ -79,6 +79,19 @@ def held_contact(contact_id: int) -> Iterator[Callable[[], None]]:
         own.close()
 
 
+@contextmanager
+def held_table(name: str) -> Iterator[None]:
+    """While inside, nobody else reads or writes the table."""
+    own = connections.create_connection(DEFAULT_DB_ALIAS)
+    try:
+        own.set_autocommit(False)
+        with own.cursor() as cursor:
+            cursor.execute(f"LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE")
+        yield
+    finally:
+        own.close()
+
+
 class Elsewhere(threading.Thread):
     """Something done on a thread and a database connection of its own; ``result`` is what it returned."""
 
