@@ -61,12 +61,10 @@ class PublishForm(forms.Form):
     """Whether people hear of what a publication changes."""
 
     quiet = forms.TypedChoiceField(
-        choices=(
-            ("yes", "Quietly: offers to Sales follow, nothing is announced"),
-            ("no", "Loudly: each change is announced"),
-        ),
+        choices=(("yes", "Quietly"), ("no", "Loudly")),
         coerce=lambda answer: answer == "yes",
         initial="yes",
         widget=forms.RadioSelect,
         label="Who hears of it",
+        help_text="Either way offers to Sales follow. Loudly, each change of a stage is announced in the feed as well.",
     )

@@ -33,7 +33,7 @@ def test_tries_a_draft_publishes_it_quietly_and_rolls_back(shop: Shop, open_as: 
     expect(page.get_by_role("table", name="Contacts with both verdicts")).to_contain_text("asked for a demo")
 
     page.get_by_role("link", name="Publish", exact=True).click()
-    page.get_by_text("Quietly: offers to Sales follow").click()
+    page.get_by_text("Quietly").click()
     page.get_by_role("button", name="Publish").click()
     expect(page.get_by_role("button", name="Roll back").first).to_be_visible(timeout=PATIENCE)
     expect(page.locator("#run")).to_have_count(0, timeout=PATIENCE)
@@ -64,6 +64,9 @@ def test_every_page_of_a_definition(shop: Shop, open_as: Open, size: str, theme:
     draft, vetted, current = (draft_of(shop, key) for key in ("demand-gen", "scored-vetted", "default"))
     page = open_as("ada", viewport=SIZES[size], color_scheme=theme)
     for path in ("what-if", "compare", "backtest"):
+        kind = path.replace("-", "_")
+        if shop.ask("SELECT count(*) FROM scoring_run WHERE kind = %s AND definition_id = %s", kind, draft):
+            continue
         page.goto(f"/definitions/{draft}/{path}/")
         page.locator("main form .button-primary").click()
         page.wait_for_url("**?run=*")
