@@ -8,8 +8,8 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from scoring.definition import DefinitionDocument, load_yaml
-from scoring.matching import load_kinds
+from scoring.definition import DefinitionDocument
+from scoring.management.publishing import read_file
 from scoring.models import Definition
 from scoring.selectors import definition_document, find_definition
 from scoring.services.backtest import backtest
@@ -65,12 +65,7 @@ def _named(name: str) -> tuple[DefinitionDocument, str]:
     """The definition that was named, and how to call it."""
     path = Path(name)
     if path.suffix in _FILES:
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise CommandError(f"{path}: {error}") from error
-        kinds = frozenset(kind.name for kind in load_kinds())
-        return load_yaml(text, known_kinds=kinds), path.name
+        return read_file(path), path.name
     try:
         row = find_definition(name)
     except Definition.DoesNotExist as error:

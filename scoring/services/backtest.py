@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from django.utils import timezone
 
-from scoring.definition import DefinitionDocument, FitRule, Signal, read_document
+from scoring.definition import DefinitionDocument, FitRule, Signal, stored_document
 from scoring.engine import compile_definition
 from scoring.engine.backtesting import (
     FEWEST,
@@ -150,7 +150,7 @@ def run_backtest(run: Run, progress: Progress) -> Mapping[str, Any]:
     Raises:
         CannotRun: a parameter makes no sense; the message names it.
     """
-    document = read_document(run.document)
+    document = stored_document(run.document)
     times = read_times(run.parameters)
     return backtest(
         document,
