@@ -16,7 +16,7 @@ from contacts.models import Event
 from scoring.engine import NEVER, UNKNOWN_PAST, Assessor, Compiled, Facts
 from scoring.engine.facts import IntArray, SmallArray
 from scoring.matching import JUDGED, matching_events, property_value
-from scoring.selectors.profiles import ProfileHistories, assess_current
+from scoring.selectors.profiles import CurrentProfiles, ProfileHistories
 
 _COPY_HEADER, _COPY_TRAILER = 19, 2
 POSTGRES_EPOCH = 946_684_800_000_000  # 2000-01-01 in microseconds since 1970
@@ -58,7 +58,7 @@ def load_facts(
     )
 
 
-def current_facts(contact_ids: IntArray, compiled: Compiled, assessor: Assessor) -> Facts:
+def current_facts(contact_ids: IntArray, compiled: Compiled, profiles: CurrentProfiles) -> Facts:
     """What counts of the contacts (a whole range of ascending ids), with only the attribute values in force now.
 
     For judging at a moment later than every fact, where the history of attributes cannot matter, nor can events that
@@ -66,7 +66,7 @@ def current_facts(contact_ids: IntArray, compiled: Compiled, assessor: Assessor)
     """
     chosen = Q(contact_id__gte=int(contact_ids[0]), contact_id__lte=int(contact_ids[-1]))
     events = _load_events(contact_ids, chosen, compiled, None, with_ids=False, kinds=compiled.counted_kinds)
-    fit, answers = assess_current(contact_ids, assessor)
+    fit, answers = profiles.assess(contact_ids)
     return Facts(
         contacts=len(contact_ids),
         event_contact=events.contact,

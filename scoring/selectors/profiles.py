@@ -1,19 +1,37 @@
 """Who contacts were and are: attribute values over time and now, assessed under a definition."""
 
+import io
+import json
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 import numpy as np
-from django.db.models import Q
+from django.contrib.postgres.aggregates import ArrayAgg
+from django.db import connection, transaction
+from django.db.models import Case, F, Q, TextField, Value, When
+from django.db.models.fields.json import KeyTransform
+from django.db.models.functions import Cast, Coalesce
 
+from contacts.enums import Answer
 from contacts.models import AttributeChange, CompanyChange, Contact
+from scoring.definition import DefinitionDocument
 from scoring.engine import NEVER, UNKNOWN_PAST, Assessor
 from scoring.engine.facts import BoolArray, IntArray
 from scoring.moments import to_micros
 
 _COMPANY = "company."
+_ANSWERS, _CONFIRMED = ("means", "authority"), "details_confirmed"
+_MOST_LINES = 100_000
+
+# Attributes that have a column of their own; all others are free ones, or none at all.
+_OWN_COLUMNS = frozenset({
+    "email", "phone", "first_name", "last_name", "job_title", "role", "country", *_ANSWERS, _CONFIRMED,
+    "source_direction",
+})  # fmt: skip
+_COMPANY_COLUMNS = frozenset({"name", "domain", "industry", "employees", "country"})
 
 
 def profile_values(contact_id: int, assessor: Assessor, *, until: datetime) -> dict[str, object]:
@@ -83,7 +101,7 @@ class ProfileHistories:
         """(from when, values of the assessor's attributes), the first from UNKNOWN_PAST; only real changes."""
         names = self._assessor.attributes
         values: dict[str, Any] = {"source_direction": direction}
-        current: list[object] = [values.get(name) for name in names]
+        current: list[object] = [as_known(name, values.get(name)) for name in names]
         yield UNKNOWN_PAST, current
         employers = {int(value) for _, name, value in own if name == "company" and value}
         # Company changes first: within one instant the contact's own "company" then looks at the new values.
@@ -104,22 +122,183 @@ class ProfileHistories:
             if place + 1 < len(dated) and dated[place + 1][0] == at:
                 continue
             known = {**values, **company_values[employer]} if employer else values
-            found: list[object] = [known.get(name) for name in names]
+            found: list[object] = [as_known(name, known.get(name)) for name in names]
             if found != current:
                 current = found
                 yield to_micros(at), found
 
 
-def assess_current(contact_ids: IntArray, assessor: Assessor) -> tuple[IntArray, BoolArray]:
-    """Fit and answers of each contact under the values in force now, from the contact and company columns."""
-    columns = [_current_column(name) for name in assessor.attributes]
-    people = Contact.objects.filter(id__gte=int(contact_ids[0]), id__lte=int(contact_ids[-1])).order_by("id")
-    chosen = set(contact_ids.tolist())
-    rows = [row for row in people.values_list("id", *columns).iterator(chunk_size=20_000) if row[0] in chosen]
-    return assessor.assess_columns(list(zip(*rows, strict=True))[1:])
+class CurrentProfiles:
+    """The profiles of contacts under the values in force now, from the contact and company columns.
+
+    What a contact says of itself and what its company says are told apart separately: of either there are few
+    different ones, whatever the number of contacts. Both are remembered, so use one object for many ranges, in one
+    thread.
+    """
+
+    def __init__(self, document: DefinitionDocument) -> None:
+        self._assessor = Assessor(document)
+        self._own = _Lines(self._assessor, is_company=False)
+        self._theirs = _Lines(self._assessor, is_company=True)
+        self._assessed: dict[int, int] = {}
+
+    def assess(self, contact_ids: IntArray) -> tuple[IntArray, BoolArray]:
+        """Fit in millipoints and answers of each contact (ascending ids, all of which exist). At most two queries."""
+        ids, own, company = self._read_people(int(contact_ids[0]), int(contact_ids[-1]))
+        place = np.searchsorted(ids, contact_ids)
+        pairs, which = np.unique(own[place] << 32 | self._read_companies(company[place]), return_inverse=True)
+        found = np.array([self._assessment(pair) for pair in pairs.tolist()], dtype=np.int64)[which]
+        fit, answers = self._assessor.assessments()
+        return fit[found], answers[found]
+
+    def _read_people(self, first: int, last: int) -> tuple[IntArray, IntArray, IntArray]:
+        """All contacts of a range of ids, ascending: id, what can be told of them, company (0 for none).
+
+        Grouped by the database: what it would cost to bring every contact's values here is most of the whole.
+        """
+        columns = {f"own{place}": column for place, column in enumerate(self._own.columns)}
+        people = Contact.objects.filter(id__gte=first, id__lte=last).values(**columns)
+        groups = people.annotate(members=ArrayAgg("id"), companies=ArrayAgg(Coalesce("company_id", 0)))
+        sql, params = groups.values_list(*columns, "members", "companies").query.sql_with_params()
+        with transaction.atomic(), connection.cursor() as cursor:
+            # It expects as many groups as contacts, and would sort them all to be prepared for that.
+            cursor.execute("SET LOCAL enable_sort = off")
+            alike = [line.rsplit(b"\t", 2) for line in _copy_lines(sql, params)]
+            cursor.execute("SET LOCAL enable_sort TO DEFAULT")
+        members = [_whole_numbers(numbers) for _, numbers, _ in alike]
+        ids = np.concatenate(members)
+        company = np.concatenate([_whole_numbers(numbers) for _, _, numbers in alike])
+        told = [self._own[values] for values, _, _ in alike]
+        order = np.argsort(ids)
+        return ids[order], np.repeat(told, [len(one) for one in members])[order], company[order]
+
+    def _read_companies(self, company: IntArray) -> IntArray:
+        """What can be told of each of these companies (0: none, of whom nothing is known)."""
+        if not self._theirs.columns:
+            return np.zeros(len(company), dtype=np.int64)
+        asked, which = np.unique(company, return_inverse=True)
+        selected = ", ".join(connection.ops.quote_name(column) for column in self._theirs.columns)
+        sql = f"SELECT id, {selected} FROM contacts_company WHERE id = ANY(%s::bigint[])"  # noqa: S608  our columns
+        # As one text: a list of thousands of parameters takes the database longer to read than the rows.
+        lines = [line.partition(b"\t") for line in _copy_lines(sql, [f"{{{','.join(map(str, asked.tolist()))}}}"])]
+        told = np.zeros(len(asked), dtype=np.int64)
+        ids = np.fromiter((int(number) for number, _, _ in lines), dtype=np.int64, count=len(lines))
+        told[np.searchsorted(asked, ids)] = [self._theirs[values] for _, _, values in lines]
+        return told[which]
+
+    def _assessment(self, pair: int) -> int:
+        found = self._assessed.get(pair)
+        if found is None:
+            numbers = [0] * len(self._assessor.attributes)
+            for lines, number in ((self._own, pair >> 32), (self._theirs, pair & 0xFFFFFFFF)):
+                for place, told in zip(lines.places, lines.told_apart[number], strict=True):
+                    numbers[place] = told
+            found = self._assessed[pair] = self._assessor.assessment_of(tuple(numbers))
+        return found
 
 
-def _current_column(name: str) -> str:
+class _Lines(dict[bytes, int]):
+    """Lines of COPY by what the definition can tell of them: each has a number, alike ones the same.
+
+    ``told_apart`` has what can be told for each number; number 0 is that of a line where nothing is known.
+    """
+
+    def __init__(self, assessor: Assessor, *, is_company: bool) -> None:
+        super().__init__()
+        self._assessor = assessor
+        names = [name for name in assessor.attributes if name.startswith(_COMPANY) == is_company]
+        self.places = [assessor.attributes.index(name) for name in names]
+        found = [_column(name, asks_presence_only=assessor.asks_presence_only(name)) for name in names]
+        self.columns = [column for column, _ in found]
+        self._readers = [reader for _, reader in found]
+        self._numbers: dict[tuple[int, ...], int] = {}
+        self.told_apart: list[tuple[int, ...]] = []
+        self._number(assessor.tell_apart(self.places, [None] * len(names)))
+
+    def __missing__(self, line: bytes) -> int:
+        # Free text could make this grow without end.
+        if len(self) >= _MOST_LINES:
+            self.clear()
+        fields = line.split(b"\t")
+        values = [reader(_unescaped(text)) for reader, text in zip(self._readers, fields, strict=True)]
+        number = self[line] = self._number(self._assessor.tell_apart(self.places, values))
+        return number
+
+    def _number(self, told: tuple[int, ...]) -> int:
+        number = self._numbers.setdefault(told, len(self.told_apart))
+        if number == len(self.told_apart):
+            self.told_apart.append(told)
+        return number
+
+
+Reader = Callable[[str | None], object]
+
+
+def _column(name: str, *, asks_presence_only: bool) -> tuple[Any, Reader]:
+    """The database column of an attribute's current value, and how to read its text."""
+    if name.startswith("attributes."):
+        # As text: 1 and 1.0 are one key to the database, and need not be one to a definition.
+        return Cast(KeyTransform(name.removeprefix("attributes."), "attributes"), TextField()), _read_json
     if name.startswith(_COMPANY):
-        return "company__" + name.removeprefix(_COMPANY)
-    return name.replace("attributes.", "attributes__", 1)
+        return _company_column(name.removeprefix(_COMPANY))
+    if name not in _OWN_COLUMNS:
+        # Nothing is ever known of it.
+        return Value("", output_field=TextField()), _read_text
+    if asks_presence_only:
+        # Hardly two contacts share an address; whether they have one, they do.
+        return Case(When(**{name: ""}, then=Value("")), default=Value("known")), _read_text
+    if name == _CONFIRMED:
+        return F(name), lambda text: text == "t"
+    return F(name), lambda text: as_known(name, text)
+
+
+def _company_column(name: str) -> tuple[str, Reader]:
+    if name == "employees":
+        return name, lambda text: None if text is None else int(text)
+    return (name, _read_text) if name in _COMPANY_COLUMNS else ("normalised_name", lambda _: None)
+
+
+def _read_text(text: str | None) -> object:
+    return text
+
+
+def _read_json(text: str | None) -> object:
+    return None if text is None else json.loads(text)
+
+
+def _copy_lines(sql: str, params: Sequence[object]) -> list[bytes]:
+    """The rows of a query as COPY writes them in its text format: a line each, tabs between the columns."""
+    stream = io.BytesIO()
+    with connection.cursor() as cursor:
+        cursor.copy_expert(f"COPY ({cursor.mogrify(sql, params).decode()}) TO STDOUT", stream)
+    lines = stream.getvalue().split(b"\n")
+    lines.pop()
+    return lines
+
+
+def _whole_numbers(array: bytes) -> IntArray:
+    """The numbers of an array as PostgreSQL writes it, in braces."""
+    return np.fromstring(array[1:-1], dtype=np.int64, sep=",")
+
+
+def _unescaped(field: bytes) -> str | None:
+    """The text of a field (PostgreSQL manual, COPY, "Text Format"); None for NULL."""
+    if b"\\" not in field:
+        return field.decode()
+    if field == b"\\N":
+        return None
+    return _ESCAPE.sub(lambda found: _ESCAPES.get(found[1], found[1]), field.decode())
+
+
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+
+
+def as_known(name: str, value: object) -> object:
+    """A value as definitions see it: nobody's answer is no value, and who has not confirmed details has not.
+
+    So what the columns hold by default and what a history does not mention are the same.
+    """
+    if name in _ANSWERS and value == Answer.UNKNOWN:
+        return None
+    return False if value is None and name == _CONFIRMED else value

@@ -14,12 +14,13 @@ from django.utils import timezone
 
 from contacts.models import Standing
 from contacts.services.wake import wake
-from scoring.engine import NEVER, Assessor, Compiled
+from scoring.engine import NEVER, Compiled
 from scoring.engine.replaying import unmoved_by_publication
 from scoring.enums import Cause, DefinitionState, RunKind
 from scoring.models import Definition, Publication, Run
 from scoring.moments import to_datetime
 from scoring.selectors import compile_row
+from scoring.selectors.profiles import CurrentProfiles
 from scoring.services.approvals import NotPublishable, missing_approvals
 from scoring.services.chain import NewTransition, write_transitions
 from scoring.services.drafts import sound_document
@@ -182,20 +183,20 @@ def judge_publication(
     progress = progress or Unwatched()
     compiled = compile_row(publication.definition)
     # One for each connection: it remembers what it worked out, and threads must not share that.
-    assessors: SimpleQueue[Assessor] = SimpleQueue()
+    profiles: SimpleQueue[CurrentProfiles] = SimpleQueue()
     for _ in range(connections):
-        assessors.put(Assessor(compiled.document))
+        profiles.put(CurrentProfiles(compiled.document))
     done = Standing.objects.filter(contact_id__lte=reached).count() if reached else 0
     progress.begin(Standing.objects.count(), done=done)
     changed = 0
     ranges = [(first, last) for first, last in contact_ranges(chunk) if last > reached]
 
     def judge_one(bounds: tuple[int, int]) -> tuple[int, int]:
-        assessor = assessors.get()
+        one = profiles.get()
         try:
-            return _judge_range(publication, compiled, assessor, *bounds)
+            return _judge_range(publication, compiled, one, *bounds)
         finally:
-            assessors.put(assessor)
+            profiles.put(one)
 
     for (_, last), (contacts, moved) in zip(ranges, _each(judge_one, ranges, connections), strict=True):
         changed += moved
@@ -227,11 +228,11 @@ def _each(
 
 
 def _judge_range(
-    publication: Publication, compiled: Compiled, assessor: Assessor, first: int, last: int
+    publication: Publication, compiled: Compiled, profiles: CurrentProfiles, first: int, last: int
 ) -> tuple[int, int]:
     """Judge a range of ids and write what changed: how many contacts are in it, and how many of them did."""
     contacts = Standing.objects.filter(contact_id__gte=first, contact_id__lte=last).count()
-    found = judge_range(compiled, assessor, publication.effective_at, first, last)
+    found = judge_range(compiled, profiles, publication.effective_at, first, last)
     if found is None:
         return contacts, 0
     everyone = np.arange(len(found.ids))

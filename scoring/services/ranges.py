@@ -10,10 +10,12 @@ from django.db.models import Max, Min
 
 from contacts.models import Contact, Standing
 from scoring.definition import STAGE_KEYS
-from scoring.engine import NEVER, Assessor, Compiled, Prior, Timeline, Verdicts, judge
+from scoring.engine import NEVER, Compiled, Prior, Timeline, Verdicts, judge
 from scoring.engine.facts import BoolArray, IntArray
 from scoring.moments import to_micros
 from scoring.selectors.facts import POSTGRES_EPOCH, copy_columns, current_facts
+from scoring.selectors.profiles import CurrentProfiles
+from scoring.services.snapshots import one_state
 
 KeyArray = npt.NDArray[np.str_]
 
@@ -55,7 +57,7 @@ class JudgedRange:
 
 def judge_range(
     compiled: Compiled,
-    assessor: Assessor,
+    profiles: CurrentProfiles,
     at: datetime,
     first: int,
     last: int,
@@ -65,8 +67,21 @@ def judge_range(
     """Judge the contacts with ids ``first`` to ``last`` at the moment ``at``; reads only. None when there are none.
 
     Contacts with new facts or a review up to that moment are left out, for the drain comes to the same verdict
-    from newer standings; so are those last judged before ``judged_since``.
+    from newer standings; so are those last judged before ``judged_since``. All is read in one state of the database:
+    a fact that arrives meanwhile is either in it with its mark of being due, or not at all.
     """
+    with one_state():
+        return _judge_range(compiled, profiles, at, first, last, judged_since)
+
+
+def _judge_range(
+    compiled: Compiled,
+    profiles: CurrentProfiles,
+    at: datetime,
+    first: int,
+    last: int,
+    judged_since: datetime | None,
+) -> JudgedRange | None:
     moment = to_micros(at)
     chosen = [list(STAGE_KEYS), list(STAGE_KEYS), first, last, at, at, judged_since or "-infinity"]
     recorded = copy_columns(_SETTLED_STANDINGS, chosen, "qqqqqqhh")
@@ -84,7 +99,7 @@ def judge_range(
         evaluated_at=evaluated + POSTGRES_EPOCH,
         review_at=np.where(review > NEVER, NEVER, np.minimum(review, NEVER) + POSTGRES_EPOCH),
     )
-    facts = current_facts(ids, compiled, assessor)
+    facts = current_facts(ids, compiled, profiles)
     verdicts = judge(
         compiled, facts, np.full(len(ids), moment, dtype=np.int64), Prior(timeline.stage, timeline.furthest)
     )

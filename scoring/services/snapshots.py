@@ -76,6 +76,21 @@ def open_snapshot(connections: int = 1) -> Iterator[Snapshot]:
             reader.shutdown()
 
 
+@contextmanager
+def one_state() -> Iterator[None]:
+    """Let all that is read here be of one state of the database, on this connection; only reads may follow.
+
+    Within a transaction of the caller, that one is used as it is.
+    """
+    if connection.in_atomic_block or not connection.get_autocommit():
+        yield
+        return
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield
+
+
 def _begin(name: str = "") -> str:
     """Begin reading a new snapshot, or the one of this name, on this thread's connection; return its name."""
     transaction.set_autocommit(False)

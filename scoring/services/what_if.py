@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from scoring.matching import load_kinds
 from scoring.models import Publication, Run
 from scoring.moments import to_micros
 from scoring.selectors import load_facts, published_definition
+from scoring.selectors.profiles import CurrentProfiles
 from scoring.services.cells import Keep, Matrix, Moves, clear_cells, stages_as_json, store_cells
 from scoring.services.folding import fold_contacts
 from scoring.services.ranges import contact_ranges, judge_range, publication_moment
@@ -105,6 +107,8 @@ class _Trial:
     against: str
     contacts: int
     ranges: list[tuple[int, int]]
+    # One for each connection: they remember what they read, and threads must not share that.
+    profiles: SimpleQueue[CurrentProfiles]
     # Contacts judged before this moment may not have passed the latest publication yet; None: all have.
     unfinished: datetime | None
 
@@ -141,7 +145,8 @@ def what_if(
     """
     progress = progress or Unwatched()
     with open_snapshot(connections) as snapshot:
-        trial = snapshot.call(lambda: _prepare(document, now, chunk, version or f"{document.key}@draft"))
+        name = version or f"{document.key}@draft"
+        trial = snapshot.call(lambda: _prepare(document, now, chunk=chunk, connections=connections, version=name))
         progress.begin(trial.contacts)
         found = trial.begin()
         for part in snapshot.map(lambda bounds: _judge_part(trial, *bounds), trial.ranges):
@@ -169,10 +174,13 @@ def run_what_if(run: Run, progress: Progress) -> dict[str, Any]:
         raise
 
 
-def _prepare(document: DefinitionDocument, now: datetime, chunk: int, version: str) -> _Trial:
+def _prepare(document: DefinitionDocument, now: datetime, *, chunk: int, connections: int, version: str) -> _Trial:
     if Publication.objects.filter(retracted_at__isnull=False, judged_at=None).exists():
         raise CannotRun("A roll-back is under way; try again once it is through.")
     row, current = published_definition()
+    profiles: SimpleQueue[CurrentProfiles] = SimpleQueue()
+    for _ in range(connections):
+        profiles.put(CurrentProfiles(document))
     return _Trial(
         compiled=compile_definition(document, load_kinds(), version=version),
         at=publication_moment(now),
@@ -180,6 +188,7 @@ def _prepare(document: DefinitionDocument, now: datetime, chunk: int, version: s
         against=f"{row.key}@{row.version}",
         contacts=Standing.objects.count(),
         ranges=list(contact_ranges(chunk)),
+        profiles=profiles,
         unfinished=_unfinished_since(),
     )
 
@@ -191,9 +200,11 @@ def _unfinished_since() -> datetime | None:
 
 
 def _judge_part(trial: _Trial, first: int, last: int) -> _Part:
-    # A part's own: what it remembers of free text goes with it.
-    assessor = Assessor(trial.compiled.document)
-    parts = [_settled(trial, assessor, first, last), _unsettled(trial, assessor, first, last)]
+    profiles = trial.profiles.get()
+    try:
+        parts = [_settled(trial, profiles, first, last), _unsettled(trial, first, last)]
+    finally:
+        trial.profiles.put(profiles)
     ids = np.concatenate([part.moves.ids for part in parts])
     order = np.argsort(ids)
     return _Part(
@@ -208,9 +219,9 @@ def _judge_part(trial: _Trial, first: int, last: int) -> _Part:
     )
 
 
-def _settled(trial: _Trial, assessor: Assessor, first: int, last: int) -> _Part:
+def _settled(trial: _Trial, profiles: CurrentProfiles, first: int, last: int) -> _Part:
     """Contacts without anything waiting for judgement, from where they stand."""
-    found = judge_range(trial.compiled, assessor, trial.at, first, last, judged_since=trial.unfinished)
+    found = judge_range(trial.compiled, profiles, trial.at, first, last, judged_since=trial.unfinished)
     if found is None:
         return _nobody()
     before = found.timeline.engagement + found.timeline.fit
@@ -228,7 +239,7 @@ ORDER BY id
 """
 
 
-def _unsettled(trial: _Trial, assessor: Assessor, first: int, last: int) -> _Part:
+def _unsettled(trial: _Trial, first: int, last: int) -> _Part:
     """Contacts with new facts or overdue reviews: first brought up to just before the moment, as the drain would."""
     bounds: dict[str, Any] = {"first": first, "last": last, "at": trial.at, "unfinished": trial.unfinished}
     with connection.cursor() as cursor:
@@ -246,7 +257,7 @@ def _unsettled(trial: _Trial, assessor: Assessor, first: int, last: int) -> _Par
         np.array([document.stage_rank(folded.stage[index]) for index in known], dtype=np.int16),
         np.array([document.stage_rank(folded.furthest[index]) for index in known], dtype=np.int16),
     )
-    facts = load_facts(ids, trial.compiled, assessor, until=trial.at)
+    facts = load_facts(ids, trial.compiled, Assessor(document), until=trial.at)
     verdicts = judge(trial.compiled, facts, np.full(len(ids), to_micros(trial.at), dtype=np.int64), prior)
     origin = np.array([STAGE_KEYS.index(folded.stage[index]) for index in known], dtype=np.int64)
     before = (folded.timeline.engagement + folded.timeline.fit)[known]

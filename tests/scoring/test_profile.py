@@ -1,4 +1,4 @@
-"""Assessing profiles: one by one and by columns alike, and no two values confused that a test can tell apart."""
+"""Assessing profiles: whole and by parts alike, and no two values confused that a test can tell apart."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,9 +37,15 @@ def test_an_assessment_depends_on_its_own_values_alone(rows: list[list[object]])
     alone = [Assessor(DOCUMENT).assess(row) for row in rows]
     together = Assessor(DOCUMENT)
     assert [together.assess(row) for row in rows] == alone
-    fit, answers = Assessor(DOCUMENT).assess_columns(list(zip(*rows, strict=True)))
-    assert fit.tolist() == [one.fit for one in alone]
-    assert [tuple(row) for row in answers.tolist()] == [one.answers for one in alone]
+    by_parts = Assessor(DOCUMENT)
+    first, rest = range(3), range(3, WIDTH)
+    places = [
+        by_parts.assessment_of((*by_parts.tell_apart(first, row[:3]), *by_parts.tell_apart(rest, row[3:])))
+        for row in rows
+    ]
+    fit, answers = by_parts.assessments()
+    assert fit[places].tolist() == [one.fit for one in alone]
+    assert [tuple(row) for row in answers[places].tolist()] == [one.answers for one in alone]
 
 
 def test_true_is_not_one() -> None:
