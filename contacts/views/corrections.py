@@ -17,7 +17,7 @@ from contacts.models import Event
 from contacts.permissions import check_correct_events
 from contacts.services.corrections import Corrected, reclassify_events, restore_events, retract_events
 
-BOT: Final = "bot: said by hand"
+BOT: Final = "bot: marked by hand"
 
 
 def _retract(ids: list[int], by: User, now: datetime) -> Corrected:

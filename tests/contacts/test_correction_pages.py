@@ -75,10 +75,10 @@ def test_retract_says_so_strikes_through_with_the_reason_and_offers_to_restore()
 def test_bots_are_told_from_people() -> None:
     client, contact = signed_in(), contact_with("email_clicked")
     page = press(client, contact, "Mark as bot")
-    assert "bot: said by hand" in page
+    assert "bot: marked by hand" in page
     assert [words for _, words in offered(page)] == ["Not a bot", "Retract (mistake)"]
     assert "No longer suspect" in press(client, contact, "Not a bot")
-    assert list(EventCorrection.objects.order_by("id").values_list("reason", flat=True)) == ["bot: said by hand", ""]
+    assert list(EventCorrection.objects.order_by("id").values_list("reason", flat=True)) == ["bot: marked by hand", ""]
 
 
 def test_one_comes_back_to_the_same_part_of_the_timeline() -> None:
