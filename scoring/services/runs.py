@@ -87,8 +87,8 @@ def retry_run(*, run_id: int, by: User | None, now: datetime) -> Run:
         if run.kind == RunKind.PUBLISH and run.publication is not None and run.publication.retracted_at is not None:
             raise CannotRun(f"{run.definition} has been rolled back since; publish it again instead.")
         run.state, run.finished_at, run.attempts, run.error = RunState.QUEUED, None, 0, ""
-        run.cancel_requested_at = None
-        run.save(update_fields=["state", "finished_at", "attempts", "error", "cancel_requested_at"])
+        run.started_at = run.cancel_requested_at = None
+        run.save(update_fields=["state", "started_at", "finished_at", "attempts", "error", "cancel_requested_at"])
         wake(TASK)
         return run
 

@@ -14,11 +14,11 @@ from django_htmx.http import HttpResponseClientRefresh
 from config.web.formats import format_duration, format_number
 from config.web.pages import link_with, page, person_of
 from contacts.permissions import can_run_definitions, check_run_definitions, check_see_definitions
-from scoring.enums import RunKind
+from scoring.enums import RunKind, RunState
 from scoring.models import Run
 from scoring.selectors.runs import cell_contacts, run_view
 from scoring.services.disagreements import both_verdicts
-from scoring.services.runs import CannotRun, cancel_run
+from scoring.services.runs import CannotRun, cancel_run, retry_run
 from scoring.views.definition_head import head_of
 
 _PAGE = 25
@@ -49,7 +49,7 @@ def run_shown(found: Run | None) -> dict[str, Any]:
         parts.append(f"{format_number(round(view['rate']))} a second")
     if view["remaining"] is not None:
         parts.append(f"about {format_duration(timedelta(seconds=view['remaining']))} left")
-    waits = "waiting for a worker" if found.started_at is None else "under way"
+    waits = "waiting for a worker" if found.state == RunState.QUEUED else "under way"
     return {"run": found, "view": view, "detail": ", ".join(parts) or waits}
 
 
@@ -124,4 +124,16 @@ def run_cancel(request: HttpRequest, run_id: int) -> HttpResponse:
         found = Run.objects.get(pk=run_id)
     else:
         messages.success(request, f"The {found.get_kind_display()} stops at its next step.")
+    return redirect(run_url(found))
+
+
+@page(check_run_definitions)
+@require_POST
+def run_retry(request: HttpRequest, run_id: int) -> HttpResponse:
+    """Order a failed run once more."""
+    found = get_object_or_404(Run, pk=run_id)
+    try:
+        retry_run(run_id=run_id, by=person_of(request), now=timezone.now())
+    except CannotRun as error:
+        messages.error(request, str(error))
     return redirect(run_url(found))

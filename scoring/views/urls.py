@@ -9,7 +9,7 @@ from scoring.views.drafts import definition_copy, definition_discard, definition
 from scoring.views.editor import definition_check, definition_edit
 from scoring.views.learned import dismiss, learn, use
 from scoring.views.publishing import approve, publish, publish_page, roll_back
-from scoring.views.runs import run, run_cancel, run_contacts, run_progress
+from scoring.views.runs import run, run_cancel, run_contacts, run_progress, run_retry
 from scoring.views.trials import backtest, compare, what_if
 
 urlpatterns = [
@@ -36,6 +36,7 @@ urlpatterns = [
     path("runs/<int:run_id>/", run, name="run"),
     path("runs/<int:run_id>/progress/", run_progress, name="run-progress"),
     path("runs/<int:run_id>/cancel/", run_cancel, name="run-cancel"),
+    path("runs/<int:run_id>/retry/", run_retry, name="run-retry"),
     path("runs/<int:run_id>/contacts/", run_contacts, name="run-contacts"),
     path("definitions/<int:definition_id>/definition.yaml", definition_yaml, name="definition-yaml"),
 ]

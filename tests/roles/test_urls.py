@@ -165,6 +165,7 @@ PAGES: dict[str, list[Call]] = {
     "run": [Call("get", "/runs/7/", EVERYBODY)],
     "run-progress": [Call("get", "/runs/7/progress/", EVERYBODY)],
     "run-cancel": [Call("post", "/runs/7/cancel/", {M, L, A})],
+    "run-retry": [Call("post", "/runs/7/retry/", {M, L, A})],
     "run-contacts": [Call("get", "/runs/7/contacts/", EVERYBODY)],
     "definition-yaml": [Call("get", "/definitions/1/definition.yaml", EVERYBODY)],
     "queue": [Call("get", "/queue/", EVERYBODY)],

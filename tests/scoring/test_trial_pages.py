@@ -137,6 +137,20 @@ def test_a_run_that_waits_is_cancelled(client: Client, marketer: User) -> None:
     assert "Cancelled" in read(client, page)
 
 
+def test_a_run_that_failed_says_why_and_is_tried_again(client: Client, marketer: User) -> None:
+    tried = draft("demand-gen")
+    run = start_run(kind=RunKind.LEARN, definition=tried, by=marketer)
+    work_off_runs()
+    page = f"/definitions/{tried.pk}/learn/?run={run.pk}"
+    assert "There is nothing to look back at" in read(client, page)
+
+    client.post(f"/runs/{run.pk}/retry/")
+
+    assert "waiting for a worker" in read(client, page)
+    again = client.post(f"/runs/{run.pk}/retry/", follow=True)
+    assert "Only what failed is tried again" in unescape(again.content.decode())
+
+
 def test_progress_asks_for_itself_and_loads_the_page_anew_at_the_end(client: Client, marketer: User) -> None:
     run = start_run(kind=RunKind.WHAT_IF, definition=draft("demand-gen"), by=marketer)
     Run.objects.filter(pk=run.pk).update(
