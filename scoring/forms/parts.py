@@ -32,7 +32,7 @@ class Record(Shape):
         return {name: shape.show(getattr(value, name)) for name, shape in self.fields}
 
     def read(self, posted: Posted) -> State:
-        return {name: shape.read(posted.take(name)) for name, shape in self.fields}
+        return {name: shape.read(posted.part(name)) for name, shape in self.fields}
 
     def plain(self, state: State, name: str, wrong: list[Wrong]) -> Any:
         values = ((inner, shape.plain(state[inner], join(name, inner), wrong)) for inner, shape in self.fields)
@@ -101,7 +101,7 @@ class Listing(Shape):
 
     def read(self, posted: Posted) -> State:
         tokens = [token for token in posted.below if token_of(token)]
-        return {token: self.shape.read(posted.take(token)) for token in tokens}
+        return {token: self.shape.read(posted.part(token)) for token in tokens}
 
     def plain(self, state: State, name: str, wrong: list[Wrong]) -> Any:
         return [self.shape.plain(item, join(name, token), wrong) for token, item in state.items()]
@@ -136,7 +136,7 @@ class Entry(Shape):
         return {"key": key, "of": self.shape.show(item)}
 
     def read(self, posted: Posted) -> State:
-        return {"key": posted.take("key").text(), "of": self.shape.read(posted.take("of"))}
+        return {"key": posted.part("key").text(), "of": self.shape.read(posted.part("of"))}
 
     def plain(self, state: State, name: str, wrong: list[Wrong]) -> Any:
         if not state["key"].strip():
@@ -229,15 +229,18 @@ class Variant(Shape):
         return state
 
     def read(self, posted: Posted) -> State:
-        state = self._state(posted.take("way").text(), {n: shape.read(posted.take(n)) for n, shape in self.common})
-        fields = {name: posted.take(name) for name in self.shapes}
-        below = posted.take("below")
+        state = self._state(posted.part("way").text(), {n: shape.read(posted.part(n)) for n, shape in self.common})
         way = self.ways.get(state["way"])
         for name in way.fields if way else ():
             # A way that was only just chosen has posted nothing yet.
-            state[name] = self.shapes[name].read(fields[name]) if fields[name].there else self.shapes[name].blank()
+            if posted.part(name).there:
+                state[name] = self.shapes[name].read(posted.part(name))
         if way and way.branch and self.below:
-            state["below"] = self.below.read(below)
+            state["below"] = self.below.read(posted.part("below"))
+        # What belongs to the way that was chosen before.
+        for name in (*self.shapes, "below"):
+            if name not in state:
+                posted.part(name).drop()
         return state
 
     def plain(self, state: State, name: str, wrong: list[Wrong]) -> Any:

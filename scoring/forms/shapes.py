@@ -47,7 +47,7 @@ class Wrong:
 
 @dataclass(slots=True)
 class Posted:
-    """Posted values by their dotted names; reading takes parts out, so that what is left was not asked for."""
+    """Posted values by their dotted names; reading takes values out, so that what is left was not asked for."""
 
     values: list[str] = field(default_factory=list)
     below: dict[str, "Posted"] = field(default_factory=dict)
@@ -72,9 +72,15 @@ class Posted:
             node.values.extend(values)
         return root
 
-    def take(self, segment: str) -> "Posted":
-        """The part of that name, taken out; an empty one where nothing was posted."""
-        return self.below.pop(segment, None) or Posted()
+    def part(self, segment: str) -> "Posted":
+        """The part of that name; an empty one where nothing was posted."""
+        return self.below.get(segment) or Posted()
+
+    def drop(self) -> None:
+        """Take everything out, unread."""
+        self.values.clear()
+        for node in self.below.values():
+            node.drop()
 
     def text(self) -> str:
         """The first value, with line ends as documents have them."""

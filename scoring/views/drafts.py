@@ -15,6 +15,32 @@ from scoring.models import Definition
 from scoring.services.drafts import NotADraft, copy_to_draft, discard_draft, store_draft
 from scoring.views.definition_head import head_of
 
+# What a new definition begins with: sound, and short enough to be read at once.
+_SMALLEST = """\
+key: our-definition
+name: Our definition
+description: What we call lead and customer.
+stages:
+- key: lead
+  label: Lead
+  owner: marketing
+  description: Everybody we know.
+  communication: One-to-many.
+- key: customer
+  label: Customer
+  owner: sales
+  description: Bought something.
+  communication: Success and referral.
+  enter:
+    count:
+      of: purchase
+evidence:
+  purchase:
+    label: a purchase
+    any_of:
+    - kinds: [purchased]
+"""
+
 
 @page(check_edit_definitions)
 @require_POST
@@ -50,7 +76,8 @@ def definition_discard(request: HttpRequest, definition_id: int) -> HttpResponse
 @require_http_methods(["GET", "HEAD", "POST"])
 def definition_import(request: HttpRequest) -> HttpResponse:
     """Make a draft of YAML, pasted or from a file; what is not sound is shown again with its problems."""
-    form = ImportForm(request.POST or None, request.FILES or None)
+    start = {"yaml": _SMALLEST} if request.GET.get("new") else None
+    form = ImportForm(request.POST or None, request.FILES or None, initial=start)
     if request.method != "POST" or not form.is_valid():
         return render(request, "scoring/import_definition.html", {"form": form})
     document, problems = check_yaml(form.cleaned_data["yaml"])

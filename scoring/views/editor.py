@@ -237,16 +237,19 @@ def _save(request: HttpRequest, desk: Desk) -> HttpResponse:
 def _render(request: HttpRequest, desk: Desk, *, said: str = "") -> HttpResponse:
     kinds = [(kind.name, kind_phrase(kind.name)) for kind in load_kinds()]
     sources = [(name, name) for name in Source.objects.order_by("name").values_list("name", flat=True)]
+    # A browser that has a focus already warns of autofocus; the page's script moves it then.
+    focus = "data-focus" if request.htmx else "autofocus"  # type: ignore[attr-defined]  # django-htmx adds it
     context: dict[str, Any] = {
         **head_of(desk.row, tab="definition-edit"),
         **_aside(desk),
         "said": said,
+        "focus": focus,
         "discard_url": reverse("definition-discard", args=[desk.row.pk]),
         "sections": [],
     }
     if desk.is_form:
         vocabulary = Vocabulary(kinds, sources, _ATTRIBUTES)
-        view = FormView(desk.state, wrong=desk.wrong, vocabulary=vocabulary, order=desk.order, at=desk.at)
+        view = FormView(desk.state, wrong=desk.wrong, vocabulary=vocabulary, order=desk.order, at=desk.at, focus=focus)
         context |= {"sections": view.sections(), "attributes": vocabulary.attributes}
     return render(request, "scoring/editor.html", context)
 

@@ -64,7 +64,7 @@ class Action:
     order: str
     label: str
     icon: str = ""
-    focus: bool = False
+    focus: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class FieldView:
     options: Sequence[Option] = ()
     chosen: str = ""
     known: str = ""
-    focus: bool = False
+    focus: str = ""
     changes: bool = False
     is_part: bool = False
 
@@ -138,14 +138,25 @@ class Section:
 
 
 class FormView:
-    """Builds the views of one form. ``order`` is the edit that was just carried out on the part ``at``."""
+    """Builds the views of one form. ``order`` is the edit that was just carried out on the part ``at``.
+
+    ``focus`` is the attribute of the field or button to go on with: ``autofocus`` does it without a script.
+    """
 
     def __init__(
-        self, state: State, *, wrong: Mapping[str, str], vocabulary: Vocabulary, order: str = "", at: str = ""
+        self,
+        state: State,
+        *,
+        wrong: Mapping[str, str],
+        vocabulary: Vocabulary,
+        order: str = "",
+        at: str = "",
+        focus: str = "autofocus",
     ) -> None:
         self.state = state
         self.wrong = wrong
         self.vocabulary = vocabulary
+        self.focus = focus
         self.fresh, self.pressed = focus_after(order, at)
         self.opened = {part for name in (*wrong, at) if name for part in _holders(name)}
 
@@ -318,16 +329,16 @@ class FormView:
         elif isinstance(shape, Text) and (shape.long or "\n" in state):
             widget = "long"
         known = shape.known if isinstance(shape, Text) else ""
-        focus = widget != "hidden" and self._focus(name)
+        focus = "" if widget == "hidden" else self._focus(name)
         return FieldView(
             widget, name, words.label, value, words.help, self.wrong.get(name, ""), options, chosen, known, focus
         )
 
     def _choices(self, shape: Several, state: State) -> Iterator[Option]:
-        known = shape.choices or getattr(self.vocabulary, shape.of)
-        yield from (Option(text, label, text in state) for text, label in known)
-        offered = {text for text, _ in known}
-        yield from (Option(text, f"{text} (unknown here)", True) for text in state if text not in offered)
+        """What is chosen first, in its order (which a post keeps), then the others."""
+        known = dict(shape.choices or getattr(self.vocabulary, shape.of))
+        yield from (Option(text, known.get(text, f"{text} (unknown here)"), True) for text in state)
+        yield from (Option(text, label, False) for text, label in known.items() if text not in state)
 
     def _references(self, shape: Reference, state: State) -> Iterator[Option]:
         yield Option("", shape.none.capitalize(), not state)
@@ -342,14 +353,14 @@ class FormView:
 
     def _action(self, verb: str, name: str, label: str, icon: str) -> Action:
         order = f"{verb}:{name}"
-        return Action(order, label, icon, focus=order == self.pressed)
+        return Action(order, label, icon, focus=self.focus if order == self.pressed else "")
 
-    def _focus(self, name: str) -> bool:
-        """Whether this is the first field of the part to go on with."""
+    def _focus(self, name: str) -> str:
+        """The attribute that moves the focus here where this is the first field of the part to go on with."""
         if self.fresh and (name == self.fresh or name.startswith(f"{self.fresh}.")):
             self.fresh = ""
-            return True
-        return False
+            return self.focus
+        return ""
 
 
 def _record(shape: Shape) -> Record:

@@ -6,6 +6,8 @@ const unfolded = new Set();
 const typed = new Map();
 const touched = new Set();
 let unsaved = false;
+let saved = false;
+let anchor = { id: "", top: 0, scroll: 0 };
 
 const mark = (name, message) => {
   const said = document.getElementById(`f-${name}-e`);
@@ -97,9 +99,18 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   if (event.detail.elt === form()) typed.clear();
 });
 
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.target.id !== "editor-body") return;
+  // A text area that somebody resized carries a style, which htmx would copy and the policy refuse.
+  for (const element of event.target.querySelectorAll("[style]")) element.removeAttribute("style");
+  const active = document.activeElement;
+  anchor = { id: active?.id ?? "", top: active?.getBoundingClientRect().top ?? 0, scroll: window.scrollY };
+  saved = event.detail.xhr.responseText.includes("data-saved");
+});
+
 document.addEventListener("htmx:afterSwap", (event) => {
   if (event.target.id === "editor-aside") spread();
-  if (event.target.id !== "editor") return;
+  if (event.target.id !== "editor-body") return;
   for (const id of unfolded) {
     const fold = document.getElementById(id);
     if (fold) fold.open = true;
@@ -110,14 +121,21 @@ document.addEventListener("htmx:afterSwap", (event) => {
     if (field.type === "checkbox") field.checked = old.checked;
     else field.value = old.value;
   }
+  if (saved && typed.size === 0) unsaved = false;
   typed.clear();
-  unsaved = form().querySelector("template[data-toasts]") === null;
-  const focus = form().querySelector("[autofocus]");
-  focus?.focus({ preventScroll: true });
-  focus?.scrollIntoView({ block: "nearest" });
+  settle();
 });
 
-// The toast is about a save: nothing is lost by leaving then.
+// Whoever pressed a button sees it where it was; what came new is brought into sight.
+const settle = () => {
+  window.scrollTo({ top: anchor.scroll, behavior: "instant" });
+  const same = anchor.id ? document.getElementById(anchor.id) : null;
+  if (same) window.scrollBy({ top: same.getBoundingClientRect().top - anchor.top, behavior: "instant" });
+  const next = form().querySelector("[data-focus]") ?? same;
+  next?.focus({ preventScroll: true });
+  if (next && next !== same) next.scrollIntoView({ block: "nearest", behavior: "instant" });
+};
+
 document.addEventListener("submit", (event) => {
   if (event.target === form() && !window.htmx) unsaved = false;
 });
