@@ -123,3 +123,11 @@ def test_the_search_sees_a_write_in_every_form(source: str) -> None:
 )
 def test_the_search_takes_no_read_for_a_write(source: str) -> None:
     assert list(find_writes(source, "anywhere.py", model="Standing", table="contacts_standing")) == []
+
+
+def test_corrections_are_appended_in_one_place_and_never_changed() -> None:
+    writes = writes_of("EventCorrection", "contacts_eventcorrection")
+
+    assert [write.path for write in writes] == ["contacts/services/corrections.py"]
+    text = (ROOT / writes[0].path).read_text()
+    assert re.findall(r"(\w+ \w+) contacts_eventcorrection\b", text) == ["INSERT INTO"]

@@ -35,7 +35,7 @@ DOES_NOT_FIT = {
 }
 NO_MEANS = {**FITS, "means": "no"}
 NO_AUTHORITY = {**FITS, "job_title": "Chief Operating Officer", "authority": "no"}
-NAMED = {"with": "Rhea Rep"}
+NAMED: dict[str, Any] = {"with": "Rhea Rep"}
 SCOPES = "events:write,contacts:read,definitions:read"
 
 
