@@ -44,4 +44,5 @@ def both_verdicts(run: Run, *, origin: str, contact_ids: Sequence[int]) -> list[
             raise CannotRun("The definition it was compared with is gone.")
         before = stage_reasons(contact_ids=ids, compiled=tried, at=at, prior_stages=None)
         after = stage_reasons(contact_ids=ids, compiled=compile_row(run.other), at=at, prior_stages=None)
-    return [BothVerdicts(found[pk], before[pk], after[pk]) for pk in ids]
+    # A contact that was merged away meanwhile has a row, but no judgement of its own.
+    return [BothVerdicts(found[pk], before[pk], after[pk]) for pk in ids if pk in before and pk in after]

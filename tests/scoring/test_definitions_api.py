@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from contacts.enums import Role, Scope
-from contacts.models import Standing
+from contacts.models import Contact, Standing
 from scoring.definition import dump_yaml
 from scoring.models import Definition, Publication, Run
 from scoring.selectors import definition_document
@@ -378,3 +378,17 @@ class TestWho:
             ("GET", f"/runs/{pk}/contacts/?from=lead&to=lead"),
         ):
             assert api.ask(method, address).status_code == 404, address
+
+
+@committed
+def test_a_contact_that_was_merged_away_since_is_left_out(api: Api) -> None:
+    for name in ("ann", "ben"):
+        record(incoming("newsletter_subscribed", NOW - DAY, email=f"{name}@acme.example", traits=FITTING))
+    drain_due(now=NOW)
+    made = draft(api, eager())
+    path = api.post(f"/definitions/{made['id']}/what-if/").headers["Location"].partition("/api/v1")[2]
+    work_off_runs()
+    ann, ben = Contact.objects.order_by("id")
+    Contact.objects.filter(pk=ben.pk).update(merged_into=ann)
+    page = api.get(f"{path}contacts/?from=lead&to=marketing_prospect").json()
+    assert [row["contact"]["id"] for row in page["results"]] == [str(ann.pk)]
