@@ -12,8 +12,8 @@ from scoring.models import Definition, Publication
 from scoring.selectors import definition_document
 from scoring.selectors.learned import open_notices
 from scoring.views.definition_head import head_of, in_force_id
-from scoring.views.plain import PlainFitRule, plain_match, plain_signal, plain_stage
-from scoring.wording import describe_test
+from scoring.views.plain import PlainFitRule, plain_signal, plain_stage
+from scoring.wording import describe_match, describe_test
 
 
 @page(check_see_definitions)
@@ -54,7 +54,7 @@ def definition(request: HttpRequest, definition_id: int) -> HttpResponse:
             for rule in document.fit.rules
         ],
         "evidence": [
-            (item.label, [plain_match(match) for match in item.any_of]) for item in document.evidence.values()
+            (item.label, [describe_match(match) for match in item.any_of]) for item in document.evidence.values()
         ],
     }
     return render(request, "scoring/definition.html", context)

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from scoring.definition import AttributeTest, Criterion, DefinitionDocument, Match, Signal, Stage
+from scoring.definition import Criterion, DefinitionDocument, Signal, Stage
 from scoring.definition.document import children_of
-from scoring.wording import describe, describe_test, kind_phrase
+from scoring.wording import describe, describe_counting, describe_group
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,33 +63,5 @@ def _plain_node(node: Criterion, document: DefinitionDocument) -> PlainNode:
 
 def plain_signal(signal: Signal, document: DefinitionDocument) -> PlainSignal:
     """A signal of a sound document in words."""
-    if signal.count.once:
-        counts = "the first"
-    elif signal.count.latest is not None:
-        counts = f"the latest {signal.count.latest}"
-    else:
-        counts = "every one"
-    caps = {
-        group.key: group.label if group.cap is None else f"{group.label}, at most {group.cap:g}"
-        for group in document.groups
-    }
-    return PlainSignal(signal, counts, caps.get(signal.group, ""))
-
-
-def plain_match(match: Match) -> str:
-    """Say which events are meant: ``the contact asked for a demo or asked for a price``."""
-    parts = []
-    if match.kinds:
-        parts.append(" or ".join(kind_phrase(kind) for kind in match.kinds))
-    if match.initiator:
-        parts.append(f"begun by {match.initiator}")
-    if match.reach:
-        parts.append(f"one-to-{match.reach}")
-    if match.two_way is not None:
-        parts.append("two-way" if match.two_way else "one-way")
-    for name, test in match.properties.items():
-        if test.present is not None:
-            parts.append(f"{name} is {'' if test.present else 'not '}named")
-        else:
-            parts.append(describe_test(AttributeTest(name=name, equals=test.equals, one_of=test.one_of)))
-    return ", ".join(parts)
+    groups = {group.key: describe_group(group) for group in document.groups}
+    return PlainSignal(signal, describe_counting(signal.count), groups.get(signal.group, ""))

@@ -125,7 +125,7 @@ def points(why: dict[str, Any]) -> list[tuple[str, float]]:
 
 
 def test_each_asset_weighs_once_whatever_it_is_called() -> None:
-    facts = [("asset_downloaded", {"asset": name}) for name in ("a", "a", "b")]
+    facts: list[tuple[str, dict[str, Any]]] = [("asset_downloaded", {"asset": name}) for name in ("a", "a", "b")]
     facts += [("asset_downloaded", {}), ("asset_downloaded", {"asset": None})]
     assert points(judged(*facts)) == [("asset", 10)] * 3
 

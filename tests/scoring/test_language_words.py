@@ -94,7 +94,10 @@ def to_builtins_of(gate: Gate) -> dict[str, object]:
 
 
 def test_steps() -> None:
-    events = [("page_viewed", {"page": "/pricing", "seconds": 5}, 2), ("email_replied", {"with": "example"}, 1)]
+    events: list[tuple[str, dict[str, object], int]] = [
+        ("page_viewed", {"page": "/pricing", "seconds": 5}, 2),
+        ("email_replied", {"with": "example"}, 1),
+    ]
     assert step_sentence(events, {"job_title": "known", "means": "yes", "details_confirmed": True}) == (
         'It would be enough that it viewed a page (page "/pricing", seconds 5) 2 times and it answered an e-mail '
         'and its job title were known and its means were "yes" and its details were confirmed.'
