@@ -130,5 +130,5 @@ def _told(row: Definition, view: Mapping[str, Any]) -> Iterator[str]:
         chosen = [factor for factor in told if factor["effect"] * sign > 0][:_MOST_FACTORS]
         if chosen:
             yield title
-            yield from (f"  {factor['label']}: odds x {factor['odds']:.2f}" for factor in chosen)
+            yield from (f"  {factor['label']}: odds x {factor['odds']:.3g}" for factor in chosen)
     yield f"To use it: manage.py definition use-model {row.key}@{row.version}"
