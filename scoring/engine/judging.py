@@ -36,10 +36,16 @@ def judge(compiled: Compiled, facts: Facts, at: IntArray, prior: Prior) -> Verdi
     counted: dict[int, IntArray] = {}
     last_counted: dict[int, IntArray] = {}
     since_return: _Scored | None = None
+    evidence: dict[tuple[str, bool], IntArray] = {}
     for index, leaf in enumerate(compiled.leaves):
         criterion = leaf.criterion
-        if leaf.count is not None:
-            found = _count(leaf.count, facts, at, live & returns.eligible if leaf.handoff and returns.any else live)
+        if leaf.count is not None and criterion.count is not None:
+            # Many leaves ask about the same evidence in other windows: look for it once.
+            named = criterion.count.of, leaf.handoff and returns.any
+            if named not in evidence:
+                chosen = live & returns.eligible if named[1] else live
+                evidence[named] = np.flatnonzero(leaf.count.of[facts.event_code] & chosen)
+            found = _count(leaf.count, facts, at, live, evidence[named])
             truths[index] = found.number >= leaf.count.at_least
             counted[index], last_counted[index] = found.number, found.last
             np.minimum(review, found.expires, out=review)
@@ -50,8 +56,8 @@ def judge(compiled: Compiled, facts: Facts, at: IntArray, prior: Prior) -> Verdi
             truths[index] = (fit >= round(criterion.fit.at_least * 1000)) | no_target
         else:
             if leaf.handoff and returns.any and since_return is None:
-                evidence = weigh_events(compiled, facts, event_moment, live & returns.eligible)
-                since_return = _Scored(compiled, facts, profile, evidence)
+                weights = weigh_events(compiled, facts, event_moment, live & returns.eligible)
+                since_return = _Scored(compiled, facts, profile, weights)
                 np.minimum(review, since_return.next_change(at), out=review)
             truths[index] = (since_return if leaf.handoff and since_return else scores).reaches(criterion, fit)
 
@@ -152,13 +158,14 @@ class _Counted:
     expires: IntArray
 
 
-def _count(leaf: CountLeaf, facts: Facts, at: IntArray, chosen: BoolArray) -> _Counted:
-    """Count a leaf's events for each contact, with the latest, and when the count falls below what is asked."""
-    mask = leaf.of[facts.event_code] & chosen
+def _count(leaf: CountLeaf, facts: Facts, at: IntArray, live: BoolArray, rows: IntArray) -> _Counted:
+    """Count a leaf's events for each contact, with the latest, and when the count falls below what is asked.
+
+    ``rows``: all live events of the leaf's evidence.
+    """
     if leaf.after is not None:
-        anchor = _last_by(facts, leaf.after[facts.event_code] & (facts.event_at <= at[facts.event_contact]))
-        mask &= facts.event_at > anchor[facts.event_contact]
-    rows = np.flatnonzero(mask)
+        anchor = _last_by(facts, leaf.after[facts.event_code] & live)
+        rows = rows[facts.event_at[rows] > anchor[facts.event_contact[rows]]]
     if leaf.window:
         rows = rows[facts.event_at[rows] > at[facts.event_contact[rows]] - leaf.window]
     contact, when = facts.event_contact[rows], facts.event_at[rows]
