@@ -97,7 +97,8 @@ class AttributeChange(models.Model):
     Two rows are not carried by a message but follow from an e-mail address being seen (``source`` is NULL,
     ``message`` derives from the address): ``email`` from the moment the address first appeared, and the ``company``
     of its domain. Only these may move to an earlier moment or go when evidence of an earlier one arrives; the
-    latter, like what a public source says, only fills what nothing before it has said.
+    latter, like what a public source says, only fills what nothing before it has said. One more goes and comes back:
+    what a ``details_confirmed`` event means is true while the event is not marked (contacts/services/corrections.py).
     """
 
     contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="attribute_changes", db_index=False)

@@ -2,7 +2,8 @@
 
 A marked event, retracted or suspect, is judged nowhere and never was: every correction queues its contacts since the
 event's own moment, so their timelines are computed anew and what was recorded wrongly is superseded. What a message
-said *about* its contact (traits, names) is a fact of its own and stays; saying the right thing corrects that.
+said *about* its contact (traits, names) is a fact of its own and stays; saying the right thing corrects that. Only a
+``details_confirmed`` event is its own attribute and takes it along.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,6 +19,7 @@ from contacts.enums import CorrectionAction
 from contacts.models import Source
 from contacts.permissions import check_correct_events
 from contacts.services.beginnings import restate_beginnings
+from contacts.services.confirmations import restate_confirmations
 from contacts.services.messages import INSERT_DUE
 from contacts.services.rows import as_json
 from contacts.services.wake import wake
@@ -193,7 +195,7 @@ def _lost_beginning(event: _Marked, beginnings: dict[int, list[str]]) -> dict[st
 
 
 def _judge_anew(cursor: CursorWrapper, changed: Iterable[_Marked], now: datetime) -> None:
-    """Put right what the contacts of these events began with, and queue them since the earliest of the events."""
+    """Put right what the contacts of these events have from them, and queue them since the earliest of the events."""
     since: dict[int, datetime] = {}
     gone: list[_Marked] = []
     back: list[_Marked] = []
@@ -209,5 +211,6 @@ def _judge_anew(cursor: CursorWrapper, changed: Iterable[_Marked], now: datetime
         back=[event.id for event in back],
         now=now,
     )
+    restate_confirmations(cursor, gone=[event.id for event in gone], back=[event.id for event in back], now=now)
     cursor.execute(INSERT_DUE, [as_json([_Due(*pair) for pair in since.items()])])
     wake("scoring.drain")

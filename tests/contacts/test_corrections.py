@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from contacts.enums import Direction, Role
 from contacts.ingest.incoming import IncomingEvent
-from contacts.models import Contact, Due, Event, EventCorrection, Source
+from contacts.models import AttributeChange, Contact, Due, Event, EventCorrection, Source
 from contacts.services.corrections import BadReason, Corrected, reclassify_events, restore_events, retract_events
 from contacts.services.record import internal_source, record_events, record_fact
 from tests.factories import SourceFactory, make_event, make_user, record
@@ -166,6 +166,28 @@ def test_a_message_that_is_no_event_can_be_the_beginning() -> None:
     assert (ann.job_title, ann.country) == ("Head", "NO"), "what a message said stays"
 
 
+def test_a_confirmation_goes_with_its_event_and_comes_back() -> None:
+    def confirmed() -> bool:
+        return Contact.objects.get(email=ANN["email"]).details_confirmed
+
+    first, second = happened("details_confirmed", NOW - 9 * DAY), happened("details_confirmed", NOW - 5 * DAY)
+    assert confirmed()
+    retract(second)
+    assert confirmed(), "the other one still says so"
+    suspect(first)
+    assert not confirmed()
+    restore(second)
+    assert confirmed()
+    rows = AttributeChange.objects.filter(name="details_confirmed")
+    assert list(rows.values_list("value", "effective_at")) == [(True, NOW - 5 * DAY)]
+    suspect(first, reason="")
+    assert rows.count() == 2
+    told = happened("page_viewed", NOW - 3 * DAY, traits={"details_confirmed": False})
+    assert not confirmed()
+    retract(told)
+    assert not confirmed(), "what a message told beside stays"
+
+
 def test_after_everything_was_retracted_the_next_fact_is_the_beginning() -> None:
     retract(happened("form_submitted", NOW - 9 * DAY))
     assert origin() == ("", "", "", None)
@@ -175,7 +197,7 @@ def test_after_everything_was_retracted_the_next_fact_is_the_beginning() -> None
 
 def test_the_number_of_statements_does_not_depend_on_the_number_of_events() -> None:
     def statements(count: int) -> list[int]:
-        payloads = [make_event("demo_requested") for _ in range(count)]
+        payloads = [make_event("details_confirmed") for _ in range(count)]
         record(*payloads, received_at=NOW)
         events = list(Event.objects.filter(message_id__in=[payload["message_id"] for payload in payloads]))
         counts = []

@@ -115,6 +115,23 @@ def test_a_list_that_was_imported_by_mistake_no_longer_makes_a_contact_one_that_
     call_command("verify")
 
 
+def test_a_confirmation_that_was_a_mistake_takes_the_stage_along() -> None:
+    happened("list_imported", NOW - 9 * DAY)
+    happened("newsletter_subscribed", NOW - 5 * DAY)
+    confirmation = happened("details_confirmed", NOW - 2 * DAY)
+    settle()
+    assert chain()[-1] == ("lead", NOW - 2 * DAY)
+    retract(confirmation)
+    settle()
+    assert standing()[:2] == ("audience", "audience")
+    call_command("verify")
+    restore(confirmation)
+    settle()
+    assert chain()[-1] == ("lead", NOW - 2 * DAY)
+    rebuild_contacts(now=NOW)
+    call_command("verify")
+
+
 def test_a_contact_whose_every_event_was_a_mistake_is_audience_and_nothing_more() -> None:
     only = happened("purchased", NOW - DAY)
     settle()
