@@ -56,9 +56,7 @@ class Command(BaseCommand):
         most = None if options["every_event"] else LEDGER_LINES
         why = explain_contact(contact_id=contact.pk, at=at, definition=definition, ledger_lines=most)
         if other is not None:
-            why["contrast"] = contrast_contacts(
-                contact_id=contact.pk, other_id=other.pk, at=at, definition=definition
-            )
+            why["contrast"] = contrast_contacts(contact_id=contact.pk, other_id=other.pk, at=at, definition=definition)
         if options["json"]:
             self.stdout.write(json.dumps(why, indent=2, ensure_ascii=False))
             return
