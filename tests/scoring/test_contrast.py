@@ -71,8 +71,8 @@ def test_the_decisive_difference_in_plain_words() -> None:
             ([("form_submitted", 1), ("form_submitted", 2), ("newsletter_subscribed", 1)], {}),
             ([("newsletter_subscribed", 1)], {}),
             (
-                "Ada has engagement 38.8 of 30 needed, Ben 9.8. For Ben to become a marketing prospect: it would be enough "
-                "that it asked about the product."
+                "Ada has engagement 38.8 of 30 needed, Ben 9.8. For Ben to become a marketing prospect: it would be "
+                "enough that it asked about the product."
             ),
         ),
         (
@@ -185,7 +185,7 @@ def test_did_the_same_is_only_said_where_doing_it_really_does(ada: Any, ben: Any
         if " did the same now" in wish and len(phrases) == 1:
             kind = next(kind for kind, phrase in KIND_PHRASES.items() if phrase == phrases[0])
             name = wish.split()[0]
-            named = {"with": "Sam"} if kind == "call_connected" else {}
+            named: dict[str, Any] = {"with": "Sam"} if kind == "call_connected" else {}
             record(incoming(kind, NOW, email=f"{name.lower()}@acme.example", **named), at=NOW)
             while drain_due(now=NOW):
                 pass

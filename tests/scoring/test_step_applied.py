@@ -30,6 +30,7 @@ TRAITS: list[dict[str, Any]] = [
     {}, {"job_title": "Head of Operations"}, {"job_title": "Student"}, {"means": "no"}, {"authority": "no"},
     {"means": "yes", "authority": "yes"}, {"details_confirmed": True},
 ]  # fmt: skip
+PROPERTIES: list[dict[str, Any]] = [{}, {"with": "Sam"}, {"plan": "team", "seats": 12}]
 COMPANIES: list[dict[str, Any]] = [{}, {"industry": "software", "employees": 200}, {"employees": 3}]
 
 
@@ -51,7 +52,7 @@ def live(people: int, *, seed: int, kinds: Sequence[str]) -> list[str]:
     messages = []
     for person in range(people):
         for number in range(chance.randint(1, 5)):
-            kind = chance.choice(kinds)
+            kind, carried = chance.choice(kinds), chance.choice(PROPERTIES)
             company = {**chance.choice(COMPANIES), "domain": f"c{person}.example"}
             messages.append(
                 incoming(
@@ -60,7 +61,7 @@ def live(people: int, *, seed: int, kinds: Sequence[str]) -> list[str]:
                     email=f"p{person}@acme.example",
                     traits={**chance.choice(TRAITS), "company": company} if chance.random() < 0.5 else {},
                     message_id=f"{person} {number}",
-                    **chance.choice([{}, {"with": "Sam"}, {"plan": "team", "seats": 12}]),
+                    **carried,
                 )
             )
     for start in range(0, len(messages), 1_000):
