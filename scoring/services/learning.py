@@ -143,6 +143,11 @@ def train_model(
         "factors": _factors(document, history.names, weights),
         "drift": None,
     }
+    return keep_model(definition, learned=learned, metrics=metrics, now=now)
+
+
+def keep_model(definition: Definition, *, learned: Learned, metrics: Mapping[str, Any], now: datetime) -> LearnedModel:
+    """Keep a learned score as the one of its definition that is ready; an older one is replaced."""
     with transaction.atomic():
         # Two trainings at once end one after the other; the later one stands.
         Definition.objects.select_for_update(no_key=True).get(pk=definition.pk)

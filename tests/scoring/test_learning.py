@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 from datetime import datetime, timedelta
 from io import StringIO
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import IntegrityError, connection, transaction
 
 from config.env import BASE_DIR
 from scoring.definition import read_document
+from scoring.definition.document import Learned
 from scoring.engine import compile_definition
 from scoring.enums import ModelState, RunKind, RunState
 from scoring.matching import load_kinds
@@ -21,7 +24,7 @@ from scoring.selectors import definition_document
 from scoring.selectors.learned import latest_model
 from scoring.services import learning as learning_services
 from scoring.services.drafts import change_draft, store_draft
-from scoring.services.learning import TooLittleHistory, rules_digest, train_model, use_model
+from scoring.services.learning import TooLittleHistory, keep_model, rules_digest, train_model, use_model
 from scoring.services.observing import ObservationTimes, Outcome, observe
 from scoring.services.runs import CannotRun, Unwatched, start_run
 from scoring.services.work import work_off_runs
@@ -98,6 +101,41 @@ def test_training_again_gives_equal_weights_and_replaces(planted: Definition) ->
     first.refresh_from_db()
     assert (first.state, second.state) == (ModelState.REPLACED, ModelState.READY)
     assert latest_model(planted) == second
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.parametrize("locked", [True, False])
+def test_of_two_trainings_at_once_the_later_stands(locked: bool) -> None:
+    row = store_draft(document=planted_document(), by=None)
+    score = Learned(intercept=0.0)
+    keep_model(row, learned=score, metrics={}, now=NOW)
+    outcomes: list[str] = []
+
+    def keep() -> None:
+        try:
+            if locked:
+                keep_model(row, learned=score, metrics={}, now=NOW + DAY)
+            else:
+                # The control: the same without the lock on the definition.
+                with transaction.atomic():
+                    LearnedModel.objects.filter(definition=row, state="ready").update(state="replaced")
+                    LearnedModel.objects.create(definition=row, weights={}, trained_at=NOW + DAY)
+            outcomes.append("kept")
+        except IntegrityError:
+            outcomes.append("refused")
+        finally:
+            connection.close()
+
+    other = threading.Thread(target=keep)
+    with transaction.atomic():
+        keep_model(row, learned=score, metrics={}, now=NOW)
+        other.start()
+        # Until it waits for what this transaction holds.
+        other.join(1)
+    other.join()
+    assert outcomes == ["kept" if locked else "refused"]
+    assert LearnedModel.objects.filter(state="ready").count() == 1
+    assert LearnedModel.objects.get(state="ready").trained_at == (NOW + DAY if locked else NOW)
 
 
 def test_a_sample_of_the_contacts_gives_nearly_the_same(planted: Definition, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,7 +282,8 @@ from scoring import tasks
 from scoring.management.commands import definition
 from scoring.engine import Facts, Prior, compile_definition, judge
 from scoring.engine.facts import NEVER, UNKNOWN_PAST
-from scoring.services.learning import History, TooLittleHistory, train_weights
+from scoring.definition.document import Learned
+from scoring.services.learning import keep_model, History, TooLittleHistory, train_weights
 from scoring.services.observing import ObservationTimes
 from scoring.services.runs import CannotRun
 from tests.scoring.histories import planted_document
