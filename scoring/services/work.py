@@ -1,12 +1,12 @@
 """Doing what runs order: one worker a run, resumed by the next one when a worker dies."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
-from django.db.models import F, Value
+from django.db.models import Case, F, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -50,15 +50,24 @@ _WORK: dict[RunKind, Work] = {
 
 
 def work_off_runs() -> int:
-    """Do every run that waits, oldest first, and every one whose worker died; returns how many were ended.
+    """Do every run that waits and every one whose worker died; returns how many were ended.
 
-    What a dead worker left unfinished is begun again (a publication goes on where it was, for what it did is done).
+    Publications and roll-backs go first, for they are judgements that contacts wait for; the others as they were
+    ordered. What a dead worker left unfinished is begun again (a publication goes on where it was, for what it did is
+    done).
     """
-    ended = 0
-    for run_id in Run.objects.filter(finished_at=None).order_by("id").values_list("pk", flat=True):
+    ended, tried = 0, list[int]()
+    while (run_id := _next_run(tried)) is not None:
+        tried.append(run_id)
         with _held(run_id) as is_ours:
             ended += is_ours and _work_on(run_id)
     return ended
+
+
+def _next_run(tried: Sequence[int]) -> int | None:
+    first = Case(When(kind__in=[RunKind.PUBLISH, RunKind.ROLL_BACK], then=0), default=1)
+    waiting = Run.objects.filter(finished_at=None).exclude(pk__in=tried).order_by(first, "id")
+    return waiting.values_list("pk", flat=True).first()
 
 
 def work_in_foreground(order: Callable[[], Run]) -> Run:
@@ -66,14 +75,11 @@ def work_in_foreground(order: Callable[[], Run]) -> Run:
 
     No worker can take it in between, for it is held before anybody sees it. Returns the run as it ended.
     """
-    with transaction.atomic():
-        run = order()
-        hold = _held(run.pk)
-        hold.__enter__()
-    try:
+    with ExitStack() as held:
+        with transaction.atomic():
+            run = order()
+            held.enter_context(_held(run.pk))
         _work_on(run.pk)
-    finally:
-        hold.__exit__(None, None, None)
     run.refresh_from_db()
     return run
 

@@ -141,6 +141,18 @@ def test_an_unknown_failure_is_logged_tried_again_and_shown_without_internals(
     assert all(record.exc_info and record.exc_info[0] is TypeError for record in logged)
 
 
+def test_publications_go_before_what_only_tries() -> None:
+    make_crowd(6)
+    trial = start_run(kind=RunKind.WHAT_IF, definition=published_definition()[0], by=None)
+    publication = order_publication(definition_id=generous_draft().pk, by=None, now=NOW)
+    assert work_off_runs() == 2
+    trial.refresh_from_db()
+    publication.refresh_from_db()
+    assert publication.finished_at is not None
+    assert trial.started_at is not None
+    assert publication.finished_at <= trial.started_at
+
+
 def test_what_cannot_be_done_says_why() -> None:
     row, _ = published_definition()
     run = start_run(kind=RunKind.COMPARE, definition=row, by=None)
