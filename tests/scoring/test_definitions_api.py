@@ -1,6 +1,5 @@
 """Definitions and runs over HTTP."""
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,7 +7,6 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from contacts.enums import Role, Scope
@@ -19,6 +17,7 @@ from scoring.selectors import definition_document
 from scoring.services.evaluate import drain_due
 from scoring.services.work import work_off_runs
 from tests.factories import make_source, make_token, make_user
+from tests.scoring.calling import Api
 from tests.scoring.facts import FITTING, incoming, record
 
 pytestmark = pytest.mark.django_db
@@ -26,34 +25,6 @@ committed = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
-
-
-class Api:
-    """A caller of the API: a person or a source."""
-
-    def __init__(self, key: str) -> None:
-        self.key = key
-
-    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
-        """The answer to a request; ``body`` bytes are sent as they are."""
-        data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
-        sent = {
-            "authorization": f"Bearer {self.key}",
-            **{name.replace("_", "-"): text for name, text in headers.items()},
-        }
-        return Client().generic(method, f"/api/v1{path}", data, content_type="application/json", headers=sent)
-
-    def get(self, path: str) -> Any:
-        return self.ask("GET", path)
-
-    def post(self, path: str, body: Any = None, **headers: str) -> Any:
-        return self.ask("POST", path, body, **headers)
-
-    def patch(self, path: str, body: Any = None, **headers: str) -> Any:
-        return self.ask("PATCH", path, body, **headers)
-
-    def delete(self, path: str) -> Any:
-        return self.ask("DELETE", path)
 
 
 @pytest.fixture
@@ -158,6 +129,7 @@ class TestDrafts:
 
 
 class TestPublication:
+    @committed
     def test_publish_judges_everybody_and_rolling_back_restores_them(self, api: Api) -> None:
         record(incoming("newsletter_subscribed", NOW - DAY, traits=FITTING))
         drain_due(now=NOW)
@@ -169,8 +141,15 @@ class TestPublication:
         assert answer.headers["Location"].endswith(f"/api/v1/runs/{run['id']}/")
         assert api.get(f"/definitions/{made['id']}/").json()["in_force"] is True
         assert Publication.objects.latest("effective_at").quiet is True
+        assert work_off_runs() == 1
+        assert api.get(f"/runs/{run['id']}/").json()["state"] == "finished"
+        assert Standing.objects.get().stage == "marketing_prospect"
         again = api.post(f"/definitions/{made['id']}/publish/")
         assert (again.status_code, again.json()["code"]) == (409, "not_publishable")
+        assert api.post(f"/definitions/{made['id']}/rollback/").json()["kind"] == "roll_back"
+        assert work_off_runs() == 1
+        assert Standing.objects.get().stage == "lead"
+        assert api.get(f"/definitions/{made['id']}/").json()["in_force"] is False
 
     def test_only_what_is_in_force_is_rolled_back(self, api: Api) -> None:
         made = draft(api, eager())
