@@ -17,12 +17,14 @@ from scoring.selectors import compile_row
 from scoring.services.case import Case, open_recorded, open_replayed
 from scoring.services.explain import step_towards
 from scoring.services.sentences import found_at, is_met, kind_behind, stage_sentence
+from scoring.services.snapshots import one_state
 from scoring.wording import day, describe, kind_phrase
 
 # Differences that the first sentence names; what else differs stands in the table.
 _TOLD = 3
 
 
+@one_state()
 def contrast_contacts(
     *, contact_id: int, other_id: int, at: datetime, definition: Definition | None = None
 ) -> dict[str, Any]:

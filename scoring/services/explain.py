@@ -16,6 +16,7 @@ from scoring.selectors import compile_row
 from scoring.services.case import Case, open_recorded, open_replayed
 from scoring.services.likelihood import explain_likelihood
 from scoring.services.sentences import found_at, is_met, stage_sentence, unmet_parts
+from scoring.services.snapshots import one_state
 from scoring.wording import describe, step_sentence
 
 # How far ahead "when will it fall if nothing happens" looks.
@@ -26,6 +27,7 @@ HORIZON = 400 * DAY
 LEDGER_LINES = 200
 
 
+@one_state()
 def explain_contact(
     *, contact_id: int, at: datetime, definition: Definition | None = None, ledger_lines: int | None = LEDGER_LINES
 ) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from scoring.engine.compiled import Node
 from scoring.engine.judging import node_truth
 from scoring.moments import to_datetime
 from scoring.services.case import Case, Cases, open_judged, open_recorded, open_replayed
+from scoring.services.snapshots import one_state
 from scoring.wording import day, describe, kind_phrase, points, reason_of_count
 
 
@@ -25,6 +26,7 @@ class StageReason:
     sentence: str
 
 
+@one_state()
 def stage_reasons(
     *, contact_ids: Sequence[int], compiled: Compiled, at: datetime, prior_stages: Mapping[int, str] | None
 ) -> dict[int, StageReason]:
@@ -42,6 +44,7 @@ def stage_reasons(
         return {}
 
 
+@one_state()
 def recorded_reasons(*, contact_ids: Sequence[int], at: datetime) -> dict[int, StageReason]:
     """Each contact's stage and reason at ``at`` under the definitions in force, as its history has it.
 
@@ -103,12 +106,14 @@ def is_met(case: Case, node: Node) -> bool:
 def found_at(case: Case, node: Node) -> str:
     """What was found where a leaf looked: ``38.3``, ``2, last on 3 Nov``, ``unknown``."""
     criterion, verdicts, index = node.criterion, case.verdicts, case.index
-    if criterion.engagement is not None:
-        return points(int(verdicts.engagement[index]))
     if criterion.fit is not None:
         return points(int(verdicts.fit[index]))
-    if criterion.score is not None:
-        return points(int(verdicts.engagement[index] + verdicts.fit[index]))
+    if criterion.engagement is not None or criterion.score is not None:
+        needed = criterion.engagement or criterion.score
+        total = int(verdicts.engagement[index]) + (int(verdicts.fit[index]) if criterion.score else 0)
+        reached = needed is not None and total >= round(needed.at_least * 1000)
+        # For a stage of Sales only what happened after the last return counts; the ledger shows all of it.
+        return points(total) + (", less since it was returned" if reached and not is_met(case, node) else "")
     if criterion.likelihood is not None:
         return "unknown" if verdicts.likelihood is None else likelihood(float(verdicts.likelihood[index]))
     if criterion.count is not None:
