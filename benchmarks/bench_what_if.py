@@ -172,7 +172,7 @@ def measure_beside(draft_id: int, folder: Path, options: argparse.Namespace) -> 
     emails = list(Contact.objects.exclude(email="").order_by("?").values_list("email", flat=True)[:20_000])
     app = RunningApp(folder, "--empty")
     try:
-        app.wait_until_ready()
+        app.wait_until_ready(patience=300)
         address = app.base_url.removeprefix("http://")
         send_steadily(address, source.key, emails, options.rate, options.batch, 5)
         alone: list[float] = []
