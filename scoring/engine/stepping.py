@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations_with_replacement, count
+from itertools import combinations_with_replacement, count, islice
 
 import numpy as np
 
@@ -69,8 +69,9 @@ def smallest_step(
     moves = [*_event_moves(compiled, kinds), *_attribute_moves(compiled.document, profile)]
     ranks = {move: place for place, move in enumerate(moves)}
     for length in range(1, LONGEST_STEP + 1):
-        steps = [step for step in combinations_with_replacement(moves, length) if _is_plain(step)]
-        if not steps or len(steps) * (len(facts.event_at) + length) > MOST_ROWS:
+        most = MOST_ROWS // (len(facts.event_at) + length)
+        steps = list(islice(filter(_is_plain, combinations_with_replacement(moves, length)), most + 1))
+        if not steps or len(steps) > most:
             break
         settled = [_settled(compiled, facts, step) for step in steps]
         copies = _copies(facts, settled, profile, assessor, at)
@@ -203,8 +204,19 @@ def _attribute_moves(document: DefinitionDocument, profile: Mapping[str, object]
     tests += [rule.test for rule in learned_rules(document) if learned and learned.fit_rules[rule.key] > 0]
     for test in dict.fromkeys(tests):
         value = _value_meeting(test)
-        if value is not None and meets(test, value) and not meets(test, profile.get(test.name)):
+        if _can_be(test.name, value) and meets(test, value) and not meets(test, profile.get(test.name)):
             yield Move(name=test.name, value=value)
+
+
+def _can_be(name: str, value: object) -> bool:
+    """Whether a contact's attribute can have the value, whatever a definition asks of it."""
+    if name in ("means", "authority"):
+        return value in ("yes", "no")
+    if name == "company.employees":
+        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    if name == "details_confirmed":
+        return isinstance(value, bool)
+    return isinstance(value, str) or (name.startswith("attributes.") and value is not None)
 
 
 def _value_meeting(test: AttributeTest) -> object:

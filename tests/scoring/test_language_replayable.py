@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contacts.models import Standing
+from contacts.models import Source, Standing
 from scoring.definition import load_yaml
 from scoring.engine import Assessor, compile_definition
 from scoring.matching import load_kinds
@@ -57,6 +57,7 @@ SPECS = st.lists(
 
 
 def publish_rich() -> None:
+    Source.objects.get_or_create(name="shop")
     row = store_draft(document=RICH, by=None)
     publish_definition(definition_id=row.pk, by=None, now=START)
 
