@@ -25,7 +25,7 @@ from funnel.selectors.queue import queue as list_queue
 from funnel.services.handoffs import accept_handoff, claim_handoff, return_handoff, win_handoff
 from scoring.selectors import stage_labels
 from scoring.selectors.timeline import by_day, event_item
-from scoring.views.contact import ledger_line
+from scoring.views.why import ledger_line
 
 
 @page(check_see_handoffs)

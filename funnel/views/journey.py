@@ -15,7 +15,7 @@ from funnel.enums import HandoffState
 from funnel.selectors.journey import HandoffStep, StageStep, contact_journey
 from funnel.selectors.people import name_of
 from scoring.selectors.timeline import cause_of, sentence_case
-from scoring.views.contact import contact_tabs, header_or_404
+from scoring.views.contact_head import contact_tabs, header_or_404
 
 _HANDOFF_ICONS = {
     HandoffState.OFFERED: "inbox",

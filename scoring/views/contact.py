@@ -15,10 +15,7 @@ from contacts.permissions import can_correct_events, check_view_contacts
 from contacts.selectors.corrections import retractions_of
 from scoring.selectors.timeline import TimelinePage, contact_timeline, kinds_of, sentence_case
 from scoring.views.contact_head import contact_tabs, header_or_404
-from scoring.views.why import ledger_line, why
 from scoring.wording import kind_phrase
-
-__all__ = ["contact_tabs", "header_or_404", "ledger_line", "timeline", "why"]
 
 _INITIATORS = ((Initiator.THEM, "The contact"), (Initiator.US, "We"), (Initiator.BOTH, "Both sides"))
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from scoring.views.contact import timeline, why
+from scoring.views.contact import timeline
 from scoring.views.contacts import contacts
 from scoring.views.definitions import definition, definition_yaml, definitions
 from scoring.views.drafts import definition_copy, definition_discard, definition_import
@@ -11,6 +11,7 @@ from scoring.views.learned import dismiss, learn, use
 from scoring.views.publishing import approve, publish, publish_page, roll_back
 from scoring.views.runs import run, run_cancel, run_contacts, run_progress, run_retry
 from scoring.views.trials import backtest, compare, what_if
+from scoring.views.why import why
 
 urlpatterns = [
     path("contacts/", contacts, name="contacts"),
