@@ -171,7 +171,11 @@ class Leaf(Shape):
             return self.of_text(state)
         except ValueError as error:
             wrong.append(Wrong(name, str(error)))
-            return LEFT_OUT
+            return self.stand_in()
+
+    def stand_in(self) -> Any:
+        """What the rest of the document is looked at with while nothing readable was typed."""
+        return LEFT_OUT
 
     def pairs(self, state: State, name: str) -> Iterator[tuple[str, str]]:
         yield name, state
@@ -215,6 +219,9 @@ class Number(Leaf):
         if not text.strip():
             return self.empty if not self.needed else 0
         return read_whole(text) if self.whole else read_number(text)
+
+    def stand_in(self) -> Any:
+        return 0 if self.needed else LEFT_OUT
 
 
 @dataclass(frozen=True)

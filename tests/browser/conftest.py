@@ -76,7 +76,7 @@ class Shop:
 def shop(running_app: RunningApp) -> Shop:
     key = running_app.run("create_source", "browser tests").strip().splitlines()[-1]
     shop = Shop(running_app, key)
-    for name, role in (("rita", "rep"), ("ben", "rep"), ("max", "manager"), ("ada", "admin")):
+    for name, role in (("rita", "rep"), ("ben", "rep"), ("max", "manager"), ("ada", "admin"), ("mara", "marketer")):
         shop.people[name] = f"{name}@ripen.test"
         running_app.run("create_user", shop.people[name], "--role", role, "--password", PASSWORD)
     return shop

@@ -36,6 +36,7 @@ def look(page: Page, path: str, *, status: int = 200) -> list[str]:
 def test_every_page(shop: Shop, open_as: Open, size: str, theme: Theme) -> None:
     contact, handoff = shop.offer()
     definition = shop.ask("SELECT min(id) FROM scoring_definition")
+    draft = shop.ask("SELECT min(id) FROM scoring_definition WHERE state = 'draft'")
     page = open_as("ada", viewport=SIZES[size], color_scheme=theme)
     paths = [
         "/",
@@ -53,6 +54,11 @@ def test_every_page(shop: Shop, open_as: Open, size: str, theme: Theme) -> None:
         f"/handoffs/{handoff}/",
         "/definitions/",
         f"/definitions/{definition}/",
+        f"/definitions/{draft}/",
+        f"/definitions/{draft}/edit/",
+        f"/definitions/{draft}/edit/?view=yaml",
+        f"/definitions/{draft}/discard/",
+        "/definitions/import/?new=1",
         "/sources/",
         "/team/",
         "/account/",
