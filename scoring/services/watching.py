@@ -100,7 +100,7 @@ def _model_in_force(row: Definition, learned: Learned, now: datetime) -> Learned
     """The record of the learned score in force; one that came with an imported definition gets its record here."""
     with transaction.atomic():
         Definition.objects.select_for_update(no_key=True).get(pk=row.pk)
-        known = LearnedModel.objects.filter(definition__key=row.key, weights__trained_at=learned.trained_at)
+        known = LearnedModel.objects.filter(definition__key=row.key, weights=_weights(learned))
         found = known.select_related("definition").order_by("-id").first()
         if found is not None:
             return found
@@ -109,7 +109,7 @@ def _model_in_force(row: Definition, learned: Learned, now: datetime) -> Learned
             definition=row,
             state=ModelState.REPLACED,
             reason="Came with the definition.",
-            weights=msgspec.to_builtins(learned),
+            weights=_weights(learned),
             metrics={
                 "parameters": {},
                 "rules": rules_digest(document),
@@ -122,6 +122,12 @@ def _model_in_force(row: Definition, learned: Learned, now: datetime) -> Learned
             },
             trained_at=_moment(learned.trained_at) or now,
         )
+
+
+def _weights(learned: Learned) -> dict[str, Any]:
+    """What a record of this learned score holds, whether it is switched on or not."""
+    weights: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(learned, enabled=True))
+    return weights
 
 
 def _moment(text: str) -> datetime | None:
@@ -138,15 +144,34 @@ def _watch(score: _Score, *, now: datetime, at_once: bool) -> Watched | None:
     if not LearnedModel.objects.filter(unchecked, pk=score.model.pk).update(checked_at=now):
         return None
     reason = str(score.model.metrics.get("unlearnable", ""))
-    if not reason and score.document is not None:
-        drift = measure_drift(score.model, score.document, now=now)
-        _remember(score.model, drift)
-        reason = drift["reason"]
+    if not reason:
+        reason = _measure(score, now)
     if reason:
         _switch_off(score.model, reason, now)
     score.model.refresh_from_db()
     retrains = _order_retraining(score, now) if score.in_force and not reason else None
     return Watched(score.model, score.in_force, reason, retrains)
+
+
+def _measure(score: _Score, now: datetime) -> str:
+    """Measure a score's drift and keep it; the reason to switch it off, or ""."""
+    model, document = score.model, score.document
+    try:
+        drift = measure_drift(model, document, now=now) if document is not None else None
+    except CannotRun as error:
+        # Its outcome is an evidence that this version has no more, say: somebody must know that nobody looks.
+        text = f"The learned score of {model.definition} cannot be checked: {error}"[:500]
+        if not Notice.objects.filter(definition=model.definition, text=text, dismissed_at=None).exists():
+            Notice.objects.create(definition=model.definition, text=text)
+        return ""
+    if drift is None:
+        return ""
+    model.metrics["drift"] = {name: value for name, value in drift.items() if name != "distribution"}
+    if model.metrics.get("distribution") is None:
+        # Nothing is known of its training: from now on it is measured against what it says today.
+        model.metrics["distribution"] = drift["distribution"]
+    model.save(update_fields=["metrics"])
+    return str(drift["reason"])
 
 
 def _switch_off(model: LearnedModel, reason: str, now: datetime) -> None:
@@ -156,14 +181,6 @@ def _switch_off(model: LearnedModel, reason: str, now: datetime) -> None:
         # Another publication is under way; the next check is within the hour.
         logger.warning("learned_score_not_switched_off", extra={"model": model.pk, "why": str(error)})
         LearnedModel.objects.filter(pk=model.pk).update(checked_at=None)
-
-
-def _remember(model: LearnedModel, drift: Mapping[str, Any]) -> None:
-    model.metrics["drift"] = {name: value for name, value in drift.items() if name != "distribution"}
-    if model.metrics.get("distribution") is None:
-        # Nothing is known of its training: from now on it is measured against what it says today.
-        model.metrics["distribution"] = drift["distribution"]
-    model.save(update_fields=["metrics"])
 
 
 def measure_drift(
@@ -250,7 +267,7 @@ def disable_model(*, model_id: int, reason: str, now: datetime) -> Run | None:
         row, document = published_definition()
         learned = document.learned
         told = f"The learned score of {model.definition} was switched off: {reason}."
-        if learned is None or not learned.enabled or learned.trained_at != model.weights.get("trained_at"):
+        if learned is None or not learned.enabled or _weights(learned) != model.weights:
             Notice.objects.create(definition=model.definition, text=told)
             return None
         if not any(leaf.likelihood is not None for leaf in document.leaves()):

@@ -293,6 +293,40 @@ def test_a_score_that_came_with_a_definition_is_watched_too(town: Town) -> None:
     assert "drifted" in watch_one(NOW + 65 * DAY).reason
 
 
+def test_weights_that_somebody_wrote_are_watched_and_switched_off(town: Town) -> None:
+    draft = store_draft(
+        document=with_criterion(planted_document(), learned={"intercept": -1.0, "signals": {"demo": 0.2}}), by=None
+    )
+    publish_definition(definition_id=draft.pk, by=None, now=NOW)
+    judge(NOW)
+    town.settle(300, NOW + 1 * DAY, 20 * DAY)
+    assert watch_one(NOW + 22 * DAY).reason == ""
+    assert watch_one(NOW + 24 * DAY).reason == ""
+    town.settle(2_000, NOW + 30 * DAY, 20 * DAY, demo_share=1.0)
+    assert "drifted" in watch_one(NOW + 65 * DAY).reason
+    assert LearnedModel.objects.count() == 1
+    row, document = published_definition()
+    assert (row.version, document.learned and document.learned.enabled) == (2, False)
+
+
+def test_what_cannot_be_checked_is_said_once(town: Town) -> None:
+    used = in_force(learned())
+    other = copy_to_draft(definition_id=used.pk, by=None)
+    document = {**other.document, "evidence": {**other.document["evidence"]}}
+    document["evidence"]["sale"] = document["evidence"].pop("purchase")
+    document["stages"] = [
+        {**stage, "enter": {"count": {"of": "sale"}}} if stage["key"] == "customer" else stage
+        for stage in document["stages"]
+    ]
+    change_draft(definition_id=other.pk, document=document, by=None, revision=None, now=NOW)
+    publish_definition(definition_id=other.pk, by=None, now=NOW + 1 * DAY)
+    judge(NOW + 1 * DAY)
+    for days in (2, 4):
+        assert watch_one(NOW + days * DAY).reason == ""
+    (notice,) = open_notices()
+    assert notice.text.startswith("The learned score of planted v1 cannot be checked: 'purchase' is neither")
+
+
 def test_notices_are_dismissed_by_who_may_change_definitions(town: Town) -> None:
     notice = Notice.objects.create(definition=store_draft(document=planted_document(), by=None), text="Look.")
     with pytest.raises(PermissionDenied):
