@@ -56,7 +56,7 @@ def generous_draft() -> Definition:
 
 def standings() -> list[dict[str, Any]]:
     """Where everybody stands, in full."""
-    return list(Standing.objects.order_by("pk").values())
+    return [dict(row) for row in Standing.objects.order_by("pk").values()]
 
 
 def is_as_rebuilt(now: datetime) -> bool:

@@ -154,7 +154,7 @@ def test_rolling_back_stops_a_publication_that_is_not_through() -> None:
     make_crowd()
     before = standings()
     ordered = order_publication(definition_id=generous_draft().pk, by=None, now=NOW)
-    publication = Publication.objects.get(pk=ordered.publication_id)
+    publication = Publication.objects.get(runs=ordered)
     # Half of it was done when the worker died.
     judge_publication(publication)
     Publication.objects.filter(pk=publication.pk).update(judged_at=None)
