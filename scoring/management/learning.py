@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import CommandError, OutputWrapper
 from django.utils import timezone
 
-from scoring.enums import ModelState
-from scoring.models import Definition, LearnedModel
+from scoring.enums import ModelState, RunState
+from scoring.models import Definition, LearnedModel, Run
 from scoring.selectors import find_definition
 from scoring.services.learning import model_view, train_model, use_model
 from scoring.services.observing import HORIZON_DAYS, MODES
@@ -78,6 +78,8 @@ def use(options: Mapping[str, Any], stdout: OutputWrapper) -> None:
 def watch(options: Mapping[str, Any], stdout: OutputWrapper) -> None:
     """Check every learned score at once, and do what follows from it."""
     found = watch_models(now=timezone.now(), at_once=True)
+    # What was ordered just now: trainings, and publications that take a score out.
+    work_off_runs()
     for watched in found:
         drift = watched.model.metrics.get("drift") or {}
         index, auc = drift.get("stability_index"), drift.get("auc")
@@ -89,11 +91,16 @@ def watch(options: Mapping[str, Any], stdout: OutputWrapper) -> None:
         if watched.reason:
             stdout.write(f"  switched off: {watched.reason}")
         if watched.retrains:
-            stdout.write("  trained anew as a draft; the notice on it says more")
+            stdout.write(f"  {_trained_anew(watched.retrains)}")
     if not found:
         stdout.write("There are no learned scores to watch.")
-    # What was ordered just now: trainings, and publications that take a score out.
-    work_off_runs()
+
+
+def _trained_anew(run: Run) -> str:
+    run.refresh_from_db()
+    if run.state == RunState.FINISHED:
+        return "trained anew as a draft; the notice on it says more"
+    return f"not trained anew: {run.error}" if run.state == RunState.FAILED else "is being trained anew by the worker"
 
 
 ACTIONS: dict[str, Callable[[Mapping[str, Any], OutputWrapper], None]] = {
