@@ -193,8 +193,9 @@ def _likelihood(found: dict[str, Any] | None) -> dict[str, Any] | None:
     """The likelihood with its strongest factors for and against, and what the rest comes to."""
     if found is None:
         return None
-    everybody = next(line for line in found["factors"] if line["rule"] is None)
-    lines = [line for line in found["factors"] if line["rule"] is not None]
+    told = [{**line, "adds": _signed(line["log_odds"])} for line in found["factors"]]
+    everybody = next(line for line in told if line["rule"] is None)
+    lines = [line for line in told if line["rule"] is not None]
     up = [line for line in lines if line["log_odds"] > 0]
     down = [line for line in lines if line["log_odds"] < 0]
     rest = [*up[_FACTORS:], *down[_FACTORS:]]
@@ -203,10 +204,14 @@ def _likelihood(found: dict[str, Any] | None) -> dict[str, Any] | None:
         "aside": f"{found['likelihood']:.2f}",
         "up": up[:_FACTORS],
         "down": down[:_FACTORS],
-        "base": everybody["log_odds"],
-        "rest": {"number": len(rest), "log_odds": sum(line["log_odds"] for line in rest)} if rest else None,
+        "base": everybody["adds"],
+        "rest": {"number": len(rest), "adds": _signed(sum(line["log_odds"] for line in rest))} if rest else None,
         "trained_at": datetime.fromisoformat(found["trained_at"]) if found["trained_at"] else None,
     }
+
+
+def _signed(log_odds: float) -> str:
+    return f"{log_odds:+.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _contrast(contact_id: int, asked: _Asked) -> dict[str, Any] | None:
