@@ -32,7 +32,7 @@ SMALL = read_document(
 
 
 # Not shrunk: making whole documents small takes minutes, and says no more.
-@settings(max_examples=80, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+@settings(max_examples=40, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 @given(document=documents())
 def test_what_is_exported_comes_back_byte_for_byte(document: DefinitionDocument) -> None:
     text = dump_yaml(document)
