@@ -4,19 +4,19 @@ import io
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import connection, transaction
-from django.db.models import Case, F, Q, TextField, Value, When
+from django.db.models import Case, F, TextField, Value, When
 from django.db.models.fields.json import KeyTransform
 from django.db.models.functions import Cast, Coalesce
 
 from contacts.enums import Answer
-from contacts.models import AttributeChange, CompanyChange, Contact
+from contacts.models import Contact
 from scoring.definition import DefinitionDocument
 from scoring.engine import NEVER, UNKNOWN_PAST, Assessor
 from scoring.engine.facts import BoolArray, IntArray
@@ -48,22 +48,13 @@ class ProfileHistories:
         self.values: list[list[object]] = []
         index_of = {contact_id: index for index, contact_id in enumerate(contact_ids.tolist())}
         own_names = [name for name in assessor.attributes if not name.startswith(_COMPANY)]
-        before = Q() if until is None else Q(effective_at__lte=until)
         own: dict[int, list[tuple[datetime, str, Any]]] = defaultdict(list)
-        rows = AttributeChange.objects.filter(
-            before, contact_id__in=contact_ids.tolist(), name__in=[*own_names, "company"]
-        )
-        for contact_id, at, name, value in rows.order_by("contact_id", "effective_at", "message").values_list(
-            "contact_id", "effective_at", "name", "value"
-        ):
+        for contact_id, at, name, value in _changes(_OF_CONTACTS, contact_ids.tolist(), [*own_names, "company"], until):
             own[contact_id].append((at, name, value))
-        companies = {int(v) for changes in own.values() for _, name, v in changes if name == "company" and v}
+        companies = sorted({int(v) for changes in own.values() for _, name, v in changes if name == "company" and v})
         theirs: dict[int, list[tuple[datetime, str, Any]]] = defaultdict(list)
         company_names = [name.removeprefix(_COMPANY) for name in assessor.attributes if name.startswith(_COMPANY)]
-        company_rows = CompanyChange.objects.filter(before, company_id__in=companies, name__in=company_names)
-        for company_id, at, name, value in company_rows.order_by("company_id", "effective_at", "message").values_list(
-            "company_id", "effective_at", "name", "value"
-        ):
+        for company_id, at, name, value in _changes(_OF_COMPANIES, companies, company_names, until):
             theirs[company_id].append((at, f"{_COMPANY}{name}", value))
 
         self.first_seen = np.full(len(contact_ids), NEVER, dtype=np.int64)
@@ -72,12 +63,9 @@ class ProfileHistories:
         times: list[int] = []
         fits: list[int] = []
         answers: list[tuple[bool, ...]] = []
-        people = Contact.objects.filter(pk__in=contact_ids.tolist()).order_by("id")
-        for contact_id, direction, source_at, created_at in people.values_list(
-            "id", "source_direction", "source_at", "created_at"
-        ):
+        for contact_id, direction, first_at in _people(contact_ids.tolist()):
             index = index_of[contact_id]
-            self.first_seen[index] = to_micros(source_at or created_at)
+            self.first_seen[index] = to_micros(first_at)
             for since, values in self._epochs(direction, own.get(contact_id, []), theirs):
                 assessment = assessor.assess(values)
                 contact.append(index)
@@ -126,6 +114,48 @@ class ProfileHistories:
             if found != current:
                 current = found
                 yield to_micros(at), found
+
+
+# Ids go to the database as one text, and rows come back as they are: models would cost more than all the rest.
+_CHANGES = """
+SELECT {owner}, effective_at, name, value::text FROM {table}
+WHERE {owner} = ANY(%s::bigint[]) AND name = ANY(%s) AND effective_at <= %s::timestamptz
+ORDER BY {owner}, effective_at, message
+"""
+_OF_CONTACTS = _CHANGES.format(owner="contact_id", table="contacts_attributechange")
+_OF_COMPANIES = _CHANGES.format(owner="company_id", table="contacts_companychange")
+_PEOPLE = """
+SELECT id, source_direction, coalesce(source_at, created_at) FROM contacts_contact WHERE id = ANY(%s::bigint[])
+ORDER BY id
+"""
+
+
+def _changes(
+    sql: str, owner_ids: Sequence[int], names: Sequence[str], until: datetime | None
+) -> Iterator[tuple[int, datetime, str, Any]]:
+    """(whose, from when, attribute, value) of each change up to and including ``until``, in order."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [_array(owner_ids), list(names), until or "infinity"])
+        rows = cursor.fetchall()
+    # The same few values over and over.
+    values: dict[str | None, Any] = {None: None}
+    for owner_id, at, name, text in rows:
+        if text not in values:
+            values[text] = json.loads(text)
+        yield owner_id, at, name, values[text]
+
+
+def _people(contact_ids: Sequence[int]) -> list[tuple[int, str, datetime]]:
+    """Of each contact its direction, and when it became known, in order of ids."""
+    with connection.cursor() as cursor:
+        cursor.execute(_PEOPLE, [_array(contact_ids)])
+        rows: list[tuple[int, str, datetime]] = cursor.fetchall()
+        return rows
+
+
+def _array(numbers: Iterable[int]) -> str:
+    """Whole numbers as PostgreSQL reads an array; a list of parameters takes it longer to read than the rows."""
+    return f"{{{','.join(map(str, numbers))}}}"
 
 
 class CurrentProfiles:
@@ -179,8 +209,7 @@ class CurrentProfiles:
         asked, which = np.unique(company, return_inverse=True)
         selected = ", ".join(connection.ops.quote_name(column) for column in self._theirs.columns)
         sql = f"SELECT id, {selected} FROM contacts_company WHERE id = ANY(%s::bigint[])"  # noqa: S608  our columns
-        # As one text: a list of thousands of parameters takes the database longer to read than the rows.
-        lines = [line.partition(b"\t") for line in _copy_lines(sql, [f"{{{','.join(map(str, asked.tolist()))}}}"])]
+        lines = [line.partition(b"\t") for line in _copy_lines(sql, [_array(asked.tolist())])]
         told = np.zeros(len(asked), dtype=np.int64)
         ids = np.fromiter((int(number) for number, _, _ in lines), dtype=np.int64, count=len(lines))
         told[np.searchsorted(asked, ids)] = [self._theirs[values] for _, _, values in lines]
