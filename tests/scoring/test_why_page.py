@@ -5,6 +5,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -170,6 +171,28 @@ def test_the_shell_compares_too() -> None:
     assert found["contrast"]["other"]["name"] == "Ben"
     with pytest.raises(CommandError, match="There is no contact 'nobody'"):
         run("explain", str(ada.pk), "--compare-with", "nobody")
+
+
+def test_every_key_of_the_answer_is_documented() -> None:
+    ada, ben = person("Ada", {"kind": "demo_requested"}), person("Ben", {"kind": "newsletter_subscribed"})
+    found = json.loads(run("explain", str(ada.pk), "--compare-with", str(ben.pk), "--json"))
+    text = (Path(__file__).parents[2] / "docs" / "explaining.md").read_text()
+    told = {word for cell in re.findall(r"`([^`]+)`", text) for word in re.findall(r"\w+", cell)}
+    names: set[str] = set()
+
+    def gather(node: Any) -> None:
+        if isinstance(node, dict):
+            names.update(node)
+            for value in node.values():
+                gather(value)
+        elif isinstance(node, list):
+            for value in node:
+                gather(value)
+
+    # Attribute names are whatever the step asks for.
+    found["next_stage"]["smallest_step"]["attributes"] = {}
+    gather(found)
+    assert names - told == set()
 
 
 def test_the_api_gives_the_same(client: Client) -> None:
