@@ -5,7 +5,7 @@ force. What is measured is the run as the worker does it, progress and the conta
 is the least that PostgreSQL can do to look at every judged event once. The two take turns; printed are the ratios
 of the medians, on one connection each, and the what-if on two connections against the scan on one and on two.
 
-Then the whole application is started on the same data, its worker draining, and a client sends events at a steady
+Then the whole application is started on the same data, its worker draining, and clients send events at a steady
 rate over HTTP, by turns with what-ifs running in the worker all the time and without any: printed is the ratio of
 the 95th percentiles of the time that a request takes.
 
@@ -32,6 +32,7 @@ from typing import Any
 from measuring import SCAN, fill, prove_plan, scan, throw_away_services, timed_scan
 
 KINDS = ("page_viewed", "email_opened", "email_clicked", "form_submitted", "asset_downloaded")
+CLIENTS = 4
 HALF = f"{SCAN} AND contact_id BETWEEN %s AND %s"
 
 
@@ -236,12 +237,25 @@ def send_steadily(address: str, key: str, emails: list[str], rate: int, batch: i
 def post_steadily(
     address: str, key: str, emails: list[str], requests: float, batch: int, seconds: int, sender: Any
 ) -> None:
-    """POST so many requests a second. What one takes is counted from when it was due, so a jam is not hidden."""
+    """POST so many requests a second, over several connections by turns.
+
+    What a request takes is counted from when it was due, so that a jam is not hidden.
+    """
+    began = time.perf_counter() + 1
+    dues = [began + number / requests for number in range(round(requests * seconds))]
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        shares = [
+            pool.submit(post_when_due, address, key, emails, batch, dues[first::CLIENTS]) for first in range(CLIENTS)
+        ]
+        sender.send([taken for share in shares for taken in share.result()])
+
+
+def post_when_due(address: str, key: str, emails: list[str], batch: int, dues: list[float]) -> list[float]:
+    """One connection's requests; seconds from when each was due until its answer."""
     connection = http.client.HTTPConnection(address)
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     taken = []
-    began = time.perf_counter()
-    for number in range(round(requests * seconds)):
+    for number, due in enumerate(dues):
         now = datetime.now(UTC).isoformat()
         events = [
             {
@@ -254,14 +268,13 @@ def post_steadily(
             for _ in range(batch)
         ]
         body = json.dumps({"events": events})
-        due = began + number / requests
         time.sleep(max(due - time.perf_counter(), 0))
         connection.request("POST", "/api/v1/events/", body, headers)
         answer = json.loads(connection.getresponse().read())
         taken.append(time.perf_counter() - due)
         if answer.get("accepted") != batch:
             raise SystemExit(f"not all were accepted: {str(answer)[:500]}")
-    sender.send(taken)
+    return taken
 
 
 def percentile(values: list[float], share: int) -> float:
