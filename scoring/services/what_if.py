@@ -229,13 +229,14 @@ def _settled(trial: _Trial, profiles: CurrentProfiles, first: int, last: int) ->
 
 
 _UNSETTLED = """
-SELECT id FROM contacts_contact AS contact
-WHERE id BETWEEN %(first)s AND %(last)s AND merged_into_id IS NULL AND (
-    id IN (SELECT contact_id FROM contacts_due WHERE contact_id BETWEEN %(first)s AND %(last)s)
-    OR id IN (SELECT contact_id FROM contacts_standing
-              WHERE contact_id BETWEEN %(first)s AND %(last)s
-                AND (review_at <= %(at)s OR evaluated_at < %(unfinished)s)))
-ORDER BY id
+WITH unsettled AS (
+    SELECT contact_id FROM contacts_due WHERE contact_id BETWEEN %(first)s AND %(last)s
+    UNION
+    SELECT contact_id FROM contacts_standing
+    WHERE contact_id BETWEEN %(first)s AND %(last)s AND (review_at <= %(at)s OR evaluated_at < %(unfinished)s))
+SELECT contact.id FROM contacts_contact AS contact JOIN unsettled ON unsettled.contact_id = contact.id
+WHERE contact.merged_into_id IS NULL
+ORDER BY contact.id
 """
 
 
