@@ -164,13 +164,13 @@ def test_who_was_merged_away_is_not_found() -> None:
         explain_contact(contact_id=contact_id_of("bob@acme.example"), at=NOW)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(specs=SPECS, data=st.data())
 def test_at_any_moment_the_answer_is_the_same_before_and_after_the_drain(specs: list[Any], data: st.DataObject) -> None:
     """Some facts judged, some waiting, some taken back: why tells what the drain will find."""
     cut = data.draw(st.integers(0, len(specs)))
     void = data.draw(st.sets(st.integers(0, len(specs) - 1), max_size=2))
-    moments = [START + timedelta(days=days, hours=hours) for days in (0, 7, 30, 63, 100) for hours in (0, 5)]
+    moments = [START + timedelta(days=days, hours=hours) for days, hours in ((0, 0), (7, 0), (7, 5), (63, 0), (100, 5))]
     with transaction.atomic():
         for email in EMAILS:
             record(incoming(None, START, email=email, traits={"country": "DE"}, message_id=f"meet {email}"), at=START)
