@@ -1,5 +1,6 @@
 """Nothing that was acknowledged is lost or counted twice, and everybody is judged, whatever dies in between."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from config.env import BASE_DIR
 from config.local.processes import ProcessMark, wait_until_gone
@@ -16,6 +18,8 @@ from tests.faults.ingest import Sender
 from tests.running_app import RunningApp, start_app
 
 JUDGED_WITHIN = 10.0
+# For processes to start, on a machine that does other things besides.
+PATIENCE = 90.0
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +151,115 @@ def test_a_broker_flushed_and_restarted_during_ingest_costs_only_seconds(app: Ru
     # No request waits for the broker, let alone fails for want of it.
     assert (first.failures, second.failures) == (0, 0)
     prove_nothing_lost(app, first, second)
+    code, told = verified(app)
+    assert code == 0, told
+
+
+def send_for(app: RunningApp, key: str, messages: int) -> Sender:
+    """Send until so many are acknowledged, and wait until their contacts are judged."""
+    with Sender(app.base_url, key) as sender:
+        wait_until(lambda: len(sender.acknowledged) >= messages, patience=PATIENCE, what="ingest runs")
+    wait_until(lambda: everybody_is_judged(app), patience=JUDGED_WITHIN, what="everybody is judged")
+    return sender
+
+
+@contextmanager
+def held_contact(app: RunningApp, contact_id: int) -> Iterator[None]:
+    """While inside, no verdict on this contact is written; everybody else's are."""
+    with database(app) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT FROM contacts_contact WHERE id = %s FOR NO KEY UPDATE", [contact_id])
+        yield
+        connection.rollback()
+
+
+# Shown are a query's first thousand characters.
+_WAITS = (
+    "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'SELECT id FROM contacts_contact%%'"
+)
+
+
+def a_run_is_held(app: RunningApp) -> bool:
+    return bool(fetch(app, _WAITS))
+
+
+def state_of_run(app: RunningApp, kind: str) -> str:
+    ((state,),) = fetch(app, "SELECT state FROM scoring_run WHERE kind = %s ORDER BY id DESC LIMIT 1", kind)
+    return str(state)
+
+
+@pytest.fixture
+def generous_draft(app: RunningApp, tmp_path: Path) -> str:
+    """A stored draft, as key@version, under which every score is higher than under the one in force."""
+    definition = yaml.safe_load(app.run("definition", "export", "default"))
+    for item in definition["signals"]:
+        item["points"] *= 4
+    path = tmp_path / "generous.yaml"
+    path.write_text(yaml.safe_dump(definition))
+    return app.run("definition", "import", str(path)).split()[0]
+
+
+_ORDER = """
+from django.utils import timezone
+from scoring.selectors import find_draft
+from scoring.services.publish import order_publication
+order_publication(definition_id=find_draft("{}").pk, by=None, now=timezone.now())
+"""
+
+
+def test_a_worker_killed_in_the_middle_of_a_publication_costs_only_seconds_and_judging_goes_on(
+    app: RunningApp, key: str, generous_draft: str
+) -> None:
+    senders = [send_for(app, key, 150)]
+    # The next contacts are of another range, which is judged after the first.
+    with database(app) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT setval(pg_get_serial_sequence('contacts_contact', 'id'), 100000)")
+        connection.commit()
+    senders.append(send_for(app, key, 150))
+    ((last,),) = fetch(app, "SELECT max(contact_id) FROM contacts_standing")
+    assert last > 100_000
+
+    with held_contact(app, last):
+        app.run("shell", "-v", "0", "-c", _ORDER.format(generous_draft))
+        wait_until(lambda: a_run_is_held(app), patience=PATIENCE, what="the publication is half way")
+        done = "SELECT count(*) FROM scoring_transition WHERE cause = 'publication' AND contact_id < 100000"
+        assert fetch(app, done) != [(0,)], "the first range is through"
+        assert state_of_run(app, "publish") == "running"
+
+        began = time.monotonic()
+        senders.append(send_for(app, key, 150))
+        assert time.monotonic() - began < JUDGED_WITHIN, "whoever comes now is judged at once"
+
+        old_pid = app.kill("runs")
+    app.wait_until_back("runs", old_pid)
+    wait_until(lambda: state_of_run(app, "publish") == "finished", patience=PATIENCE, what="the next worker goes on")
+    prove_nothing_lost(app, *senders)
+    assert fetch(app, "SELECT count(*) FROM scoring_publication WHERE judged_at IS NULL") == [(0,)]
+    code, told = verified(app)
+    assert code == 0, told
+
+
+def test_what_is_stopped_at_the_shell_is_finished_by_the_worker(app: RunningApp, key: str, generous_draft: str) -> None:
+    send_for(app, key, 150)
+    app.run("definition", "publish", generous_draft)
+    touched = "evaluated_at >= (SELECT max(effective_at) FROM scoring_publication WHERE retracted_at IS NULL)"
+    ((last,),) = fetch(app, f"SELECT max(contact_id) FROM contacts_standing WHERE {touched}")
+    with held_contact(app, last):
+        shell = subprocess.Popen(
+            [sys.executable, "manage.py", "definition", "rollback"],
+            cwd=BASE_DIR,
+            env=app.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        wait_until(lambda: a_run_is_held(app), patience=PATIENCE, what="the roll-back is under way")
+        shell.send_signal(signal.SIGINT)
+    _, told = shell.communicate(timeout=PATIENCE)
+    assert (shell.returncode, told) == (
+        1,
+        "CommandError: Stopped here; the worker of `manage.py up` goes on with it.\n",
+    )
+    wait_until(lambda: state_of_run(app, "roll_back") == "finished", patience=PATIENCE, what="the worker goes on")
     code, told = verified(app)
     assert code == 0, told
 
