@@ -234,12 +234,11 @@ class _Lines(dict[bytes, int]):
 
     def __init__(self, assessor: Assessor, *, is_company: bool) -> None:
         super().__init__()
-        self._assessor = assessor
         names = [name for name in assessor.attributes if name.startswith(_COMPANY) == is_company]
         self.places = [assessor.attributes.index(name) for name in names]
         found = [_column(name, asks_presence_only=assessor.asks_presence_only(name)) for name in names]
         self.columns = [column for column, _ in found]
-        self._readers = [reader for _, reader in found]
+        self._fields = [_Field(assessor, place, reader) for place, (_, reader) in zip(self.places, found, strict=True)]
         self._numbers: dict[tuple[int, ...], int] = {}
         self.told_apart: list[tuple[int, ...]] = []
         self._number(assessor.tell_apart(self.places, [None] * len(names)))
@@ -248,15 +247,30 @@ class _Lines(dict[bytes, int]):
         # Free text could make this grow without end.
         if len(self) >= _MOST_LINES:
             self.clear()
-        fields = line.split(b"\t")
-        values = [reader(_unescaped(text)) for reader, text in zip(self._readers, fields, strict=True)]
-        number = self[line] = self._number(self._assessor.tell_apart(self.places, values))
+        told = tuple(field[text] for field, text in zip(self._fields, line.split(b"\t"), strict=True))
+        number = self[line] = self._number(told)
         return number
 
     def _number(self, told: tuple[int, ...]) -> int:
         number = self._numbers.setdefault(told, len(self.told_apart))
         if number == len(self.told_apart):
             self.told_apart.append(told)
+        return number
+
+
+class _Field(dict[bytes, int]):
+    """One column's texts by what the definition can tell of them."""
+
+    def __init__(self, assessor: Assessor, place: int, reader: "Reader") -> None:
+        super().__init__()
+        self._assessor, self._place, self._reader = assessor, place, reader
+
+    def __missing__(self, text: bytes) -> int:
+        if len(self) >= _MOST_LINES:
+            self.clear()
+        value = self._reader(_unescaped(text))
+        (number,) = self._assessor.tell_apart([self._place], [value])
+        self[text] = number
         return number
 
 
