@@ -1,15 +1,23 @@
 """A marketer at the definition editor: mouse, keyboard, and what axe says while there are problems."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Dialog, Locator, Page, expect
 
 from tests.browser.conftest import Shop
 from tests.browser.test_pages import SIZES, Theme, looks
 
 Open = Callable[..., Page]
+
+
+@pytest.fixture(autouse=True)
+def _patience() -> Iterator[None]:
+    """The editor's page is large: on a busy machine it may take a while to answer, and that is not what is tested."""
+    expect.set_options(timeout=30_000)
+    yield
+    expect.set_options(timeout=5_000)
 
 
 def field(page: Page, name: str) -> Locator:
@@ -96,7 +104,12 @@ def test_adds_and_moves_criteria_by_keyboard_and_nothing_jumps(shop: Shop, open_
     expect(points).to_have_value("5")
     # Leaving with something unsaved asks first.
     asked: list[str] = []
-    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept())[0])
+
+    def agree(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.accept()
+
+    page.on("dialog", agree)
     page.goto("/definitions/")
     assert asked == ["beforeunload"]
 
