@@ -15,6 +15,7 @@ import random
 import statistics
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from measuring import execute, throw_away_services
 
@@ -80,7 +81,7 @@ def measure(options: argparse.Namespace) -> None:
     )
 
 
-def record(source: object, contacts: int, number: int, moment: datetime, kinds: str | random.Random) -> None:
+def record(source: Any, contacts: int, number: int, moment: datetime, kinds: str | random.Random) -> None:
     """One event for every contact, through the one way in; kinds drawn where a source of chance is given."""
     from contacts.ingest.native import read_events
     from contacts.services.record import record_events

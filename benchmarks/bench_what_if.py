@@ -216,7 +216,7 @@ def keep_running(draft_id: int, goes_on: Callable[[], bool], seconds: list[float
         while run.finished_at is None:
             time.sleep(0.05)
             run.refresh_from_db()
-        if run.state != RunState.FINISHED:
+        if run.state != RunState.FINISHED or run.started_at is None:
             raise SystemExit(f"the what-if is {run.state}: {run.error}")
         seconds.append((run.finished_at - run.started_at).total_seconds())
     connection.close()
