@@ -23,7 +23,6 @@ import statistics
 import threading
 import time
 import uuid
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -183,7 +182,7 @@ def measure_beside(draft_id: int, folder: Path, options: argparse.Namespace) -> 
             stop = time.monotonic() + options.seconds
             counted: list[float] = []
             with ThreadPoolExecutor(1) as pool:
-                running = pool.submit(keep_running, draft_id, lambda stop=stop: time.monotonic() < stop, counted)
+                running = pool.submit(keep_running, draft_id, stop, counted)
                 busy = send_steadily(address, source.key, emails, options.rate, options.batch, options.seconds)
                 running.result()
             alone.append(percentile(quiet, 95))
@@ -202,8 +201,8 @@ def measure_beside(draft_id: int, folder: Path, options: argparse.Namespace) -> 
     )
 
 
-def keep_running(draft_id: int, goes_on: Callable[[], bool], seconds: list[float]) -> None:
-    """Order one what-if after the other from the application's worker, for as long as told."""
+def keep_running(draft_id: int, until: float, seconds: list[float]) -> None:
+    """Order one what-if after the other from the application's worker, until a moment of the monotonic clock."""
     from django.db import connection
 
     from scoring.enums import RunKind, RunState
@@ -211,7 +210,7 @@ def keep_running(draft_id: int, goes_on: Callable[[], bool], seconds: list[float
     from scoring.services.runs import start_run
 
     draft = Definition.objects.get(pk=draft_id)
-    while goes_on():
+    while time.monotonic() < until:
         run = start_run(kind=RunKind.WHAT_IF, definition=draft, by=None)
         while run.finished_at is None:
             time.sleep(0.05)

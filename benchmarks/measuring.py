@@ -85,7 +85,7 @@ def prove_plan() -> str:
     return f"{found.removeprefix('->').strip()}; {heap}"
 
 
-def scan(sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+def scan(sql: str, parameters: Sequence[int] = ()) -> list[tuple[Any, ...]]:
     """Run a query by the covering index, in one process of the database."""
     from django.db import connection, transaction
 

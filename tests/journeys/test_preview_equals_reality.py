@@ -127,7 +127,7 @@ def preview(document: DefinitionDocument) -> tuple[WhatIf, dict[int, tuple[str, 
 
 
 def standings() -> list[dict[str, Any]]:
-    return list(Standing.objects.order_by("pk").values())
+    return [dict(row) for row in Standing.objects.order_by("pk").values()]
 
 
 def drain(until: datetime) -> None:
