@@ -33,7 +33,8 @@ from scoring.models import Definition
 from scoring.selectors import definition_document
 from scoring.services.drafts import DraftConflict, NotADraft, change_draft
 from scoring.views.definition_head import head_of
-from scoring.views.editor_parts import FormView, Vocabulary, place_words
+from scoring.views.editor_parts import FormView, place_words
+from scoring.views.editor_views import Vocabulary
 from scoring.views.plain import PlainStage, plain_stage
 from scoring.wording import kind_phrase
 

@@ -1,7 +1,6 @@
 """From the state of a definition's form to what its template repeats: fields and parts, each problem at its place."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from scoring.forms.derived import DOCUMENT
@@ -9,9 +8,9 @@ from scoring.forms.edits import focus_after
 from scoring.forms.parts import Entry, Listing, Maybe, Record, Variant
 from scoring.forms.shapes import Flag, Hidden, Lines, Number, Pick, Reference, Several, Shape, State, Text, join
 from scoring.forms.words import PARTS, WORDS, Words
+from scoring.views.editor_views import Action, FieldView, Option, PartView, Section, Vocabulary
 
 _LONGEST_NAMED = 3
-_SEARCHED = 8
 
 # Fields that people look for first, before the others in the order of the document.
 _FIRST: Final = {
@@ -37,104 +36,6 @@ SECTIONS: Final = (
     ("Returns and publishing", ("cool_down", "approval")),
     ("Learned score", ("learned",)),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
-    """What fields offer besides free text: (text, label) pairs, and names of attributes."""
-
-    kinds: Sequence[tuple[str, str]]
-    sources: Sequence[tuple[str, str]]
-    attributes: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """Something to choose."""
-
-    value: str
-    label: str
-    chosen: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """A button that posts an edit of the form; ``icon`` names a symbol of the page's sprite."""
-
-    order: str
-    label: str
-    icon: str = ""
-    focus: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class FieldView:
-    """One field. ``widget``: text, long, lines, number, select, check, boxes or hidden."""
-
-    widget: str
-    name: str
-    label: str
-    value: str = ""
-    help: str = ""
-    wrong: str = ""
-    options: Sequence[Option] = ()
-    chosen: str = ""
-    known: str = ""
-    focus: str = ""
-    changes: bool = False
-    is_part: bool = False
-
-    @property
-    def is_long_list(self) -> bool:
-        """Whether there is so much to choose that a search helps."""
-        return len(self.options) > _SEARCHED
-
-    @property
-    def is_wide(self) -> bool:
-        """Whether people write words into it."""
-        return self.name.rpartition(".")[2] in ("name", "label", "question")
-
-    @property
-    def owner(self) -> str:
-        """The name of the part that it is a field of."""
-        return self.name.rpartition(".")[0]
-
-    @property
-    def described_by(self) -> str:
-        """Ids of what is said about the field."""
-        return " ".join(f"f-{self.name}-{mark}" for mark, said in (("h", self.help), ("e", True)) if said)
-
-
-@dataclass(slots=True)
-class PartView:
-    """A part with fields and parts. ``look``: group, list, item, box, criterion or missing."""
-
-    look: str
-    name: str
-    title: str = ""
-    help: str = ""
-    wrong: str = ""
-    note: str = ""
-    stage: str = ""
-    meta: str = ""
-    inner: list["FieldView | PartView"] = field(default_factory=list)
-    actions: Sequence[Action] = ()
-    add: Action | None = None
-    open: bool = False
-    faults: int = 0
-    is_part: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A card of the page; ``short`` is its name in the list of links."""
-
-    anchor: str
-    short: str
-    title: str
-    help: str
-    inner: Sequence[FieldView | PartView]
-    faults: int
 
 
 class FormView:

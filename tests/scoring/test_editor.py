@@ -3,81 +3,20 @@
 import re
 from datetime import UTC, datetime
 from html import unescape
-from html.parser import HTMLParser
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
-from django.utils.datastructures import MultiValueDict
-from django.utils.http import urlencode
 
 from contacts.enums import Role
-from contacts.models import Kind
 from scoring.definition import dump_yaml, load_yaml, read_document
 from scoring.models import Definition
 from scoring.services.drafts import change_draft, copy_to_draft
 from tests.factories import make_user
+from tests.scoring.editing import BUILT, fields_of, post, read, said_at, url
 
 pytestmark = pytest.mark.django_db
-
-Pairs = list[tuple[str, str]]
-
-
-class _Fields(HTMLParser):
-    """Collects what a browser would post of the form with the id ``editor``, its buttons aside."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.pairs: Pairs = []
-        self.inside = False
-        self.select = self.area = ""
-        self.chosen: str | None = None
-        self.first: str | None = None
-        self.text = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        said = {name: value or "" for name, value in attrs}
-        if tag == "form":
-            self.inside = said.get("id") == "editor"
-        if not self.inside:
-            return
-        if tag == "input" and "name" in said and (said.get("type") != "checkbox" or "checked" in said):
-            self.pairs.append((said["name"], said.get("value", "")))
-        elif tag == "select":
-            self.select, self.chosen, self.first = said["name"], None, None
-        elif tag == "option" and self.select:
-            self.first = said["value"] if self.first is None else self.first
-            self.chosen = said["value"] if "selected" in said else self.chosen
-        elif tag == "textarea":
-            self.area, self.text = said["name"], ""
-
-    def handle_data(self, data: str) -> None:
-        if self.area:
-            self.text += data
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "select" and self.select:
-            self.pairs.append((self.select, (self.first if self.chosen is None else self.chosen) or ""))
-            self.select = ""
-        elif tag == "textarea" and self.area:
-            # A browser drops the line end right after the tag and posts line ends as CR LF.
-            self.pairs.append((self.area, self.text.removeprefix("\n").replace("\n", "\r\n")))
-            self.area = ""
-        elif tag == "form":
-            self.inside = False
-
-
-def fields_of(page: str) -> dict[str, list[str]]:
-    parser = _Fields()
-    parser.feed(page)
-    lists: MultiValueDict[str, str] = MultiValueDict()
-    for name, value in parser.pairs:
-        lists.appendlist(name, value)
-    return dict(lists.lists())
 
 
 @pytest.fixture
@@ -95,35 +34,6 @@ def pages(mara: User) -> Client:
 @pytest.fixture
 def draft(mara: User) -> Definition:
     return copy_to_draft(definition_id=Definition.objects.get(key="default", version=1).pk, by=mara)
-
-
-def url(draft: Definition) -> str:
-    return f"/definitions/{draft.pk}/edit/"
-
-
-def read(client: Client, path: str, status: int = 200) -> str:
-    answer = client.get(path)
-    assert answer.status_code == status
-    return answer.content.decode()
-
-
-def post(client: Client, path: str, fields: dict[str, Any], *, status: int = 200, **more: Any) -> str:
-    """Post as the form does; answers the page that follows, after a redirect too."""
-    answer = client.post(
-        path,
-        urlencode({**fields, **more}, doseq=True),
-        content_type="application/x-www-form-urlencoded",
-        follow=True,
-    )
-    assert answer.status_code == status, answer.content.decode()[:2_000]
-    return answer.content.decode()
-
-
-def said_at(page: str, name: str) -> str:
-    """What is wrong with a field, as the page says it there."""
-    found = re.search(rf'id="f-{re.escape(name)}-e"( hidden)?>([^<]*)</p>', page)
-    assert found is not None, f"no field {name}"
-    return "" if found[1] else unescape(found[2])
 
 
 class TestTheWholeJourney:
@@ -284,33 +194,6 @@ class TestEveryPart:
         assert (draft.key, draft.document["key"]) == ("default", "default")
 
 
-class TestLiveCheck:
-    def test_lists_problems_and_previews_without_storing(self, pages: Client, draft: Definition) -> None:
-        fields = fields_of(read(pages, url(draft)))
-        fields["stages.3.enter.below.0.below.1.count.of"] = ["gone"]
-        fields["stages.2.label"] = ["Nurture"]
-        page = unescape(post(pages, f"{url(draft)}check/", fields))
-        assert 'data-at="stages.3.enter.below.0.below.1.count.of"' in page
-        assert "'gone' is no evidence" in page
-        assert "Stages, Sales prospect" in page
-        assert "Nurture" in page
-        assert page.count("Solve its problems to read what it says") == 1
-        draft.refresh_from_db()
-        assert draft.revision == 1
-
-    def test_number_of_queries_does_not_grow(self, pages: Client, draft: Definition) -> None:
-        small = post_import(pages, BUILT)
-        counts = []
-        for row in (small, draft):
-            fields = fields_of(read(pages, url(row)))
-            with CaptureQueriesContext(connection) as shown:
-                read(pages, url(row))
-            with CaptureQueriesContext(connection) as checked:
-                post(pages, f"{url(row)}check/", fields)
-            counts.append((len(shown), len(checked)))
-        assert counts[0] == counts[1]
-
-
 class TestTwoPeople:
     def test_who_saves_second_is_told_and_keeps_what_was_typed(self, pages: Client, draft: Definition) -> None:
         fields = fields_of(read(pages, url(draft)))
@@ -392,154 +275,7 @@ class TestDraftsComeAndGo:
         read(client, "/definitions/2/edit/", status=403)
 
 
-class TestHostilePosts:
-    @pytest.mark.parametrize(
-        ("more", "says"),
-        [
-            ({"bogus": "1"}, "no field"),
-            ({"signals.0.bogus": "1"}, "no field"),
-            ({".".join(["stages", "0", "enter", *["below", "0"] * 200]): "all"}, "nested too deeply"),
-            ({"revision": "-1"}, "which revision"),
-            ({"revision": "9" * 50}, "which revision"),
-            ({"do": "overwrite:x"}, "which revision"),
-        ],
-    )
-    def test_a_form_that_is_none_of_ours_gets_a_clear_answer(
-        self, pages: Client, draft: Definition, more: dict[str, str], says: str
-    ) -> None:
-        fields = fields_of(read(pages, url(draft)))
-        page = post(pages, url(draft), {**fields, **{name: [value] for name, value in more.items()}}, status=400)
-        assert says in page
-        post(pages, f"{url(draft)}check/", {**fields, "bogus": ["1"]}, status=400)
-
-    @pytest.mark.parametrize(
-        ("name", "value"),
-        [
-            ("signals.0.points", "1e999"),
-            ("signals.0.points", "9" * 400),
-            ("signals.0.points", "NaN"),
-            ("signals.0.points", "\u0663"),
-            ("signals.0.label", "\x00"),
-            ("name", "x" * 100_000),
-            ("signals.0.match.kinds", "no_such_kind"),
-            ("stages.1.owner", "nobody"),
-            ("stages.1.enter.way", "perhaps"),
-            ("gates.0.closed_when", '"\\ud800"'),
-            ("gates.0.closed_when", '"open'),
-            ("learned.intercept", "[" * 3_000),
-            ("approval", "finance"),
-            ("stages.1.key", "prospect"),
-        ],
-    )
-    def test_values_that_make_no_sense_are_said_at_once(
-        self, pages: Client, draft: Definition, name: str, value: str
-    ) -> None:
-        fields = fields_of(read(pages, url(draft)))
-        page = post(pages, url(draft), {**fields, name: [value]}, do="save")
-        assert "Nothing was saved" in page
-        draft.refresh_from_db()
-        assert draft.revision == 1
-
-    def test_too_many_fields_are_refused(self, pages: Client, draft: Definition) -> None:
-        many = {f"signals.{number}.label": ["x"] for number in range(10_000)}
-        post(pages, url(draft), {"revision": "1", **many}, status=400)
-
-    def test_a_definition_too_large_for_the_form_opens_as_yaml(self, pages: Client, draft: Definition) -> None:
-        test = {"name": "country", "equals": "DE"}
-        match = {"kinds": list(Kind.objects.values_list("name", flat=True)[:20])}
-        many = range(200)
-        document = draft.document | {
-            "fit": {"rules": [{"key": f"r{n}", "label": "x", "test": test, "points": 1} for n in many]},
-            "signals": [{"key": f"s{n}", "label": "x", "match": match, "points": 1} for n in many],
-        }
-        change_draft(definition_id=draft.pk, document=document, by=None, revision=None, now=datetime.now(UTC))
-        page = read(pages, url(draft))
-        assert "more parts than a form can show" in page
-        assert "Saved as revision 2" in post(pages, url(draft), fields_of(page), do="save")
-
-
 def text_of_import(page: str) -> str:
     found = re.search(r"<textarea[^>]*>\n?(.*?)</textarea>", page, re.DOTALL)
     assert found is not None
     return unescape(found[1])
-
-
-def post_import(client: Client, text: str) -> Definition:
-    post(client, "/definitions/import/", {"yaml": text})
-    return Definition.objects.latest("pk")
-
-
-BUILT = """\
-key: our-definition
-name: Our definition
-description: What we call lead and customer.
-stages:
-- key: lead
-  label: Lead
-  owner: marketing
-  description: Everybody we know.
-  communication: One-to-many.
-- key: sales_prospect
-  label: Ready
-  owner: sales
-  description: ''
-  communication: ''
-  handoff: true
-  sla_hours: 4
-  enter:
-    all:
-    - count: {of: a_demo_request}
-    - gate: means
-    - not: {switch: retail}
-- key: customer
-  label: Customer
-  owner: sales
-  description: Bought something.
-  communication: Success and referral.
-  enter:
-    count: {of: purchase}
-evidence:
-  purchase:
-    label: a purchase
-    any_of:
-    - kinds: [purchased]
-  a_demo_request:
-    label: a demo request
-    any_of:
-    - kinds: [demo_requested]
-      properties:
-        with: {present: true}
-signals:
-- key: demo
-  label: Demo
-  match: {kinds: [demo_requested]}
-  points: 40
-  count: {latest: 3}
-  group: all_of_it
-groups:
-- key: all_of_it
-  label: All of it
-  cap: 50
-fit:
-  rules:
-  - key: size
-    label: Size
-    test: {name: company.employees, at_least: 50}
-    points: 10
-gates:
-- key: means
-  label: Means
-  attribute: means
-  closed_when: 'no'
-  question: Can they pay?
-qualifiers:
-- key: need
-  label: Need
-  test: {name: attributes.need, known: true}
-  question: Do they need it?
-switches:
-  retail: true
-approval: [sales]
-cool_down:
-  lifted_by: a_demo_request
-"""
