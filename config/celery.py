@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init, worker_ready
+from celery.signals import setup_logging, worker_init, worker_process_init, worker_ready
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
 from config.local.processes import die_with_parent
@@ -26,16 +26,26 @@ def _tie_to_worker(**_kwargs: Any) -> None:
     die_with_parent()
 
 
+def _step_back(sender: Any = None, **_kwargs: Any) -> None:
+    """Let ingest and judging go before long work where processors are few; the pool process inherits it."""
+    if _does_long_work(sender):
+        os.nice(10)
+
+
+def _does_long_work(worker: Any) -> bool:
+    return str(getattr(worker, "hostname", "")).startswith("runs@")
+
+
 def _say_ready(sender: Any = None, **_kwargs: Any) -> None:
     """Tell the supervisor that tasks are taken; the worker of long work, `runs@...`, has a file of its own."""
     from django.conf import settings
 
     layout = settings.LAYOUT
     if layout.run_dir.is_dir():
-        does_long_work = str(getattr(sender, "hostname", "")).startswith("runs@")
-        (layout.runs_ready if does_long_work else layout.worker_ready).touch()
+        (layout.runs_ready if _does_long_work(sender) else layout.worker_ready).touch()
 
 
 setup_logging.connect(_keep_logging, weak=False)
 worker_process_init.connect(_tie_to_worker, weak=False)
+worker_init.connect(_step_back, weak=False)
 worker_ready.connect(_say_ready, weak=False)

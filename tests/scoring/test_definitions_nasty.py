@@ -113,7 +113,7 @@ def spoil(document: dict[str, Any], turns: list[int], odd: Any) -> dict[str, Any
     return spoilt_document
 
 
-@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(spoilt())
 def test_a_sound_document_with_one_odd_part(key: str, choice: list[Any]) -> None:
     turns, index = choice

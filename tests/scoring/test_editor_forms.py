@@ -211,7 +211,7 @@ def default() -> DefinitionDocument:
 
 
 @given(documents)
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_every_document_comes_back_equal_from_its_form(document: DefinitionDocument) -> None:
     state, posted = posted_back(DOCUMENT.show(document))
     again, wrong = read(state)

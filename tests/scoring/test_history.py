@@ -154,7 +154,7 @@ def test_a_backfill_of_a_thousand_contacts_equals_having_lived_through_it() -> N
     assert stood == stands
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(specs=SPECS, data=st.data())
 def test_what_was_taken_back_never_happened(specs: list[Any], data: st.DataObject) -> None:
     """Judged, then partly retracted or found to be a machine's: as if only the rest had ever been sent."""

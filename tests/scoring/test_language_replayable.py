@@ -89,7 +89,7 @@ def drain() -> None:
         pass
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
 @given(specs=SPECS, data=st.data())
 def test_order_repetition_and_batching_change_nothing(specs: list[Any], data: st.DataObject) -> None:
     repeated = data.draw(st.lists(st.sampled_from(range(len(specs))), max_size=4))

@@ -185,7 +185,7 @@ def test_deep_and_wide_criteria_are_compared_in_no_time() -> None:
 
 
 @pytest.mark.django_db
-@settings(max_examples=30, phases=(Phase.explicit, Phase.generate), suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, phases=(Phase.explicit, Phase.generate), suppress_health_check=[HealthCheck.too_slow])
 @given(document=documents())
 def test_the_database_takes_whatever_the_rules_accept(document: DefinitionDocument) -> None:
     with connection.cursor() as cursor:

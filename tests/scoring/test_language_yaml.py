@@ -32,7 +32,7 @@ SMALL = read_document(
 
 
 # Not shrunk: making whole documents small takes minutes, and says no more.
-@settings(max_examples=40, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+@settings(max_examples=20, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 @given(document=documents())
 def test_what_is_exported_comes_back_byte_for_byte(document: DefinitionDocument) -> None:
     text = dump_yaml(document)
@@ -55,7 +55,7 @@ TEXTS = st.one_of(
 ).filter(is_storable)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(text=TEXTS)
 def test_any_text_survives(text: str) -> None:
     document = msgspec.structs.replace(SMALL, description=text)
@@ -98,7 +98,7 @@ def test_a_file_that_is_no_definition_is_a_clear_error(text: str, problem: str) 
     assert problem in str(caught.value)
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(st.text(max_size=200))
 def test_no_text_breaks_the_reader(text: str) -> None:
     with pytest.raises(DefinitionError):
@@ -131,7 +131,7 @@ PLACES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(place=PLACES, value=JSON)
 def test_no_data_breaks_the_reader(place: list[Any], value: object) -> None:
     """Whatever stands wherever: a sound document, or problems that each name a place and say something."""

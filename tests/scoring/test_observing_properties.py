@@ -41,7 +41,7 @@ def same(one: object, other: object) -> bool:
     return one == other
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.lists(st.tuples(histories, bought), min_size=1, max_size=4), histories, modes)
 def test_what_comes_from_the_outcome_on_leaves_no_trace(
     people: list[tuple[History, int | None]], later: History, mode: Mode
@@ -81,7 +81,7 @@ def test_an_observation_is_what_the_facts_up_to_it_give(people: list[tuple[Histo
         assert (part.purchase_at[row], bool(part.label[row])) == (when, at < when <= at + HORIZON)
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(st.lists(st.tuples(histories, bought), min_size=1, max_size=3))
 def test_buyers_reached_what_a_replay_up_to_their_purchase_reaches(people: list[tuple[History, int | None]]) -> None:
     found = [[*history, *([] if when is None else [(when, "purchased")])] for history, when in people]

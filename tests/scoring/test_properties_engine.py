@@ -117,7 +117,7 @@ def state(timeline: Timeline) -> list[list[int]]:
     return [getattr(timeline, name).tolist() for name in names]
 
 
-@settings(max_examples=25, phases=SEARCH)
+@settings(max_examples=15, phases=SEARCH)
 @given(document=documents(), histories=st.lists(EVENTS, min_size=1, max_size=3), profile=PROFILES, data=st.data())
 def test_order_and_company_change_nothing(
     document: DefinitionDocument, histories: list[list[Event]], profile: dict[str, object], data: st.DataObject
@@ -149,7 +149,7 @@ def test_an_instant_is_the_same_in_every_time_zone(history: list[Event], hours: 
     assert state(fold(SHIPPED, facts)[0]) == state(fold(SHIPPED, facts_of(SHIPPED, [history], {}))[0])
 
 
-@settings(max_examples=25, phases=SEARCH)
+@settings(max_examples=15, phases=SEARCH)
 @given(document=documents(), history=EVENTS, profile=PROFILES, cuts=st.lists(TIMES, max_size=4))
 def test_living_through_it_equals_learning_it_afterwards(
     document: DefinitionDocument, history: list[Event], profile: dict[str, object], cuts: list[int]
@@ -164,7 +164,7 @@ def test_living_through_it_equals_learning_it_afterwards(
     assert (state(lived), found) == (state(whole), changes)
 
 
-@settings(max_examples=30, phases=SEARCH)
+@settings(max_examples=15, phases=SEARCH)
 @given(document=documents(), history=EVENTS, profile=PROFILES, at=TIMES)
 def test_every_score_can_be_taken_apart(
     document: DefinitionDocument, history: list[Event], profile: dict[str, object], at: int
@@ -186,7 +186,7 @@ def test_every_score_can_be_taken_apart(
         assert factors.likelihood == float(verdict.likelihood[0])
 
 
-@settings(max_examples=30, phases=SEARCH)
+@settings(max_examples=15, phases=SEARCH)
 @given(document=documents(), history=EVENTS, profile=PROFILES, at=TIMES, data=st.data())
 def test_nothing_changes_before_the_review(
     document: DefinitionDocument, history: list[Event], profile: dict[str, object], at: int, data: st.DataObject

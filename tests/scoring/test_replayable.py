@@ -97,7 +97,7 @@ def outcome() -> dict[str, Any]:
     }
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(specs=SPECS, data=st.data())
 def test_order_repetition_and_batching_change_nothing(specs: list[Any], data: st.DataObject) -> None:
     straight = sorted(range(len(specs)), key=lambda number: specs[number][1])
@@ -120,7 +120,7 @@ def test_order_repetition_and_batching_change_nothing(specs: list[Any], data: st
         transaction.set_rollback(True)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 @given(specs=SPECS)
 def test_living_through_it_equals_learning_it_afterwards(specs: list[Any]) -> None:
     """Judged day by day as it happened, or all at once a season later: the same history."""

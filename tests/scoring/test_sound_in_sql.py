@@ -191,7 +191,7 @@ def test_every_part_of_the_language_is_known() -> None:
     assert sql_accepts(data)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(document=documents())
 def test_whatever_the_rules_accept_can_be_stored(document: DefinitionDocument) -> None:
     assert sql_accepts(to_builtins(read_document(to_builtins(document))))
@@ -217,7 +217,7 @@ VALUES: list[Any] = [
 ]  # fmt: skip
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     changes=st.lists(
         st.tuples(st.sampled_from(PLACES), st.one_of(st.just("remove"), st.sampled_from(VALUES).map(lambda v: (v,)))),

@@ -131,7 +131,7 @@ def test_under_every_school_the_step_leads_there(key: str) -> None:
 
 
 # A definition is small enough to read as it comes; making it smaller would take minutes.
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow], phases=[Phase.reuse, Phase.generate])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow], phases=[Phase.reuse, Phase.generate])
 @given(document=documents(), seed=st.integers(0, 999))
 def test_under_any_definition_the_step_leads_there(document: DefinitionDocument, seed: int) -> None:
     with transaction.atomic():

@@ -164,7 +164,7 @@ def test_who_was_merged_away_is_not_found() -> None:
         explain_contact(contact_id=contact_id_of("bob@acme.example"), at=NOW)
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
 @given(specs=SPECS, data=st.data())
 def test_at_any_moment_the_answer_is_the_same_before_and_after_the_drain(specs: list[Any], data: st.DataObject) -> None:
     """Some facts judged, some waiting, some taken back: why tells what the drain will find."""
