@@ -23,7 +23,7 @@ from django.db.models.functions import Coalesce
 from django.db.models.lookups import GreaterThan, GreaterThanOrEqual, LessThanOrEqual
 from django.db.models.sql.compiler import SQLCompiler
 
-from contacts.models import Event, Kind, Source
+from contacts.models import Event, Kind
 from scoring.definition import Match, PropertyTest
 from scoring.definition.patterns import compile_pattern
 from scoring.engine import KindFacts
@@ -39,11 +39,6 @@ def load_kinds() -> tuple[KindFacts, ...]:
     """All event kinds with what a match can ask of them, by id."""
     rows = Kind.objects.order_by("id").values_list("id", "name", "initiator", "reach", "two_way")
     return tuple(KindFacts(*row) for row in rows)
-
-
-def load_source_names() -> frozenset[str]:
-    """Names of all sources that a match may ask for."""
-    return frozenset(Source.objects.values_list("name", flat=True))
 
 
 def matching_events(events: "QuerySet[Event]", kind_ids: Sequence[int], match: Match) -> "QuerySet[Event]":

@@ -1,6 +1,5 @@
 """Reads of runs: how far they are, what came of them, and who is behind each cell of a matrix."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -8,7 +7,6 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from scoring.enums import RunKind
 from scoring.models import Definition, Run
 
 _CELL = """
@@ -75,12 +73,6 @@ def run_view(run: Run, *, now: datetime | None = None) -> dict[str, Any]:
 def runs_with_names() -> "QuerySet[Run]":
     """Runs with all that ``run_view`` shows, in one query."""
     return Run.objects.select_related("definition", "other", "requested_by")
-
-
-def latest_runs(definition: Definition) -> Mapping[RunKind, Run]:
-    """The latest run of each kind that was ordered for the definition; one query."""
-    rows = runs_with_names().filter(definition=definition).order_by("kind", "-id").distinct("kind")
-    return {RunKind(run.kind): run for run in rows}
 
 
 def _named(definition: Definition) -> str:

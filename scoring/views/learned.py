@@ -20,7 +20,7 @@ from scoring.models import Definition, LearnedModel, Notice
 from scoring.services.learning import model_view, use_model
 from scoring.services.runs import CannotRun
 from scoring.services.watching import dismiss_notice
-from scoring.views.trial_forms import LearnForm
+from scoring.views.trial_forms import BacktestForm
 from scoring.views.trials import order, show
 
 _SHOWN = 3
@@ -31,7 +31,7 @@ _SHOWN = 3
 def learn(request: HttpRequest, definition_id: int) -> HttpResponse:
     """Show what was learned for the definition; a POST trains anew."""
     row = get_object_or_404(Definition, pk=definition_id)
-    form = LearnForm(request.POST if request.method == "POST" else None)
+    form = BacktestForm(request.POST if request.method == "POST" else None)
     if request.method == "POST":
         check_run_definitions(request.user)
         if form.is_valid():

@@ -26,7 +26,7 @@ class CompareForm(forms.Form):
 
 
 class BacktestForm(forms.Form):
-    """How to look back: when to judge each contact, and how long to wait for a purchase."""
+    """How to look back, to backtest or to learn: when to judge each contact, and how long to wait for a purchase."""
 
     mode = forms.ChoiceField(choices=MODES, initial="month-ends", label="Judge every contact")
     horizon_days = forms.IntegerField(
@@ -51,10 +51,6 @@ class BacktestForm(forms.Form):
         """The cleaned answers as a run's parameters; dates ISO 8601, those left out missing."""
         given = {name: value for name, value in self.cleaned_data.items() if value not in (None, "")}
         return {name: value.isoformat() if isinstance(value, date) else value for name, value in given.items()}
-
-
-class LearnForm(BacktestForm):
-    """How to look back when a score is learned: as for a backtest."""
 
 
 class PublishForm(forms.Form):
