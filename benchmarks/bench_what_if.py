@@ -114,11 +114,11 @@ def timed_what_if(draft: Any, connections: int) -> tuple[float, dict[str, Any]]:
     """Seconds that a what-if takes as the worker does it, and its result."""
     from django.utils import timezone
 
+    from contacts.services.work import Progress
     from scoring.definition import read_document
     from scoring.enums import RunKind
     from scoring.models import Run
     from scoring.services.cells import store_cells
-    from scoring.services.runs import Progress
     from scoring.services.what_if import what_if
 
     run = Run.objects.create(kind=RunKind.WHAT_IF, definition=draft, document=draft.document)
@@ -205,7 +205,8 @@ def keep_running(draft_id: int, until: float, seconds: list[float]) -> None:
     """Order one what-if after the other from the application's worker, until a moment of the monotonic clock."""
     from django.db import connection
 
-    from scoring.enums import RunKind, RunState
+    from contacts.enums import WorkState
+    from scoring.enums import RunKind
     from scoring.models import Definition
     from scoring.services.runs import start_run
 
@@ -215,7 +216,7 @@ def keep_running(draft_id: int, until: float, seconds: list[float]) -> None:
         while run.finished_at is None:
             time.sleep(0.05)
             run.refresh_from_db()
-        if run.state != RunState.FINISHED or run.started_at is None:
+        if run.state != WorkState.FINISHED or run.started_at is None:
             raise SystemExit(f"the what-if is {run.state}: {run.error}")
         seconds.append((run.finished_at - run.started_at).total_seconds())
     connection.close()

@@ -5,6 +5,7 @@ A bad value raises `BadSetting`, whose text is the one line a person needs: whic
 This module imports no Django, so that `manage.py` can read it before the settings exist.
 """
 
+import hashlib
 import os
 import re
 import secrets
@@ -21,6 +22,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "REDIS_URL": "Redis or Valkey to use; unset means the embedded one",
     "RIPEN_STATE_DIR": "folder of everything the embedded mode keeps",
     "SECRET_KEY": "signs sessions and tokens",
+    "RIPEN_HASH_KEY": "keys the hashes of erased names and suppressed addresses",
     "DEBUG": "development mode",
     "ALLOWED_HOSTS": "host names this installation answers to",
     "CSRF_TRUSTED_ORIGINS": "further origins whose forms are accepted",
@@ -168,6 +170,17 @@ class Environment:
         if not self.embedded_database:
             raise BadSetting("SECRET_KEY", "is not set", "set it to 50 random characters and keep it secret")
         return _kept_secret(self.state_dir / "secret_key")
+
+    def hash_key(self, secret_key: str) -> bytes:
+        """The key under which names of erased people and suppressed addresses are hashed.
+
+        RIPEN_HASH_KEY, or one derived from the signing key. It must never change: what was hashed under another key is
+        not recognised any more.
+        """
+        value = self.text("RIPEN_HASH_KEY")
+        if value and len(value) < _MIN_SECRET_LENGTH:
+            raise BadSetting("RIPEN_HASH_KEY", "is too short", f"use at least {_MIN_SECRET_LENGTH} random characters")
+        return hashlib.sha256(f"ripen names\0{value or secret_key}".encode()).digest()
 
     def database(self, socket_dir: str) -> dict[str, Any]:
         """Django's connection settings; `socket_dir` is where the embedded PostgreSQL listens."""

@@ -17,6 +17,7 @@ try:
     DEBUG = ENV.debug
     BASE_URL = ENV.base_url
     SECRET_KEY = ENV.secret_key()
+    HASH_KEY = ENV.hash_key(SECRET_KEY)
     ALLOWED_HOSTS = ENV.allowed_hosts
     CSRF_TRUSTED_ORIGINS = ENV.trusted_origins
     DATABASE: dict[str, Any] = ENV.database(str(LAYOUT.socket_dir))
@@ -238,7 +239,7 @@ SPECTACULAR_SETTINGS = {
         "DefinitionStateEnum": "scoring.enums.DefinitionState",
         "HandoffStateEnum": "funnel.enums.HandoffState",
         "RunKindEnum": "scoring.enums.RunKind",
-        "RunStateEnum": "scoring.enums.RunState",
+        "WorkStateEnum": "contacts.enums.WorkState",
     },
 }
 
@@ -276,12 +277,17 @@ CELERY_BEAT_SCHEDULE = {
     "sweep-scoring": {"task": "scoring.drain", "schedule": 2.0, "options": {"expires": 10}},
     "sweep-funnel": {"task": "funnel.drain", "schedule": 2.0, "options": {"expires": 10}},
     "reconcile-funnel": {"task": "funnel.reconcile", "schedule": 5.0, "options": {"expires": 10}},
+    "sweep-jobs": {"task": "contacts.jobs", "schedule": 5.0, "options": {"expires": 10}},
     "sweep-runs": {"task": "scoring.runs", "schedule": 5.0, "options": {"expires": 10}},
     # Each learned score is checked once a day; what is due is a row, so a restart forgets nothing.
     "watch-models": {"task": "scoring.watch", "schedule": 600.0, "options": {"expires": 300}},
 }
 # Long work has a worker of its own, so that no judgement ever waits behind it.
-CELERY_TASK_ROUTES = {"scoring.runs": {"queue": "runs"}, "scoring.watch": {"queue": "runs"}}
+CELERY_TASK_ROUTES = {
+    "scoring.runs": {"queue": "runs"},
+    "scoring.watch": {"queue": "runs"},
+    "contacts.jobs": {"queue": "runs"},
+}
 # In memory: with intervals of seconds there is nothing to remember, and no file that a kill could spoil.
 CELERY_BEAT_SCHEDULER = "config.beat:PatientScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 2

@@ -94,6 +94,85 @@ class CorrectionAction(TextChoices):
     RECLASSIFIED = "reclassified", "reclassified"
 
 
+class WorkState(TextChoices):
+    """Where a piece of long work stands; the last three are final."""
+
+    QUEUED = "queued", "waiting"
+    RUNNING = "running", "running"
+    FINISHED = "finished", "finished"
+    FAILED = "failed", "failed"
+    CANCELLED = "cancelled", "cancelled"
+
+
+class JobKind(TextChoices):
+    """Long work on facts that a worker does in the background."""
+
+    IMPORT_CONTACTS = "import_contacts", "import of contacts"
+    IMPORT_EVENTS = "import_events", "import of events"
+    FIND_DUPLICATES = "find_duplicates", "search for duplicates"
+    ERASE = "erase", "erasure"
+    EXPORT_PERSON = "export_person", "export of a person's data"
+
+
+class WireFormat(TextChoices):
+    """How a message was written when it arrived; what reads it again when it is replayed."""
+
+    NATIVE = "native", "Ripen"
+    SEGMENT = "segment", "Segment"
+    POSTHOG = "posthog", "PostHog"
+    EMAIL = "email", "e-mail provider"
+    FORM = "form", "form"
+
+
+class SuggestedBy(TextChoices):
+    """Who thinks that two contacts are one person."""
+
+    MESSAGE = "message", "a message named both"
+    FINDER = "finder", "they look alike"
+
+
+class MergeDecision(TextChoices):
+    """What became of a suggestion."""
+
+    OPEN = "", "open"
+    MERGED = "merged", "merged"
+    DISMISSED = "dismissed", "different people"
+
+
+class ConsentAction(TextChoices):
+    """What was said about being written to."""
+
+    GRANTED = "granted", "granted"
+    WITHDRAWN = "withdrawn", "withdrawn"
+
+
+class ConsentBasis(TextChoices):
+    """On which ground of Article 6 GDPR somebody is written to."""
+
+    CONSENT = "consent", "consent"
+    CONTRACT = "contract", "contract"
+    LEGITIMATE_INTEREST = "legitimate_interest", "legitimate interest"
+
+
+class SuppressionReason(TextChoices):
+    """Why nothing is sent to an address any more."""
+
+    UNSUBSCRIBED = "unsubscribed", "unsubscribed"
+    COMPLAINED = "complained", "complained of spam"
+    BOUNCED = "bounced", "the address does not exist"
+    OBJECTED = "objected", "objected"
+    BY_HAND = "by_hand", "suppressed by a person"
+
+
+class MailState(TextChoices):
+    """Where a mail that Ripen itself sends stands."""
+
+    WAITING = "waiting", "waiting"
+    SENT = "sent", "sent"
+    FAILED = "failed", "failed"
+    DROPPED = "dropped", "not sent: the address is suppressed"
+
+
 @dataclass(frozen=True, slots=True)
 class ShippedKind:
     """One event kind of the contract. ``id`` is fixed for ever: it is stored in every event."""

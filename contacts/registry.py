@@ -1,7 +1,9 @@
 """What other apps lend to the facts app, which imports none of them; each registers in its `AppConfig.ready`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +18,48 @@ class DefinitionInForce:
         return self.labels.get(stage) or stage.replace("_", " ").capitalize()
 
 
+@dataclass(frozen=True, slots=True)
+class Merging:
+    """A merge, or its undoing, that is under way; both contacts are locked, the transaction is open.
+
+    ``members``: the loser and all who had become part of it, whose rows (by ``origin_contact_id``) go with it.
+    """
+
+    merge_id: int
+    winner_id: int
+    loser_id: int
+    members: tuple[int, ...]
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Erasing:
+    """An erasure that is under way; the contacts are locked, the transaction is open.
+
+    ``contact_ids``: the person's contact and all that had become part of it. Rows that stay (transitions, dates) move
+    to ``husk_id``, without anything that says who it was; all others go.
+    """
+
+    husk_id: int
+    contact_ids: tuple[int, ...]
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Handlers:
+    """What an app does with its own rows when contacts merge, part again or are erased, and what it tells of a person.
+
+    ``export`` returns JSON-ready lists of rows by name, of the contacts with these ids.
+    """
+
+    merge: Callable[[Merging], None]
+    part: Callable[[Merging], None]
+    erase: Callable[[Erasing], None]
+    export: Callable[[Sequence[int]], Mapping[str, Any]]
+
+
 _providers: list[Callable[[], DefinitionInForce]] = []
+_handlers: dict[str, Handlers] = {}
 
 
 def register_definition(provider: Callable[[], DefinitionInForce]) -> None:
@@ -27,3 +70,13 @@ def register_definition(provider: Callable[[], DefinitionInForce]) -> None:
 def definition_in_force() -> DefinitionInForce:
     """Return the definition in force; an empty one where no judgement app is installed."""
     return _providers[0]() if _providers else DefinitionInForce()
+
+
+def register_handlers(app: str, handlers: Handlers) -> None:
+    """Let an app look after its own rows of contacts."""
+    _handlers[app] = handlers
+
+
+def handlers() -> Sequence[Handlers]:
+    """Return the handlers of all apps, in the order of their names."""
+    return [_handlers[app] for app in sorted(_handlers)]

@@ -38,16 +38,6 @@ class RunKind(TextChoices):
     LEARN = "learn", "training"
 
 
-class RunState(TextChoices):
-    """Where a run stands; the last three are final."""
-
-    QUEUED = "queued", "waiting"
-    RUNNING = "running", "running"
-    FINISHED = "finished", "finished"
-    FAILED = "failed", "failed"
-    CANCELLED = "cancelled", "cancelled"
-
-
 class ModelState(TextChoices):
     """A learned score: ready to be used, replaced by a later training, or switched off with a reason."""
 

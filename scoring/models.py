@@ -5,8 +5,9 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
-from contacts.models import Contact, Event
-from scoring.enums import Cause, DefinitionState, ModelState, RunKind, RunState, Team
+from contacts.enums import WorkState
+from contacts.models import Contact, Event, Work
+from scoring.enums import Cause, DefinitionState, ModelState, RunKind, Team
 
 
 class Definition(models.Model):
@@ -149,40 +150,25 @@ class Approval(models.Model):
         return f"{self.team} agreed to {self.definition}"
 
 
-class Run(models.Model):
-    """Long work on a definition, done by a worker in chunks: this row is the order, the progress and the result.
+class Run(Work):
+    """Long work on a definition.
 
     ``definition`` is what is tried, published, taken back or trained; ``other`` the second one of a comparison.
-    ``total`` 0 means that the size is not known yet; ``unit`` says what is counted. ``document`` is the definition
-    as it was when the run was ordered, for a draft may change meanwhile. ``reached``: contacts up to this id are done
-    for good, so that whoever takes the run over goes on from there.
+    ``document`` is the definition as it was when the run was ordered, for a draft may change meanwhile. ``reached`` is
+    the id of the last contact that is done for good.
     """
 
     kind = models.CharField(max_length=9, choices=RunKind)
-    state = models.CharField(max_length=9, choices=RunState, default=RunState.QUEUED)
     definition = models.ForeignKey(Definition, on_delete=models.CASCADE, related_name="runs")
     other = models.ForeignKey(Definition, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
     publication = models.ForeignKey(Publication, on_delete=models.PROTECT, null=True, blank=True, related_name="runs")
     document = models.JSONField(default=dict)
     revision = models.PositiveIntegerField(default=1)
-    parameters = models.JSONField(default=dict)
-    unit = models.CharField(max_length=20, default="contacts")
-    done = models.BigIntegerField(default=0)
-    total = models.BigIntegerField(default=0)
-    reached = models.BigIntegerField(default=0, db_default=0)
-    requested_at = models.DateTimeField(db_default=Now())
-    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True)
-    started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
-    cancel_requested_at = models.DateTimeField(null=True, blank=True)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    error = models.TextField(blank=True)
-    result = models.JSONField(null=True, blank=True)
 
     class Meta:
         constraints = [
             models.CheckConstraint(condition=models.Q(kind__in=RunKind.values), name="run_kind_known"),
-            models.CheckConstraint(condition=models.Q(state__in=RunState.values), name="run_state_known"),
+            models.CheckConstraint(condition=models.Q(state__in=WorkState.values), name="run_state_known"),
             models.CheckConstraint(
                 condition=models.Q(finished_at=None, state__in=("queued", "running"))
                 | models.Q(finished_at__isnull=False, state__in=("finished", "failed", "cancelled")),

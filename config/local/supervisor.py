@@ -24,10 +24,10 @@ _LATE: Final = 45.0
 _PATIENCE: Final = 15.0
 _LOG_LIMIT: Final = 10_000_000
 
-# One process, which gives back the memory of a large run when that is through (kilobytes).
+# Two processes, one for runs while the other is at a job; they give back the memory of large work (kilobytes).
 RUNS: Final = (
     *("worker", "--queues", "runs", "--hostname", "runs@%h"),
-    *("--concurrency", "1", "--max-memory-per-child", "400000"),
+    *("--concurrency", "2", "--max-memory-per-child", "400000"),
 )
 
 logger = logging.getLogger("ripen.up")

@@ -150,7 +150,7 @@ class ContactViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVi
     def events(self, request: Request, pk: str) -> Response:
         """What the contact did, and what we did about it."""
         contact_id = id_of(pk)
-        if not Contact.objects.filter(pk=contact_id, merged_into=None).exists():
+        if not Contact.objects.filter(pk=contact_id, present=True).exists():
             raise Http404
         page = self.paginate_queryset(self.filter_queryset(events_of_contact(contact_id)))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)

@@ -30,6 +30,7 @@ class IncomingEvent(msgspec.Struct, kw_only=True, gc=False):
     columns, ``attributes.<key>`` for unknown ones and ``company`` (name, domain, industry, employees, country);
     None clears. ``previous_id`` names the same person under an older id (Segment's alias). ``body_digest`` (signed
     64 bit) tells a repeated message from a conflicting one. ``origin`` goes before the source's own (imported files).
+    ``suspect_reason`` says why a machine seems to have done it, where the message itself gives that away.
     """
 
     index: int
@@ -46,6 +47,7 @@ class IncomingEvent(msgspec.Struct, kw_only=True, gc=False):
     channel: str = ""
     campaign: str = ""
     origin: Origin | None = None
+    suspect_reason: str = ""
     body_digest: int = 0
 
 

@@ -1,27 +1,46 @@
 """The facts: append-only records of who contacts are and what they did."""
 
 from contacts.models.access import PersonalToken, Source
+from contacts.models.capture import EmailHook, Form, FormSubmission, Mail
 from contacts.models.company import Company, CompanyChange
-from contacts.models.contact import AttributeChange, Contact, Identity, MergeSuggestion
+from contacts.models.consent import ConsentEntry, ErasedName, Purpose, Suppression
+from contacts.models.contact import AttributeChange, Contact, Identity
 from contacts.models.correction import EventCorrection
 from contacts.models.event import Due, Event, Kind, Message
-from contacts.models.imports import ImportRun
+from contacts.models.imports import ImportRun, SavedMapping
+from contacts.models.merge import Merge, MergeSuggestion
+from contacts.models.problems import RejectedMessage, SourceWarning
 from contacts.models.standing import Standing
+from contacts.models.work import Job, Work
 
 __all__ = [
     "AttributeChange",
     "Company",
     "CompanyChange",
+    "ConsentEntry",
     "Contact",
     "Due",
+    "EmailHook",
+    "ErasedName",
     "Event",
     "EventCorrection",
+    "Form",
+    "FormSubmission",
     "Identity",
     "ImportRun",
+    "Job",
     "Kind",
+    "Mail",
+    "Merge",
     "MergeSuggestion",
     "Message",
     "PersonalToken",
+    "Purpose",
+    "RejectedMessage",
+    "SavedMapping",
     "Source",
+    "SourceWarning",
     "Standing",
+    "Suppression",
+    "Work",
 ]

@@ -38,7 +38,15 @@ class Contact(models.Model):
     search_text = models.TextField(blank=True)
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
+    # Whom it became part of: the other side of that merge, which may have been merged away in turn.
     merged_into = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="merged")
+    erased_at = models.DateTimeField(null=True, blank=True)
+    # The one rule of who is a contact at all: neither merged away nor the husk of an erased person.
+    present = models.GeneratedField(
+        expression=models.Q(merged_into__isnull=True, erased_at__isnull=True),  # type: ignore[arg-type]  # a Q will do
+        output_field=models.BooleanField(),
+        db_persist=True,
+    )
 
     class Meta:
         indexes = [
@@ -66,9 +74,14 @@ class Contact(models.Model):
 
 
 class Identity(models.Model):
-    """A value that names exactly one contact. ``value`` is normalised (e-mails lower-cased)."""
+    """A value that names exactly one contact. ``value`` is normalised (e-mails lower-cased).
+
+    ``origin_contact_id`` is the contact that it was made for, where a merge has given it to another (``contact``); what
+    a message under this name says belongs to that origin, and goes back with it when the merge is undone.
+    """
 
     contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="identities")
+    origin_contact_id = models.BigIntegerField(null=True, blank=True)
     kind = models.CharField(max_length=12, choices=IdentityKind)
     value = models.CharField(max_length=255)
     source = models.ForeignKey("contacts.Source", on_delete=models.PROTECT, null=True)
@@ -92,13 +105,16 @@ class AttributeChange(models.Model):
 
     ``name`` is a Contact column (``email``, ``job_title``, ``means``, ...), ``company`` (value: company id) or
     ``attributes.<key>``. The value in force at a moment is that of the greatest (effective_at, message) not
-    later than it, whatever the order of arrival.
+    later than it, whatever the order of arrival, among the rows that are not ``weak``. A weak row (what a public source
+    says, the company that an address suggests) only fills: it counts where no other row is at or before it, strong or
+    weak, and is kept all the same.
 
     Two rows are not carried by a message but follow from an e-mail address being seen (``source`` is NULL,
     ``message`` derives from the address): ``email`` from the moment the address first appeared, and the ``company``
-    of its domain. Only these may move to an earlier moment or go when evidence of an earlier one arrives; the
-    latter, like what a public source says, only fills what nothing before it has said. One more goes and comes back:
+    of its domain (weak). These move to an earlier moment when evidence of one arrives. One row goes and comes back:
     what a ``details_confirmed`` event means is true while the event is not marked (contacts/services/corrections.py).
+
+    ``origin_contact_id``: whose row it was before a merge, where that is another contact; see Identity.
     """
 
     contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="attribute_changes", db_index=False)
@@ -108,6 +124,8 @@ class AttributeChange(models.Model):
     received_at = models.DateTimeField(db_default=Now())
     source = models.ForeignKey("contacts.Source", on_delete=models.PROTECT, null=True, db_index=False)
     message = models.UUIDField()
+    weak = models.BooleanField(default=False, db_default=False)
+    origin_contact_id = models.BigIntegerField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -120,23 +138,3 @@ class AttributeChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} = {self.value!r}"
-
-
-class MergeSuggestion(models.Model):
-    """A message named two known contacts: they may be one person. A person decides."""
-
-    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="merge_suggestions")
-    other = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="+")
-    reason = models.CharField(max_length=255)
-    source = models.ForeignKey("contacts.Source", on_delete=models.PROTECT, null=True)
-    created_at = models.DateTimeField(db_default=Now())
-    decided_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["contact", "other"], name="mergesuggestion_once"),
-            models.CheckConstraint(condition=models.Q(contact__lt=models.F("other")), name="mergesuggestion_ordered"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.contact_id} ~ {self.other_id}"

@@ -12,7 +12,11 @@ from contacts.models.contact import Contact
 
 
 class Kind(models.Model):
-    """A kind of event. Shipped ones have fixed ids; one that a source sends first is kept unmapped."""
+    """A kind of event. Shipped ones have fixed ids; one that a source sends first is kept unmapped.
+
+    ``maps_to`` is the shipped kind that it means, once somebody said so: its events, past ones too, are judged as that.
+    ``is_ignored``: somebody said that it means nothing, so it is no longer listed for mapping.
+    """
 
     id = models.SmallIntegerField(primary_key=True)
     name = models.CharField(max_length=64, unique=True)
@@ -23,6 +27,8 @@ class Kind(models.Model):
     introduced_by = models.ForeignKey(
         Source, on_delete=models.PROTECT, null=True, blank=True, related_name="introduced_kinds"
     )
+    maps_to = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="mapped_kinds")
+    is_ignored = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:

@@ -153,7 +153,7 @@ def _find(query: Query) -> _Found:
     words = query.text.replace("\0", "").lower().split()
     if not words:
         return _Found(filters=filters)
-    matching = Contact.objects.filter(merged_into=None)
+    matching = Contact.objects.filter(present=True)
     for word in words:
         matching = matching.filter(search_text__contains=word)
     candidates = tuple(matching.values_list("pk", flat=True)[: SEARCH_CAP + 1])

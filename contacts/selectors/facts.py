@@ -13,7 +13,7 @@ _JUDGED = Q(retracted_at=None, suspect_reason="")
 def contacts_in_full() -> QuerySet[Contact]:
     """Contacts with company, standing, owner and identities: two queries, however many rows."""
     return (
-        Contact.objects.filter(merged_into=None)
+        Contact.objects.filter(present=True)
         .select_related("company", "standing__owner")
         .prefetch_related(Prefetch("identities", Identity.objects.order_by("kind", "id")))
     )

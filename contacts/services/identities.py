@@ -11,6 +11,7 @@ from django.db.backends.utils import CursorWrapper
 from contacts.enums import IdentityKind, SourceKind
 from contacts.ingest.incoming import IncomingEvent, IngestionWarning, Refused, Rejected, name_uuid
 from contacts.models import Source
+from contacts.services.erased_names import find_erased
 from contacts.services.rows import Item, Name, Raced, as_json
 
 EXTERNAL: Final = IdentityKind.EXTERNAL_ID.value
@@ -29,7 +30,7 @@ FIND_CONTACTS: Final = """
 SELECT asked.id, c.id, c.source_at, c.source_message::text
 FROM contacts_contact asked
 JOIN contacts_contact c ON c.id = coalesce(asked.merged_into_id, asked.id)
-WHERE asked.id = ANY(%s)
+WHERE asked.id = ANY(%s) AND asked.erased_at IS NULL
 """
 FIND_HELD_KINDS: Final = """
 SELECT contact_id, array_agg(DISTINCT kind::text) FROM contacts_identity WHERE contact_id = ANY(%s) GROUP BY contact_id
@@ -100,6 +101,7 @@ class Resolution(msgspec.Struct):
     held: dict[int, set[str]] = {}
     new_names: list[Name] = []
     created: list[int] = []
+    erased: set[Name] = set()
     suggestions: dict[tuple[int, int], str] = {}
     warnings: list[IngestionWarning] = []
     rejected: list[Rejected] = []
@@ -164,6 +166,7 @@ def _look_up(cursor: CursorWrapper, items: Sequence[Item], found: Resolution) ->
             found.beginnings[contact_id] = Beginning(source_at, source_message)
             if kind == EMAIL:
                 found.addresses_seen[value] = seen_at
+        found.erased = find_erased(cursor, (name for name in wanted if name not in found.owners))
     asked = sorted({item.event.id for item in items if item.event.id is not None})
     if asked:
         cursor.execute(FIND_CONTACTS, [asked])
@@ -198,6 +201,8 @@ def _place(item: Item, found: Resolution, *, public: bool) -> None:
         if len(known) > 1:
             _suggest(item, {owners[name] for name in known}, found)
         return
+    if not found.erased.isdisjoint(names):
+        raise Refused("erased", "contact", "Somebody of this name was erased at their own request and stays so.")
     named = {owners[name] for name in known}
     previous = _previous_name(item, found)
     if previous is not None and previous in owners:

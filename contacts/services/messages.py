@@ -15,11 +15,11 @@ INSERT_EVENTS: Final = """
 INSERT INTO contacts_event (
     contact_id, origin_contact_id, kind_id, occurred_at, received_at, channel, source_id, message_id, dedupe_id,
     body_digest, properties, recorded_by_id, suspect_reason)
-SELECT r.contact_id, r.contact_id, r.kind_id, r.occurred_at, %s, r.channel, %s, r.message_id, r.dedupe_id,
-    r.body_digest, r.properties, %s, ''
+SELECT r.contact_id, r.origin_id, r.kind_id, r.occurred_at, %s, r.channel, %s, r.message_id, r.dedupe_id,
+    r.body_digest, r.properties, %s, r.suspect_reason
 FROM jsonb_to_recordset(%s::jsonb) AS r(
-    contact_id bigint, kind_id smallint, occurred_at timestamptz, channel text, message_id text, dedupe_id uuid,
-    body_digest bigint, properties jsonb)
+    contact_id bigint, origin_id bigint, kind_id smallint, occurred_at timestamptz, channel text, message_id text,
+    dedupe_id uuid, body_digest bigint, properties jsonb, suspect_reason text)
 ON CONFLICT (dedupe_id, source_id) DO NOTHING
 """
 INSERT_MESSAGES: Final = """
@@ -32,6 +32,7 @@ INSERT_DUE: Final = """
 INSERT INTO contacts_due (contact_id, occurred_at, queued_at)
 SELECT r.contact_id, r.occurred_at, clock_timestamp()
 FROM jsonb_to_recordset(%s::jsonb) AS r(contact_id bigint, occurred_at timestamptz)
+JOIN contacts_contact c ON c.id = r.contact_id AND c.present
 """
 # Whoever is or ever was with a company is judged again when what is known of it changes.
 INSERT_DUE_OF_COMPANIES: Final = """
@@ -46,6 +47,7 @@ MAX_EVENT_CHANNEL: Final = 32
 
 class _EventRow(msgspec.Struct, gc=False):
     contact_id: int
+    origin_id: int
     kind_id: int
     occurred_at: datetime
     channel: str
@@ -53,6 +55,7 @@ class _EventRow(msgspec.Struct, gc=False):
     dedupe_id: str
     body_digest: int
     properties: dict[str, Any]
+    suspect_reason: str
 
 
 class _MessageRow(msgspec.Struct, gc=False):
@@ -79,6 +82,7 @@ def write_messages(
     events = [
         _EventRow(
             item.contact_id,
+            item.origin_id or item.contact_id,
             item.kind.id,
             item.event.occurred_at,
             item.event.channel[:MAX_EVENT_CHANNEL],
@@ -86,6 +90,7 @@ def write_messages(
             item.dedupe_id,
             item.event.body_digest,
             item.event.properties,
+            item.event.suspect_reason,
         )
         for item in ordered
         if item.kind is not None
@@ -102,12 +107,19 @@ def write_messages(
 
 
 def write_due(cursor: CursorWrapper, *, items: Iterable[Item], companies: Mapping[int, datetime]) -> None:
-    """Queue the contacts of ``items``, and those who were ever with one of ``companies`` (changed since when)."""
+    """Queue the contacts of ``items``, and those who were ever with one of ``companies`` (changed since when).
+
+    Raises:
+        Raced: one of the contacts was merged away, or erased, since the items were resolved. From here on the rows
+            that were written for a contact keep it as it is until this transaction ends.
+    """
     since: dict[int, datetime] = {}
     for item in items:
         occurred_at = item.event.occurred_at
         since[item.contact_id] = min(occurred_at, since.get(item.contact_id, occurred_at))
     cursor.execute(INSERT_DUE, [as_json([_DueRow(*pair) for pair in since.items()])])
+    if cursor.rowcount != len(since):
+        raise Raced
     if companies:
         rows = [{"company": company_id, "occurred_at": at} for company_id, at in companies.items()]
         cursor.execute(INSERT_DUE_OF_COMPANIES, [as_json(rows)])

@@ -27,13 +27,17 @@ class KindRef(msgspec.Struct, frozen=True):
 
 
 class Item(msgspec.Struct, gc=False):
-    """One message on its way in, with what has been found out about it. ``names`` are strongest first."""
+    """One message on its way in, with what has been found out about it. ``names`` are strongest first.
+
+    ``origin_id`` is the contact that its strongest name was made for, where a merge has given that name to another.
+    """
 
     event: IncomingEvent
     kind: KindRef | None
     dedupe_id: str
     names: list[Name]
     contact_id: int = 0
+    origin_id: int | None = None
 
     @property
     def order(self) -> tuple[datetime, str]:

@@ -122,6 +122,7 @@ class AttributeRow(msgspec.Struct, gc=False):
     message: str
     source_id: int | None
     weak: bool = False
+    origin_id: int | None = None
 
 
 def lock_contacts(cursor: CursorWrapper, *, contact_ids: Sequence[int], company_ids: Sequence[int]) -> None:

@@ -24,7 +24,7 @@ def log_activity(request: HttpRequest, contact_id: int) -> HttpResponse:
 
     The form carries an id, so that sending it twice records it once.
     """
-    contact = get_object_or_404(Contact.objects.select_related("standing", "company"), pk=contact_id, merged_into=None)
+    contact = get_object_or_404(Contact.objects.select_related("standing", "company"), pk=contact_id, present=True)
     person = person_of(request)
     check_log_activity(person, contact)
     now = timezone.now()

@@ -107,7 +107,7 @@ def _lock_contacts(contacts: "QuerySet[Contact]", *, limit: int) -> list[int]:
 
 def _unoffered(stages: frozenset[str]) -> "QuerySet[Standing]":
     """Standings in a handoff stage without an open handoff, as far as returns and wins are judged."""
-    return Standing.objects.filter(~_OPEN, ~_UNJUDGED, stage__in=stages, contact__merged_into=None)
+    return Standing.objects.filter(~_OPEN, ~_UNJUDGED, stage__in=stages, contact__present=True)
 
 
 def _follow_standings(contact_ids: Sequence[int], *, now: datetime) -> int:

@@ -29,7 +29,7 @@ def verify_invariants(*, now: datetime, sample: int | None = None) -> Iterator[V
 
 
 def _draw(number: int) -> list[int]:
-    return list(Contact.objects.filter(merged_into=None).order_by("?").values_list("pk", flat=True)[:number])
+    return list(Contact.objects.filter(present=True).order_by("?").values_list("pk", flat=True)[:number])
 
 
 _SEVERAL_OPEN: Final = """
@@ -59,7 +59,7 @@ ORDER BY 1, 2
 _UNOFFERED: Final = """
 SELECT standing.contact_id, standing.stage, latest.recorded_at
 FROM contacts_standing AS standing
-JOIN contacts_contact AS contact ON contact.id = standing.contact_id AND contact.merged_into_id IS NULL
+JOIN contacts_contact AS contact ON contact.id = standing.contact_id AND contact.present
 LEFT JOIN LATERAL (
     SELECT recorded_at FROM scoring_transition
     WHERE contact_id = standing.contact_id AND superseded_at IS NULL ORDER BY effective_at DESC LIMIT 1

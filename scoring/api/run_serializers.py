@@ -4,7 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from scoring.enums import RunKind, RunState
+from contacts.enums import WorkState
+from scoring.enums import RunKind
 
 
 class RunSerializer(serializers.Serializer[Any]):
@@ -12,7 +13,7 @@ class RunSerializer(serializers.Serializer[Any]):
 
     id = serializers.CharField()
     kind = serializers.ChoiceField(choices=RunKind.choices)
-    state = serializers.ChoiceField(choices=RunState.choices)
+    state = serializers.ChoiceField(choices=WorkState.choices)
     definition = serializers.CharField(help_text="key@version")
     other = serializers.CharField(allow_null=True, help_text="The second definition of a comparison, key@version.")
     revision = serializers.IntegerField(help_text="Of the draft that is tried.")

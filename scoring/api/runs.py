@@ -21,17 +21,18 @@ from config.web.errors import ApiError
 from config.web.filtering import StrictFilterBackend, check_parameters
 from config.web.pagination import CURSOR, LIMIT, KeysetPagination
 from config.web.schema import ErrorSerializer
-from contacts.enums import Scope
+from contacts.enums import Scope, WorkState
 from contacts.permissions import check_run_definitions
 from contacts.scopes import HasScope
+from contacts.services.work import CannotRun
 from scoring.api.bodies import caller_of, read_object
 from scoring.api.definitions import READ_AND_WRITE, ordered
 from scoring.api.run_serializers import BothVerdictsSerializer, CellPageSerializer, RunSerializer
-from scoring.enums import RunKind, RunState
+from scoring.enums import RunKind
 from scoring.models import Run
 from scoring.selectors.runs import cell_contacts, run_view, runs_with_names
 from scoring.services.disagreements import both_verdicts
-from scoring.services.runs import CannotRun, cancel_run, retry_run
+from scoring.services.runs import cancel_run, retry_run
 
 _PAGE: Final = 50
 _LONGEST_PAGE: Final = 100
@@ -43,7 +44,7 @@ class RunFilters(django_filters.FilterSet):  # type: ignore[misc]  # django-filt
     """Filters of ``/runs/``."""
 
     kind = django_filters.ChoiceFilter(choices=RunKind.choices)
-    state = django_filters.ChoiceFilter(choices=RunState.choices)
+    state = django_filters.ChoiceFilter(choices=WorkState.choices)
     definition = django_filters.CharFilter(method="by_definition", help_text="Id of the definition.")
 
     class Meta:

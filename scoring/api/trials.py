@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from contacts.permissions import check_run_definitions
+from contacts.services.work import CannotRun
 from scoring.api.bodies import caller_of, read_object, read_text, wrong
 from scoring.api.definition_serializers import BacktestSerializer, ComparisonSerializer
 from scoring.api.definitions import ORDERED, DefinitionView, definition_or_404, ordered
@@ -18,7 +19,7 @@ from scoring.matching import load_kinds
 from scoring.models import Definition
 from scoring.selectors import definition_document, find_definition
 from scoring.services.observing import HORIZON_DAYS, LONGEST_HORIZON_DAYS, MODES, read_outcome
-from scoring.services.runs import CannotRun, start_run
+from scoring.services.runs import start_run
 
 
 class DefinitionWhatIfView(DefinitionView):

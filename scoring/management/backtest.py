@@ -8,13 +8,13 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from contacts.services.work import CannotRun
 from scoring.definition import DefinitionDocument
 from scoring.management.publishing import read_file
 from scoring.models import Definition
 from scoring.selectors import definition_document, find_definition
 from scoring.services.backtest import backtest
 from scoring.services.observing import HORIZON_DAYS, MODES, read_outcome, read_times
-from scoring.services.runs import CannotRun
 
 _FILES = (".yaml", ".yml")
 

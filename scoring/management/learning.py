@@ -7,12 +7,13 @@ from typing import Any
 from django.core.management.base import CommandError, OutputWrapper
 from django.utils import timezone
 
-from scoring.enums import ModelState, RunState
+from contacts.enums import WorkState
+from contacts.services.work import CannotRun, Unwatched
+from scoring.enums import ModelState
 from scoring.models import Definition, LearnedModel, Run
 from scoring.selectors import find_definition
 from scoring.services.learning import model_view, train_model, use_model
 from scoring.services.observing import HORIZON_DAYS, MODES
-from scoring.services.runs import CannotRun, Unwatched
 from scoring.services.watching import watch_models
 from scoring.services.work import work_off_runs
 
@@ -98,9 +99,9 @@ def watch(options: Mapping[str, Any], stdout: OutputWrapper) -> None:
 
 def _trained_anew(run: Run) -> str:
     run.refresh_from_db()
-    if run.state == RunState.FINISHED:
+    if run.state == WorkState.FINISHED:
         return "trained anew as a draft; the notice on it says more"
-    return f"not trained anew: {run.error}" if run.state == RunState.FAILED else "is being trained anew by the worker"
+    return f"not trained anew: {run.error}" if run.state == WorkState.FAILED else "is being trained anew by the worker"
 
 
 ACTIONS: dict[str, Callable[[Mapping[str, Any], OutputWrapper], None]] = {

@@ -9,8 +9,9 @@ from django.core.exceptions import PermissionDenied
 from django.core.management.base import CommandError, OutputWrapper
 from django.utils import timezone
 
+from contacts.enums import WorkState
 from scoring.definition import DefinitionDocument, load_yaml
-from scoring.enums import RunState, Team
+from scoring.enums import Team
 from scoring.models import Definition, Run
 from scoring.selectors import find_draft, published_definition
 from scoring.services.approvals import approve_definition, missing_approvals, withdraw_approval
@@ -110,9 +111,9 @@ def _work(order: Callable[[], Run]) -> Run:
         run = work_in_foreground(order)
     except KeyboardInterrupt:
         raise CommandError("Stopped here; the worker of `manage.py up` goes on with it.") from None
-    if run.state == RunState.FINISHED:
+    if run.state == WorkState.FINISHED:
         return run
-    if run.state == RunState.CANCELLED:
+    if run.state == WorkState.CANCELLED:
         raise CommandError(f"{run.definition} has been rolled back meanwhile.")
     raise CommandError(run.error or "This attempt failed, the log says why; the worker of `manage.py up` tries again.")
 

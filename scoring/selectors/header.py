@@ -51,7 +51,7 @@ def contact_header(*, contact_id: int, user: User, now: datetime) -> ContactHead
 
     Raises ``Contact.DoesNotExist``, also for a contact that was merged into another.
     """
-    contact = Contact.objects.select_related("company", "standing__owner").get(pk=contact_id, merged_into=None)
+    contact = Contact.objects.select_related("company", "standing__owner").get(pk=contact_id, present=True)
     try:
         standing: Standing | None = contact.standing
     except ObjectDoesNotExist:

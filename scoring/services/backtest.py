@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from django.utils import timezone
 
+from contacts.services.work import CannotRun, Progress, Unwatched
 from scoring.definition import DefinitionDocument, FitRule, Signal, stored_document
 from scoring.engine import compile_definition
 from scoring.engine.backtesting import (
@@ -38,7 +39,6 @@ from scoring.services.observing import (
     read_outcome,
     read_times,
 )
-from scoring.services.runs import CannotRun, Progress, Unwatched
 
 _LIKELIHOODS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 _WAITS = (0, 1, 7, 30, 90, 180)

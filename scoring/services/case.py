@@ -178,7 +178,7 @@ def open_judged(
 
 
 def _present(contact_ids: Sequence[int]) -> IntArray:
-    rows = Contact.objects.filter(pk__in=list(contact_ids), merged_into=None).order_by("id")
+    rows = Contact.objects.filter(pk__in=list(contact_ids), present=True).order_by("id")
     ids = np.array(rows.values_list("pk", flat=True), dtype=np.int64)
     if not len(ids):
         raise Contact.DoesNotExist("There is no such contact.")

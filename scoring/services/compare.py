@@ -8,6 +8,7 @@ import numpy as np
 from django.utils import timezone
 
 from contacts.models import Contact
+from contacts.services.work import Cancelled, CannotRun, Progress, Unwatched
 from scoring.definition import STAGE_KEYS, DefinitionDocument, read_document
 from scoring.engine import Assessor, Compiled, Timeline, compile_definition, replay
 from scoring.engine.facts import IntArray
@@ -17,7 +18,6 @@ from scoring.moments import to_micros
 from scoring.selectors import load_facts
 from scoring.services.cells import Keep, Matrix, Moves, clear_cells, stages_as_json, store_cells
 from scoring.services.ranges import contact_ranges
-from scoring.services.runs import Cancelled, CannotRun, Progress, Unwatched
 from scoring.services.snapshots import open_snapshot
 
 
@@ -107,7 +107,7 @@ def compare(
             compile_definition(document, kinds, version=version or f"{document.key}@draft")
             for document, version in zip((first, second), versions, strict=True)
         ]
-        progress.begin(snapshot.call(Contact.objects.filter(merged_into=None).count))
+        progress.begin(snapshot.call(Contact.objects.filter(present=True).count))
         found = Comparison(
             at=now,
             first=both[0].version,
@@ -152,7 +152,7 @@ def run_compare(run: Run, progress: Progress) -> dict[str, Any]:
 
 
 def _judge_both(both: list[Compiled], at: datetime, first: int, last: int) -> Moves:
-    people = Contact.objects.filter(id__gte=first, id__lte=last, merged_into=None).order_by("id")
+    people = Contact.objects.filter(id__gte=first, id__lte=last, present=True).order_by("id")
     ids = np.array(list(people.values_list("id", flat=True)), dtype=np.int64)
     if not len(ids):
         return Moves(ids, ids, ids)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from contacts.models import Contact
+from contacts.services.work import CannotRun
 from scoring.enums import RunKind
 from scoring.models import Run
 from scoring.selectors import compile_row
 from scoring.selectors.definitions import compile_document
-from scoring.services.runs import CannotRun
 from scoring.services.sentences import StageReason, recorded_reasons, stage_reasons
 
 

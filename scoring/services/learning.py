@@ -12,6 +12,7 @@ import numpy.typing as npt
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from contacts.services.work import CannotRun, Progress
 from scoring import learning
 from scoring.definition import DefinitionDocument
 from scoring.definition.document import Learned
@@ -25,7 +26,6 @@ from scoring.moments import to_datetime
 from scoring.selectors import definition_document
 from scoring.services.drafts import store_draft
 from scoring.services.observing import ObservationTimes, Outcome, observe, read_outcome, read_times
-from scoring.services.runs import CannotRun, Progress
 
 # So many observations are enough for weights that no longer move; more only cost memory.
 MOST_OBSERVATIONS = 1_000_000

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.utils.dateparse import parse_date, parse_datetime
 
 from contacts.models import Contact
+from contacts.services.work import CannotRun, Progress
 from scoring.definition import Criterion, DefinitionDocument, Match
 from scoring.definition.document import Evidence, children_of
 from scoring.engine import NEVER, UNKNOWN_PAST, Assessor, Compiled, KindFacts
@@ -19,7 +20,6 @@ from scoring.matching import load_kinds
 from scoring.moments import to_micros
 from scoring.selectors import load_facts
 from scoring.services.ranges import contact_ranges
-from scoring.services.runs import CannotRun, Progress
 from scoring.services.snapshots import Snapshot, open_snapshot
 
 MODES: tuple[Mode, ...] = ("month-ends", "own-times")
@@ -210,4 +210,4 @@ def _observe_range(observer: Observer, schedule: Schedule, now: datetime, first:
 
 def _present() -> QuerySet[Contact]:
     """Contacts that were not merged away: their facts are with the contact they became."""
-    return Contact.objects.filter(merged_into=None)
+    return Contact.objects.filter(present=True)

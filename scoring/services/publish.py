@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from contacts.models import Standing
 from contacts.services.wake import wake
+from contacts.services.work import Cancelled, CannotRun, Progress, Unwatched
 from scoring.engine import NEVER, Compiled
 from scoring.engine.replaying import unmoved_by_publication
 from scoring.enums import Cause, DefinitionState, RunKind
@@ -26,7 +27,7 @@ from scoring.services.chain import NewTransition, write_transitions
 from scoring.services.drafts import sound_document
 from scoring.services.holding import hold_publications, judge_under_current_publications
 from scoring.services.ranges import contact_ranges, judge_range, publication_moment
-from scoring.services.runs import Cancelled, CannotRun, Progress, Unwatched, start_run
+from scoring.services.runs import start_run
 
 __all__ = [
     "NotPublishable",

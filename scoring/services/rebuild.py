@@ -9,10 +9,10 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from contacts.models import Contact, Due, Standing
+from contacts.services.work import CannotRun, Progress
 from scoring.models import Publication, Run
 from scoring.services.folding import judge_contacts
 from scoring.services.holding import judge_under_current_publications
-from scoring.services.runs import CannotRun, Progress
 
 _LOCK = "SELECT id FROM contacts_contact WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
 _BEGINNING = datetime.fromisoformat("0001-01-02T00:00:00+00:00")

@@ -60,7 +60,7 @@ def _snapshot() -> Iterator[None]:
 
 def _verify_chunk(candidates: list[int], now: datetime) -> list[Violation]:
     waiting = set(Due.objects.filter(contact_id__in=candidates).values_list("contact_id", flat=True))
-    present = Contact.objects.filter(pk__in=candidates, merged_into=None).order_by("pk").values_list("pk", flat=True)
+    present = Contact.objects.filter(pk__in=candidates, present=True).order_by("pk").values_list("pk", flat=True)
     ids = np.array([pk for pk in present if pk not in waiting], dtype=np.int64)
     if not len(ids):
         return []
@@ -195,7 +195,7 @@ WITH chain AS (
            chain.is_last AND (standing.stage, standing.stage_since)
                IS DISTINCT FROM (chain.to_stage, chain.effective_at) AS leads_elsewhere
     FROM chain
-    JOIN contacts_contact AS contact ON contact.id = chain.contact_id AND contact.merged_into_id IS NULL
+    JOIN contacts_contact AS contact ON contact.id = chain.contact_id AND contact.present
     LEFT JOIN contacts_standing AS standing ON standing.contact_id = chain.contact_id
     LEFT JOIN contacts_event AS event ON event.id = chain.cause_event_id
         AND event.contact_id = chain.contact_id AND event.occurred_at = chain.effective_at

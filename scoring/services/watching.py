@@ -18,6 +18,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from contacts.permissions import check_edit_definitions
+from contacts.services.work import CannotRun, Progress, Unwatched
 from scoring import learning
 from scoring.definition import DefinitionDocument, read_document
 from scoring.definition.document import Learned
@@ -38,7 +39,7 @@ from scoring.services.learning import (
 )
 from scoring.services.observing import ObservationTimes, read_outcome, read_times
 from scoring.services.publish import NotPublishable, order_publication
-from scoring.services.runs import CannotRun, Progress, Unwatched, start_run
+from scoring.services.runs import start_run
 
 logger = logging.getLogger(__name__)
 

@@ -12,6 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from contacts.models import Due, Standing
+from contacts.services.work import Cancelled, CannotRun, Progress, Unwatched
 from scoring.definition import STAGE_KEYS, DefinitionDocument, read_document
 from scoring.engine import Assessor, Compiled, Prior, Verdicts, compile_definition, judge
 from scoring.engine.facts import BoolArray, IntArray
@@ -24,7 +25,6 @@ from scoring.selectors.profiles import CurrentProfiles
 from scoring.services.cells import Keep, Matrix, Moves, clear_cells, stages_as_json, store_cells
 from scoring.services.folding import fold_contacts
 from scoring.services.ranges import contact_ranges, judge_range, publication_moment
-from scoring.services.runs import Cancelled, CannotRun, Progress, Unwatched
 from scoring.services.snapshots import open_snapshot
 
 # Bands of engagement and fit together: ten points wide from zero, and what lies above and below them.
@@ -235,7 +235,7 @@ WITH unsettled AS (
     SELECT contact_id FROM contacts_standing
     WHERE contact_id BETWEEN %(first)s AND %(last)s AND (review_at <= %(at)s OR evaluated_at < %(unfinished)s))
 SELECT contact.id FROM contacts_contact AS contact JOIN unsettled ON unsettled.contact_id = contact.id
-WHERE contact.merged_into_id IS NULL
+WHERE contact.present
 ORDER BY contact.id
 """
 

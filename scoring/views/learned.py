@@ -13,12 +13,12 @@ from django.views.decorators.http import require_http_methods, require_POST
 from config.web.formats import format_exact
 from config.web.pages import page, person_of, safe_next
 from contacts.permissions import check_edit_definitions, check_run_definitions, check_see_definitions
+from contacts.services.work import CannotRun
 from scoring.definition import DefinitionError
 from scoring.enums import RunKind
 from scoring.learning import NothingToTrainWith
 from scoring.models import Definition, LearnedModel, Notice
 from scoring.services.learning import model_view, use_model
-from scoring.services.runs import CannotRun
 from scoring.services.watching import dismiss_notice
 from scoring.views.trial_forms import BacktestForm
 from scoring.views.trials import order, show

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from config.web.pages import page, person_of
+from contacts.enums import WorkState
 from contacts.permissions import (
     can_approve_definition,
     can_publish_definitions,
@@ -17,7 +18,7 @@ from contacts.permissions import (
     check_see_definitions,
 )
 from scoring.definition import DefinitionError
-from scoring.enums import RunKind, RunState, Team
+from scoring.enums import RunKind, Team
 from scoring.models import Approval, Definition, Publication, Run
 from scoring.selectors.runs import runs_with_names
 from scoring.services.approvals import (
@@ -140,7 +141,7 @@ def _words(row: Definition, person: User) -> list[Word]:
 def _latest_what_if(row: Definition) -> Run | None:
     """The latest what-if of the definition as it stands now."""
     tried = Run.objects.filter(
-        definition=row, revision=row.revision, kind=RunKind.WHAT_IF, state=RunState.FINISHED
+        definition=row, revision=row.revision, kind=RunKind.WHAT_IF, state=WorkState.FINISHED
     ).order_by("-id")  # fmt: skip
     return tried.first()
 

@@ -13,12 +13,14 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from config.web.formats import format_duration, format_number
 from config.web.pages import link_with, page, person_of
+from contacts.enums import WorkState
 from contacts.permissions import can_run_definitions, check_run_definitions, check_see_definitions
-from scoring.enums import RunKind, RunState
+from contacts.services.work import CannotRun
+from scoring.enums import RunKind
 from scoring.models import Run
 from scoring.selectors.runs import cell_contacts, run_view
 from scoring.services.disagreements import both_verdicts
-from scoring.services.runs import CannotRun, cancel_run, retry_run
+from scoring.services.runs import cancel_run, retry_run
 from scoring.views.definition_head import head_of
 
 _PAGE = 25
@@ -49,7 +51,7 @@ def run_shown(found: Run | None) -> dict[str, Any]:
         parts.append(f"{format_number(round(view['rate']))} a second")
     if view["remaining"] is not None:
         parts.append(f"about {format_duration(timedelta(seconds=view['remaining']))} left")
-    waits = "waiting for a worker" if found.state == RunState.QUEUED else "under way"
+    waits = "waiting for a worker" if found.state == WorkState.QUEUED else "under way"
     return {"run": found, "view": view, "detail": ", ".join(parts) or waits}
 
 

@@ -12,8 +12,9 @@ from django.views.decorators.http import require_http_methods
 from config.web import charts
 from config.web.formats import format_exact
 from config.web.pages import page, person_of
+from contacts.enums import WorkState
 from contacts.permissions import can_run_definitions, check_run_definitions, check_see_definitions
-from scoring.enums import RunKind, RunState
+from scoring.enums import RunKind
 from scoring.models import Definition, Run
 from scoring.selectors.runs import runs_with_names
 from scoring.services.runs import start_run
@@ -101,7 +102,7 @@ def show(
         **run_shown(run),
         **(extra or {}),
     }
-    if shown is not None and run is not None and run.state == RunState.FINISHED and run.result:
+    if shown is not None and run is not None and run.state == WorkState.FINISHED and run.result:
         # A draft that was edited since is not what was tried.
         outdated = run.revision != row.revision
         context |= {"result": run.result, "outdated": outdated, "aside": _aside(run), **shown(run, run.result)}

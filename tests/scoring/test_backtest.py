@@ -11,6 +11,7 @@ import pytest
 from django.core.management import call_command
 
 from contacts.models import Contact, Event
+from contacts.services.work import Unwatched
 from scoring.definition import DefinitionDocument, read_document, to_builtins
 from scoring.engine import Assessor, Prior, compile_definition, judge
 from scoring.engine.backtesting import Tally, rank
@@ -19,7 +20,6 @@ from scoring.moments import to_micros
 from scoring.selectors import load_facts, published_definition
 from scoring.services.backtest import backtest
 from scoring.services.observing import ObservationTimes, default_outcome, observe
-from scoring.services.runs import Unwatched
 from tests.scoring.facts import contact_id_of, incoming, record
 from tests.scoring.planted import DAY, NOW, add_what_came_later, planted, populate, record_many
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from contacts.models import Contact
+from contacts.services.work import CannotRun, Unwatched
 from scoring.definition import DefinitionDocument
 from scoring.engine import Assessor, Timeline, compile_definition, replay
 from scoring.engine.facts import DAY as MICROS_OF_A_DAY
@@ -16,7 +17,6 @@ from scoring.matching import load_kinds
 from scoring.moments import to_datetime, to_micros
 from scoring.selectors import load_facts, published_definition
 from scoring.services.observing import ObservationTimes, Outcome, default_outcome, observe, read_outcome
-from scoring.services.runs import CannotRun, Unwatched
 from tests.scoring.facts import FITTING, contact_id_of, incoming, record
 
 pytestmark = pytest.mark.django_db

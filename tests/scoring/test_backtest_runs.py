@@ -12,15 +12,17 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from contacts.enums import WorkState
+from contacts.services.work import Cancelled, Unwatched
 from scoring.definition import dump_yaml
 from scoring.engine import compile_definition
-from scoring.enums import RunKind, RunState
+from scoring.enums import RunKind
 from scoring.matching import load_kinds
 from scoring.models import Definition, Transition
 from scoring.selectors import published_definition
 from scoring.services.backtest import backtest
 from scoring.services.observing import ObservationTimes, default_outcome, observe
-from scoring.services.runs import Cancelled, Unwatched, start_run
+from scoring.services.runs import start_run
 from scoring.services.work import work_off_runs
 from tests.scoring.facts import FITTING, incoming, record
 from tests.scoring.planted import DAY, NOW, planted, populate
@@ -43,7 +45,7 @@ def test_a_worker_does_it_as_a_run() -> None:
     assert work_off_runs() == 2
     run.refresh_from_db()
     bad.refresh_from_db()
-    assert (run.state, run.error) == (RunState.FINISHED, "")
+    assert (run.state, run.error) == (WorkState.FINISHED, "")
     assert run.result is not None
     assert run.result["asked"] == {
         "mode": "own-times",
@@ -56,7 +58,7 @@ def test_a_worker_does_it_as_a_run() -> None:
     assert run.result["definition"] == "scored-vetted@1"
     # The thresholds that both teams agreed on, to enter and to keep, are among those shown.
     assert [row["at_least"] for row in run.result["thresholds"] if row["of_definition"]] == [50.0, 60.0]
-    assert (bad.state, bad.error) == (RunState.FAILED, "since must be a date such as 2026-01-31, not 'yesterday'.")
+    assert (bad.state, bad.error) == (WorkState.FAILED, "since must be a date such as 2026-01-31, not 'yesterday'.")
     assert Transition.objects.count() == 0
 
 
@@ -77,7 +79,7 @@ def test_an_order_that_makes_no_sense_says_why(asked: dict[str, Any], message: s
     run = start_run(kind=RunKind.BACKTEST, definition=row, by=None, parameters=asked)
     work_off_runs()
     run.refresh_from_db()
-    assert run.state == RunState.FAILED
+    assert run.state == WorkState.FAILED
     assert message in run.error
 
 

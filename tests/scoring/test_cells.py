@@ -9,19 +9,20 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from contacts.enums import Role
+from contacts.enums import Role, WorkState
 from contacts.models import Contact, Due, Standing
 from contacts.services.people import create_person
+from contacts.services.work import Cancelled, CannotRun, Progress, Unwatched
 from scoring.definition import read_document
 from scoring.engine.facts import IntArray
-from scoring.enums import RunKind, RunState
+from scoring.enums import RunKind
 from scoring.models import Definition, Publication, Run, RunCell
 from scoring.selectors.runs import cell_contacts, run_view, runs_with_names
 from scoring.services.compare import run_compare
 from scoring.services.drafts import store_draft
 from scoring.services.evaluate import drain_due
 from scoring.services.publish import judge_publication, publish_definition
-from scoring.services.runs import Cancelled, CannotRun, Progress, Unwatched, cancel_run, start_run
+from scoring.services.runs import cancel_run, start_run
 from scoring.services.snapshots import open_snapshot
 from scoring.services.what_if import run_what_if, what_if
 from scoring.services.work import work_off_runs
@@ -186,9 +187,9 @@ def test_cancelling_under_way_leaves_nothing_behind(kind: RunKind, monkeypatch: 
     run = start_run(kind=kind, definition=strict_draft(), by=None, other=other)
     RunCell.objects.create(run=run, origin="lead", target="lead", first_id=1, contact_ids=[1])
     # Progress looks at the row a few times a second; here at every step.
-    monkeypatch.setattr("scoring.services.runs._EVERY", 0)
+    monkeypatch.setattr("contacts.services.work._EVERY", 0)
     cancel_run(run_id=run.pk, by=None, now=NOW)
-    Run.objects.filter(pk=run.pk).update(state=RunState.RUNNING, finished_at=None)
+    Run.objects.filter(pk=run.pk).update(state=WorkState.RUNNING, finished_at=None)
     work = run_what_if if kind == RunKind.WHAT_IF else run_compare
     with pytest.raises(Cancelled):
         work(run, Progress(run))
@@ -197,7 +198,7 @@ def test_cancelling_under_way_leaves_nothing_behind(kind: RunKind, monkeypatch: 
     assert threading.active_count() == 1 or not any("snapshot" in thread.name for thread in threading.enumerate())
     assert work_off_runs() == 1
     run.refresh_from_db()
-    assert run.state == RunState.CANCELLED
+    assert run.state == WorkState.CANCELLED
 
 
 @committed
@@ -208,7 +209,7 @@ def test_a_second_attempt_begins_with_empty_cells() -> None:
     assert work_off_runs() == 1
     assert cell_contacts(run.pk, origin="customer", target="lead") == []
     run.refresh_from_db()
-    assert run.state == RunState.FINISHED
+    assert run.state == WorkState.FINISHED
 
 
 @pytest.mark.django_db
@@ -256,6 +257,6 @@ def test_a_waiting_run_has_neither_rate_nor_time_left_and_one_under_way_has_both
     run = Run(kind=RunKind.WHAT_IF, definition=Definition.objects.get(key="default"), requested_at=now)
     view = run_view(run, now=now)
     assert (view["share"], view["rate"], view["remaining"]) == (None, None, None)
-    run.started_at, run.done, run.total, run.state = now - timedelta(seconds=10), 500, 2_000, RunState.RUNNING
+    run.started_at, run.done, run.total, run.state = now - timedelta(seconds=10), 500, 2_000, WorkState.RUNNING
     view = run_view(run, now=now)
     assert (view["share"], view["rate"], view["remaining"]) == (0.25, 50.0, 30.0)

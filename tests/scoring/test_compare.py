@@ -11,9 +11,10 @@ from django.core.management import CommandError, call_command
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contacts.enums import WorkState
 from contacts.models import Contact
 from scoring.definition import STAGE_KEYS
-from scoring.enums import RunKind, RunState
+from scoring.enums import RunKind
 from scoring.models import Definition
 from scoring.selectors import definition_document
 from scoring.selectors.runs import cell_contacts
@@ -125,7 +126,7 @@ def test_a_worker_compares_and_keeps_who_disagrees() -> None:
     run = start_run(kind=RunKind.COMPARE, definition=first, other=second, by=None)
     assert work_off_runs() == 1
     run.refresh_from_db()
-    assert run.state == RunState.FINISHED, run.error
+    assert run.state == WorkState.FINISHED, run.error
     result = run.result
     assert result is not None
     assert (result["first"], result["second"], result["contacts"]) == ("default@1", "reaction@1", 24)
@@ -146,7 +147,7 @@ def test_a_comparison_with_nothing_fails_in_words() -> None:
     run = start_run(kind=RunKind.COMPARE, definition=version("default"), by=None)
     assert work_off_runs() == 1
     run.refresh_from_db()
-    assert (run.state, run.error) == (RunState.FAILED, "A comparison needs a second definition.")
+    assert (run.state, run.error) == (WorkState.FAILED, "A comparison needs a second definition.")
 
 
 @pytest.mark.django_db

@@ -14,10 +14,12 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
 from config.env import BASE_DIR
+from contacts.enums import WorkState
+from contacts.services.work import CannotRun, Unwatched
 from scoring.definition import read_document
 from scoring.definition.document import Learned
 from scoring.engine import compile_definition
-from scoring.enums import ModelState, RunKind, RunState
+from scoring.enums import ModelState, RunKind
 from scoring.matching import load_kinds
 from scoring.models import Definition, LearnedModel
 from scoring.selectors import definition_document
@@ -25,7 +27,7 @@ from scoring.services import learning as learning_services
 from scoring.services.drafts import change_draft, store_draft
 from scoring.services.learning import TooLittleHistory, keep_model, rules_digest, train_model, use_model
 from scoring.services.observing import ObservationTimes, Outcome, observe
-from scoring.services.runs import CannotRun, Unwatched, start_run
+from scoring.services.runs import start_run
 from scoring.services.work import work_off_runs
 from tests.factories import make_event
 from tests.scoring.histories import DAY, HORIZON_DAYS, LOOK_BACK, NOW, Town, planted_document, with_criterion
@@ -210,7 +212,7 @@ def test_a_run_trains_what_was_ordered_and_gives_the_figures(planted: Definition
     order = start_run(kind=RunKind.LEARN, definition=planted, by=None, parameters=LOOK_BACK)
     work_off_runs()
     order.refresh_from_db()
-    assert (order.state, order.error) == (RunState.FINISHED, "")
+    assert (order.state, order.error) == (WorkState.FINISHED, "")
     model = LearnedModel.objects.get()
     assert order.result is not None
     assert order.result["model"] == str(model.pk)
@@ -283,7 +285,7 @@ from scoring.engine.facts import NEVER, UNKNOWN_PAST
 from scoring.definition.document import Learned
 from scoring.services.learning import keep_model, History, TooLittleHistory, train_weights
 from scoring.services.observing import ObservationTimes
-from scoring.services.runs import CannotRun
+from contacts.services.work import CannotRun
 from tests.scoring.histories import planted_document
 from tests.scoring.worlds import KIND_IDS, KINDS, make_facts
 

@@ -6,9 +6,11 @@ import pytest
 import time_machine
 from django.db import connection, transaction
 
+from contacts.enums import WorkState
 from contacts.models import Standing
+from contacts.services.work import Cancelled, CannotRun, Unwatched
 from scoring.definition import read_document
-from scoring.enums import RunKind, RunState
+from scoring.enums import RunKind
 from scoring.models import Publication, Run, Transition
 from scoring.selectors import published_definition
 from scoring.services.drafts import copy_to_draft, store_draft
@@ -22,7 +24,7 @@ from scoring.services.publish import (
     roll_back_publication,
 )
 from scoring.services.rebuild import rebuild_contacts, run_roll_back
-from scoring.services.runs import Cancelled, CannotRun, Unwatched, retry_run
+from scoring.services.runs import retry_run
 from scoring.services.verification import verify_judgements
 from scoring.services.work import work_off_runs
 from tests.factories import make_user
@@ -99,7 +101,7 @@ def test_one_publication_at_a_time() -> None:
     assert published_definition()[0] == first
     order_publication(definition_id=second.pk, by=None, now=NOW)
     assert published_definition()[0] == second
-    assert Run.objects.get(pk=run.pk).state == RunState.FINISHED
+    assert Run.objects.get(pk=run.pk).state == WorkState.FINISHED
 
 
 def test_rolling_back_restores_whom_it_touched_and_nobody_else() -> None:
@@ -185,7 +187,7 @@ def test_a_publication_that_failed_goes_on_when_tried_again() -> None:
     make_crowd()
     draft = generous_draft()
     run = order_publication(definition_id=draft.pk, by=None, now=NOW)
-    Run.objects.filter(pk=run.pk).update(attempts=3, state=RunState.RUNNING)
+    Run.objects.filter(pk=run.pk).update(attempts=3, state=WorkState.RUNNING)
     work_off_runs()
     run.refresh_from_db()
     assert (run.state, run.error) == ("failed", "Gave up after 3 attempts; the log says why.")

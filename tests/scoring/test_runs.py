@@ -13,25 +13,17 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks, Settings
 
+from contacts.enums import WorkState
 from contacts.services.wake import clear_wake
+from contacts.services.work import Cancelled, CannotRun, Progress
 from scoring.definition import dump_yaml, read_document
-from scoring.enums import RunKind, RunState
+from scoring.enums import RunKind
 from scoring.models import Approval, Definition, Publication, Run, RunCell
 from scoring.selectors import published_definition
 from scoring.services.drafts import discard_draft
 from scoring.services.evaluate import drain_due
 from scoring.services.publish import order_publication
-from scoring.services.runs import (
-    KEPT,
-    TASK,
-    Cancelled,
-    CannotRun,
-    Progress,
-    cancel_run,
-    finish_run,
-    retry_run,
-    start_run,
-)
+from scoring.services.runs import KEPT, TASK, cancel_run, finish_run, retry_run, start_run
 from scoring.services.work import work_in_foreground, work_off_runs
 from scoring.tasks import runs
 from tests.factories import make_user
@@ -88,7 +80,7 @@ def test_what_is_tried_is_the_draft_as_it_was_ordered() -> None:
 
 def test_what_waits_is_cancelled_at_once_and_never_begun() -> None:
     run = start_run(kind=RunKind.WHAT_IF, definition=generous_draft(), by=None)
-    assert cancel_run(run_id=run.pk, by=None, now=NOW).state == RunState.CANCELLED
+    assert cancel_run(run_id=run.pk, by=None, now=NOW).state == WorkState.CANCELLED
     assert work_off_runs() == 0
     run.refresh_from_db()
     assert (run.state, run.finished_at, run.started_at) == ("cancelled", NOW, None)
@@ -105,7 +97,7 @@ def test_what_is_under_way_stops_at_its_next_chunk_and_leaves_nothing() -> None:
         wait_until(lambda: len(waiting_for_locks()) == 1, "the worker reads events")
         run.refresh_from_db()
         assert (run.state, run.total, run.attempts) == ("running", 6, 1)
-        assert cancel_run(run_id=run.pk, by=None, now=NOW).state == RunState.RUNNING
+        assert cancel_run(run_id=run.pk, by=None, now=NOW).state == WorkState.RUNNING
         assert work_off_runs() == 0, "no second worker takes it meanwhile"
         wait_until(lambda: timezone.now() - run.started_at > timedelta(seconds=0.4), "a moment")  # type: ignore[operator]
     assert worker.finish() == 1
@@ -135,8 +127,8 @@ def test_an_unknown_failure_is_logged_tried_again_and_shown_without_internals(
     run.refresh_from_db()
     behind.refresh_from_db()
     assert (run.state, run.error) == ("failed", "Something went wrong; the log says what.")
-    assert behind.state == RunState.FINISHED
-    logged = [record for record in caplog.records if record.getMessage() == "run_attempt_failed"]
+    assert behind.state == WorkState.FINISHED
+    logged = [record for record in caplog.records if record.getMessage() == "work_attempt_failed"]
     assert len(logged) == 3
     assert all(record.exc_info and record.exc_info[0] is TypeError for record in logged)
 
@@ -160,18 +152,18 @@ def test_what_cannot_be_done_says_why() -> None:
     run.refresh_from_db()
     assert (run.state, run.error) == ("failed", "A comparison needs a second definition.")
     # Tried again it fails again, but it may be tried.
-    assert retry_run(run_id=run.pk, by=None, now=NOW).state == RunState.QUEUED
+    assert retry_run(run_id=run.pk, by=None, now=NOW).state == WorkState.QUEUED
     assert work_off_runs() == 1
 
 
 def test_three_workers_that_died_are_enough() -> None:
     run = start_run(kind=RunKind.WHAT_IF, definition=generous_draft(), by=None)
-    Run.objects.filter(pk=run.pk).update(state=RunState.RUNNING, started_at=NOW, attempts=2)
+    Run.objects.filter(pk=run.pk).update(state=WorkState.RUNNING, started_at=NOW, attempts=2)
     # The third of them went on.
     assert work_off_runs() == 1
     run.refresh_from_db()
     assert (run.state, run.attempts, run.started_at) == ("finished", 3, NOW)
-    Run.objects.filter(pk=run.pk).update(state=RunState.RUNNING, finished_at=None)
+    Run.objects.filter(pk=run.pk).update(state=WorkState.RUNNING, finished_at=None)
     assert work_off_runs() == 1
     run.refresh_from_db()
     assert (run.state, run.error) == ("failed", "Gave up after 3 attempts; the log says why.")
@@ -186,7 +178,7 @@ def test_a_run_whose_draft_is_discarded_stops() -> None:
     time.sleep(0.3)
     with pytest.raises(Cancelled):
         progress.advance(5)
-    finish_run(run, state=RunState.CANCELLED)
+    finish_run(run, state=WorkState.CANCELLED)
     assert not Run.objects.exists()
 
 
@@ -201,7 +193,7 @@ def test_progress_is_written_a_few_times_a_second_and_no_more(
             progress.advance(1)
     run.refresh_from_db()
     assert (run.total, run.unit) == (1_000, "observations")
-    finish_run(run, state=RunState.FINISHED, result={})
+    finish_run(run, state=WorkState.FINISHED, result={})
     run.refresh_from_db()
     assert run.done == 1_000
 
@@ -217,7 +209,7 @@ def test_the_latest_runs_of_each_kind_are_kept() -> None:
         start_run(kind=RunKind.WHAT_IF, definition=draft, by=None),
     ]
     for run in old:
-        finish_run(run, state=RunState.CANCELLED)
+        finish_run(run, state=WorkState.CANCELLED)
     kept = {run.pk for run in [*old[3:], *untouched]}
     assert set(Run.objects.values_list("pk", flat=True)) == kept
     assert set(RunCell.objects.values_list("run", flat=True)) == {run.pk for run in old[3:]}
@@ -236,7 +228,7 @@ def test_the_shell_holds_its_run_from_the_first_moment_and_leaves_it_to_the_work
         foreground = Elsewhere(lambda: work_in_foreground(order))
         wait_until(lambda: len(waiting_for_locks()) == 1, "the shell looks who is due")
         taken.append(work_off_runs())
-        assert Run.objects.get().state == RunState.RUNNING
+        assert Run.objects.get().state == WorkState.RUNNING
     run = foreground.finish()
     assert isinstance(run, Run)
     assert (run.state, run.done, taken) == ("finished", len(people), [0])

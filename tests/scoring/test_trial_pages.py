@@ -10,9 +10,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from contacts.enums import Role
+from contacts.enums import Role, WorkState
 from contacts.models import Contact, Standing
-from scoring.enums import RunKind, RunState
+from scoring.enums import RunKind
 from scoring.models import Definition, Notice, Publication, Run
 from scoring.services.evaluate import drain_due
 from scoring.services.runs import start_run
@@ -154,14 +154,14 @@ def test_a_run_that_failed_says_why_and_is_tried_again(client: Client, marketer:
 def test_progress_asks_for_itself_and_loads_the_page_anew_at_the_end(client: Client, marketer: User) -> None:
     run = start_run(kind=RunKind.WHAT_IF, definition=draft("demand-gen"), by=marketer)
     Run.objects.filter(pk=run.pk).update(
-        state=RunState.RUNNING, started_at=datetime.now(UTC) - timedelta(seconds=10), done=1_000, total=3_000
+        state=WorkState.RUNNING, started_at=datetime.now(UTC) - timedelta(seconds=10), done=1_000, total=3_000
     )
 
     part = client.get(f"/runs/{run.pk}/progress/", headers={"HX-Request": "true"})
     assert "1,000 of 3,000 contacts" in part.content.decode()
     assert 'hx-trigger="every 1s"' in part.content.decode()
 
-    Run.objects.filter(pk=run.pk).update(state=RunState.CANCELLED, finished_at=datetime.now(UTC))
+    Run.objects.filter(pk=run.pk).update(state=WorkState.CANCELLED, finished_at=datetime.now(UTC))
     over = client.get(f"/runs/{run.pk}/progress/", headers={"HX-Request": "true"})
     assert over["HX-Refresh"] == "true"
     assert client.get(f"/runs/{run.pk}/progress/").status_code == 302

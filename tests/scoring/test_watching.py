@@ -8,10 +8,11 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.core.management import call_command
 
-from contacts.enums import Role
+from contacts.enums import Role, WorkState
 from contacts.models import Event, Standing
+from contacts.services.work import Unwatched
 from scoring.definition import read_document
-from scoring.enums import ModelState, RunKind, RunState, Team
+from scoring.enums import ModelState, RunKind, Team
 from scoring.models import Definition, LearnedModel, Notice, Publication, Run
 from scoring.selectors import definition_document, published_definition
 from scoring.selectors.learned import open_notices
@@ -21,7 +22,6 @@ from scoring.services.evaluate import drain_due
 from scoring.services.explain import explain_contact
 from scoring.services.learning import train_model, use_model
 from scoring.services.publish import publish_definition
-from scoring.services.runs import Unwatched
 from scoring.services.watching import Watched, dismiss_notice, watch_models
 from scoring.services.work import work_off_runs
 from tests.factories import make_user
@@ -175,7 +175,7 @@ def test_training_anew_leaves_a_draft_and_a_notice_and_changes_nothing(town: Tow
     assert watch_one(NOW + 32 * DAY).retrains is None
     work_off_runs()
     order.refresh_from_db()
-    assert (order.state, order.error) == (RunState.FINISHED, "")
+    assert (order.state, order.error) == (WorkState.FINISHED, "")
     assert published_definition()[0] == used
     draft = Definition.objects.get(key="planted", version=3)
     assert draft.state == "draft"
@@ -250,7 +250,7 @@ def test_too_few_outcomes_to_train_anew_switch_the_score_off(town: Town) -> None
     assert order is not None
     work_off_runs()
     order.refresh_from_db()
-    assert order.state == RunState.FAILED
+    assert order.state == WorkState.FAILED
     assert order.error.startswith("Too few outcomes to learn from")
     row, document = published_definition()
     assert (row.version, document.learned and document.learned.enabled) == (used.version + 1, False)

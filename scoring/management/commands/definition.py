@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from contacts.services.work import CannotRun
 from scoring.definition import Criterion, DefinitionDocument, DefinitionError, dump_yaml
 from scoring.definition.document import children_of, is_branch
 from scoring.management import learning, publishing
@@ -16,7 +17,6 @@ from scoring.management.comparing import add_compare_arguments, compare_from_she
 from scoring.models import Definition
 from scoring.selectors import definition_document, find_definition, published_definition
 from scoring.services.publish import NotPublishable
-from scoring.services.runs import CannotRun
 from scoring.services.what_if import WhatIf, what_if
 from scoring.wording import describe
 

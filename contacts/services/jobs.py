@@ -1,0 +1,89 @@
+"""Long work on facts: ordered as a row, done by a worker one at a time, watched and cancelled while it goes."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from contacts.enums import JobKind, WorkState
+from contacts.models import Contact, Job
+from contacts.services.wake import wake
+from contacts.services.work import CannotRun, Progress, Workshop
+
+TASK: Final = "contacts.jobs"
+
+# Does one job and returns its JSON-ready result.
+Perform = Callable[[Job, Progress], Mapping[str, Any]]
+_WORK: dict[JobKind, Perform] = {}
+# What is not left half done once it has begun.
+_WHOLE: Final = frozenset({JobKind.ERASE})
+
+
+def order_job(
+    *,
+    kind: JobKind,
+    by: User | None,
+    contact: Contact | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    unit: str = "contacts",
+) -> Job:
+    """Order a job and wake the worker. Permission is the caller's to check."""
+    job = Job.objects.create(kind=kind, requested_by=by, contact=contact, parameters=dict(parameters or {}), unit=unit)
+    wake(TASK)
+    return job
+
+
+def cancel_job(*, job_id: int, now: datetime) -> Job:
+    """Ask a job to stop: one that waits is cancelled at once, one under way at its next chunk.
+
+    What it did stays done. A finished job stays finished. Raises Job.DoesNotExist; CannotRun for an erasure.
+    """
+    with transaction.atomic():
+        job = Job.objects.select_for_update(of=("self",)).get(pk=job_id)
+        if job.kind in _WHOLE:
+            raise CannotRun(f"An {job.get_kind_display()} is not left half done.")
+        if job.finished_at is None:
+            job.cancel_requested_at = job.cancel_requested_at or now
+            if job.state == WorkState.QUEUED:
+                job.state, job.finished_at = WorkState.CANCELLED, now
+            job.save(update_fields=["cancel_requested_at", "state", "finished_at"])
+        return job
+
+
+def resume_job(*, job_id: int) -> Job:
+    """Order a failed or cancelled job once more: it goes on where it stopped.
+
+    Raises:
+        CannotRun: it has neither failed nor been cancelled.
+        Job.DoesNotExist: there is no such job.
+    """
+    with transaction.atomic():
+        job = Job.objects.select_for_update(of=("self",)).get(pk=job_id)
+        if job.state not in {WorkState.FAILED, WorkState.CANCELLED}:
+            raise CannotRun(f"This {job.get_kind_display()} is {job.get_state_display()}; nothing is to be resumed.")
+        job.state, job.finished_at, job.attempts, job.error = WorkState.QUEUED, None, 0, ""
+        job.started_at = job.cancel_requested_at = None
+        job.save(update_fields=["state", "started_at", "finished_at", "attempts", "error", "cancel_requested_at"])
+        wake(TASK)
+        return job
+
+
+def _perform(job: Job, progress: Progress) -> Mapping[str, Any]:
+    return _WORK[JobKind(job.kind)](job, progress)
+
+
+JOBS: Final = Workshop(
+    model=Job,
+    lock=0x4A4F4253,  # "JOBS" in ASCII
+    perform=_perform,
+    related=("contact", "requested_by"),
+    # Of the workers that do long work at most one is at a job, so that runs never wait behind an import.
+    alone=True,
+)
+
+
+def work_off_jobs() -> int:
+    """Do every job that waits and every one whose worker died; returns how many, 0 where another worker is at it."""
+    return JOBS.work_off()
