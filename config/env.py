@@ -30,6 +30,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "RIPEN_HSTS_SECONDS": "how long browsers insist on https",
     "RIPEN_TRUST_PROXY": "believe the proxy's X-Forwarded-Proto and X-Forwarded-For",
     "RIPEN_METRICS_TOKEN": "bearer token of /metrics",
+    "RIPEN_UPLOAD_MAX_MB": "largest file that may be uploaded",
     "RIPEN_LOG_LEVEL": "least severe log line that is written",
     "RIPEN_DATABASE_MAX_AGE": "seconds a database connection is kept",
     "EMAIL_URL": "how mail leaves",

@@ -22,6 +22,7 @@ try:
     CSRF_TRUSTED_ORIGINS = ENV.trusted_origins
     DATABASE: dict[str, Any] = ENV.database(str(LAYOUT.socket_dir))
     DATABASE_MAX_AGE = ENV.integer("RIPEN_DATABASE_MAX_AGE", 60, least=0, most=86_400)
+    UPLOAD_MAX_BYTES = ENV.integer("RIPEN_UPLOAD_MAX_MB", 1_024, least=1, most=100_000) * 1024**2
     REDIS_URL = ENV.redis(str(LAYOUT.valkey_socket))
     WORKER_CONCURRENCY = ENV.integer("WORKER_CONCURRENCY", 2, least=1, most=256)
     LOG_LEVEL = ENV.log_level
@@ -194,6 +195,8 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = DEBUG
 WHITENOISE_AUTOREFRESH = DEBUG
 MEDIA_ROOT = STATE_DIR / "media"
+FILE_UPLOAD_TEMP_DIR = STATE_DIR / "uploads"
+FILE_UPLOAD_HANDLERS = ["config.web.uploads.DiskUploadHandler"]
 
 # --- Language and time --------------------------------------------------------------------------------------------
 

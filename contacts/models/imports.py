@@ -29,6 +29,8 @@ class ImportRun(models.Model):
     unchanged = models.PositiveIntegerField(default=0)
     rejected = models.PositiveIntegerField(default=0)
     errors_file = models.CharField(max_length=500, blank=True)
+    # How much of the errors file belongs to rows that are done for good; what a dead worker wrote beyond is cut off.
+    errors_bytes = models.BigIntegerField(default=0, db_default=0)
 
     def __str__(self) -> str:
         return f"{self.file_name} ({self.rows} rows)"
