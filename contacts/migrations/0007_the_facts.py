@@ -116,6 +116,11 @@ class Migration(migrations.Migration):
             field=models.CharField(db_default='contacts', default='contacts', max_length=8),
         ),
         migrations.AddField(
+            model_name='importrun',
+            name='errors_bytes',
+            field=models.BigIntegerField(db_default=0, default=0),
+        ),
+        migrations.AddField(
             model_name='kind',
             name='is_ignored',
             field=models.BooleanField(db_default=False, default=False),
