@@ -9,6 +9,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from pytest_django.plugin import blocking_manager_key
 
 from tests import network, services
 
@@ -65,3 +66,26 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
             pytest.fail(reason, pytrace=False)
         pytest.skip(reason)
     return {**browser_type_launch_args, "executable_path": found, "args": ["--no-sandbox", "--disable-dev-shm-usage"]}
+
+
+_flushed = False
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Give a test that rolls back what migrations ship, where one before it on this worker has emptied the tables.
+
+    pytest-django runs emptying tests last, but each of xdist's workers takes whole files as they come.
+    """
+    global _flushed  # noqa: PLW0603  one database a process, one memory of it
+    marker = item.get_closest_marker("django_db")
+    if marker is None:
+        return
+    empties = bool(marker.kwargs.get("transaction"))
+    if _flushed and not empties:
+        from django.db import connection
+
+        with item.config.stash[blocking_manager_key].unblock():
+            shipped: str = vars(connection)["_test_serialized_contents"]
+            connection.creation.deserialize_db_from_string(shipped)
+    _flushed = empties

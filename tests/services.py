@@ -1,7 +1,7 @@
 """Throw-away PostgreSQL and Valkey for one test session, unless DATABASE_URL and REDIS_URL name others.
 
-tests/conftest.py starts them when pytest imports it, before any setting is read; xdist's workers inherit
-the environment of the session that started them and use the same services, each with its own database.
+tests/conftest.py starts them when pytest imports it, before any setting is read. Each of xdist's workers has services
+of its own, so that what one test flushes or fills up is no other's.
 """
 
 import atexit
@@ -19,8 +19,6 @@ _lease: Lease | None = None
 def start() -> None:
     """Point RIPEN_STATE_DIR at a fresh folder and start the services there."""
     global _lease  # noqa: PLW0603  one session, one lease
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        return
     folder = Path(tempfile.mkdtemp(prefix="ripen-test-"))
     os.environ["RIPEN_STATE_DIR"] = str(folder)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)

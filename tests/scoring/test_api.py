@@ -1,5 +1,6 @@
 """The judgement over HTTP."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -139,11 +140,19 @@ def test_the_feed_never_passes_a_transaction_that_commits_late(api: Any) -> None
         feed.extend(row["contact"] for row in page["results"])
         cursor = page["cursor"]
 
+    def read_until(number: int) -> None:
+        """PostgreSQL's own transactions (autovacuum) hold rows back for a moment, too."""
+        for _ in range(100):
+            read()
+            if len(feed) >= number:
+                break
+            time.sleep(0.05)
+        assert len(feed) == number
+
     for name in ("early", "late"):
         record(incoming("newsletter_subscribed", NOW, email=f"{name}@acme.example"))
     drain_due(now=NOW)
-    read()
-    assert len(feed) == 2
+    read_until(2)
 
     other = connections.create_connection("default")
     try:
@@ -159,7 +168,6 @@ def test_the_feed_never_passes_a_transaction_that_commits_late(api: Any) -> None
         other.commit()
     finally:
         other.close()
-    read()
-    assert len(feed) == 3
+    read_until(3)
     read()
     assert len(set(feed)) == len(feed) == 3
