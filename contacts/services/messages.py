@@ -28,19 +28,28 @@ SELECT gen_random_uuid(), %s, r.dedupe_id, r.body_digest, %s
 FROM jsonb_to_recordset(%s::jsonb) AS r(dedupe_id uuid, body_digest bigint)
 ON CONFLICT (dedupe_id, source_id) DO NOTHING
 """
+# References are checked only when a transaction ends: this lock is what keeps a merge or an erasure waiting until then.
 INSERT_DUE: Final = """
-INSERT INTO contacts_due (contact_id, occurred_at, queued_at)
-SELECT r.contact_id, r.occurred_at, clock_timestamp()
-FROM jsonb_to_recordset(%s::jsonb) AS r(contact_id bigint, occurred_at timestamptz)
-JOIN contacts_contact c ON c.id = r.contact_id AND c.present
+WITH held AS MATERIALIZED (
+    SELECT c.id, r.occurred_at
+    FROM jsonb_to_recordset(%s::jsonb) AS r(contact_id bigint, occurred_at timestamptz)
+    JOIN contacts_contact c ON c.id = r.contact_id AND c.present
+    ORDER BY c.id FOR KEY SHARE OF c
+)
+INSERT INTO contacts_due (contact_id, occurred_at, queued_at) SELECT id, occurred_at, clock_timestamp() FROM held
 """
 # Whoever is or ever was with a company is judged again when what is known of it changes.
 INSERT_DUE_OF_COMPANIES: Final = """
-INSERT INTO contacts_due (contact_id, occurred_at, queued_at)
-SELECT a.contact_id, min(r.occurred_at), clock_timestamp()
-FROM jsonb_to_recordset(%s::jsonb) AS r(company jsonb, occurred_at timestamptz)
-JOIN contacts_attributechange a ON a.name = 'company' AND a.value = r.company
-GROUP BY a.contact_id
+WITH touched AS MATERIALIZED (
+    SELECT a.contact_id, min(r.occurred_at) AS occurred_at
+    FROM jsonb_to_recordset(%s::jsonb) AS r(company jsonb, occurred_at timestamptz)
+    JOIN contacts_attributechange a ON a.name = 'company' AND a.value = r.company
+    GROUP BY a.contact_id
+), held AS MATERIALIZED (
+    SELECT c.id, t.occurred_at FROM touched t JOIN contacts_contact c ON c.id = t.contact_id AND c.present
+    ORDER BY c.id FOR KEY SHARE OF c
+)
+INSERT INTO contacts_due (contact_id, occurred_at, queued_at) SELECT id, occurred_at, clock_timestamp() FROM held
 """
 MAX_EVENT_CHANNEL: Final = 32
 
