@@ -54,7 +54,7 @@ class Receipt(msgspec.Struct, kw_only=True):
     """What came of a batch.
 
     ``contact_ids`` maps the index of each stored message (and of each repeated event) to its contact; ``created``
-    holds the contacts that this batch made.
+    holds the contacts that this batch made, ``stored`` the indexes of the messages that are new.
     """
 
     accepted: int = 0
@@ -63,6 +63,7 @@ class Receipt(msgspec.Struct, kw_only=True):
     warnings: list[IngestionWarning] = []
     contact_ids: dict[int, int] = {}
     created: set[int] = set()
+    stored: set[int] = set()
 
 
 class TooBusy(Exception):
@@ -200,6 +201,7 @@ def _record(
     write_due(cursor, items=items, companies=companies.changed)
     receipt.accepted = len(items)
     receipt.created = set(found.created)
+    receipt.stored = {item.event.index for item in items}
     for item in items:
         receipt.contact_ids[item.event.index] = item.contact_id
     return len(items)
