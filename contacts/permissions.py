@@ -127,9 +127,41 @@ def check_erase_contacts(user: Person) -> None:
     require_role(user, LEADERS, "erase contacts")
 
 
+def check_record_consent(user: Person, contact: Contact) -> None:
+    """What somebody said about being written to is recorded by those who may edit the contact."""
+    require_role(user, EVERYBODY, "record consent")
+    if is_sales_only(user) and owner_id_of(contact) != user.pk:
+        raise PermissionDenied("This contact is not yours: a sales rep records consent of contacts they have claimed.")
+
+
+def check_suppress_addresses(user: Person) -> None:
+    """Seeing which addresses are suppressed, and adding one: those who may edit all contacts."""
+    require_role(user, EDITORS, "suppress addresses")
+
+
+def check_lift_suppressions(user: Person) -> None:
+    """Letting mail through again that was stopped is answered for: managers and administrators."""
+    require_role(user, LEADERS, "lift suppressions")
+
+
+def check_manage_forms(user: Person) -> None:
+    """A form opens the installation to the world, as a write key does: administrators."""
+    require_role(user, ADMINS, "manage forms")
+
+
 def check_import(user: Person) -> None:
     """Imports change many contacts at once: those who may edit all of them."""
     require_role(user, EDITORS, "import files")
+
+
+def check_export(user: Person) -> None:
+    """An export takes many contacts out of the house at once: those who may edit all of them."""
+    require_role(user, EDITORS, "export lists")
+
+
+def check_merge(user: Person) -> None:
+    """Merging says that two contacts are one person, which changes what counts for both: those who may edit all."""
+    require_role(user, EDITORS, "merge contacts")
 
 
 def check_see_handoffs(user: Person) -> None:
@@ -186,7 +218,13 @@ can_log_activity = answers(check_log_activity)
 can_correct_events = answers(check_correct_events)
 can_create_contacts = answers(check_create_contacts)
 can_erase_contacts = answers(check_erase_contacts)
+can_record_consent = answers(check_record_consent)
+can_suppress_addresses = answers(check_suppress_addresses)
+can_lift_suppressions = answers(check_lift_suppressions)
+can_manage_forms = answers(check_manage_forms)
 can_import = answers(check_import)
+can_export = answers(check_export)
+can_merge = answers(check_merge)
 can_see_handoffs = answers(check_see_handoffs)
 can_work_handoffs = answers(check_work_handoffs)
 can_see_definitions = answers(check_see_definitions)

@@ -6,13 +6,14 @@ from typing import Any, Concatenate, ParamSpec, TypeAlias
 
 from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, QueryDict
+from django.http.response import HttpResponseBase
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
 P = ParamSpec("P")
-View: TypeAlias = Callable[Concatenate[HttpRequest, P], HttpResponse]
+View: TypeAlias = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 
 
 def page(check: Callable[[Any], None]) -> Callable[[View[P]], View[P]]:
@@ -22,7 +23,7 @@ def page(check: Callable[[Any], None]) -> Callable[[View[P]], View[P]]:
     """
 
     def decorate(view: View[P]) -> View[P]:
-        def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 return _sign_in_first(request)
             check(request.user)
@@ -33,7 +34,7 @@ def page(check: Callable[[Any], None]) -> Callable[[View[P]], View[P]]:
     return decorate
 
 
-def _sign_in_first(request: HttpRequest) -> HttpResponse:
+def _sign_in_first(request: HttpRequest) -> HttpResponseBase:
     """Lead to the sign-in page and from there back; a part of a page leads the whole page there."""
     details: HtmxDetails | None = getattr(request, "htmx", None)
     if details:

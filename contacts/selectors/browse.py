@@ -4,7 +4,7 @@ Pages follow a key, never an offset. Counts and search candidates are capped, so
 index entries it shows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -49,6 +49,18 @@ class Query:
     source: str = ""
     sort: Sort = Sort.SCORE
     after: str = ""
+
+    @classmethod
+    def read(cls, given: Mapping[str, str]) -> "Query":
+        """Return what the parameters of the list's address ask for; what cannot be read is as if it was not there."""
+        return cls(
+            stage=given.get("stage", ""),
+            text=given.get("q", "").strip()[:200],
+            owner=given.get("owner", ""),
+            source=given.get("source", "").replace("\0", ""),
+            sort=Sort.RECENT if given.get("sort") == Sort.RECENT else Sort.SCORE,
+            after=given.get("after", ""),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,15 @@ from contacts.permissions import can_manage_sources, can_manage_team, can_work_h
 from contacts.views.activities import log_activity
 from contacts.views.administration import account, sources, team
 from contacts.views.corrections import correct_event
+from contacts.views.exports import companies_csv, contact_events_csv, contacts_csv, rejected_csv
 
 urlpatterns = [
     path("contacts/<int:contact_id>/log/", log_activity, name="contact-log"),
     path("contacts/<int:contact_id>/events/<int:event_id>/<slug:action>/", correct_event, name="event-correct"),
+    path("exports/contacts.csv", contacts_csv, name="export-contacts"),
+    path("exports/contacts/<int:contact_id>/events.csv", contact_events_csv, name="export-events"),
+    path("exports/companies.csv", companies_csv, name="export-companies"),
+    path("exports/sources/<int:source_id>/rejected.csv", rejected_csv, name="export-rejected"),
     path("sources/", sources, name="sources"),
     path("team/", team, name="team"),
     path("account/", account, name="account"),

@@ -5,13 +5,14 @@ from typing import Final
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from config.web.formats import format_number
 from config.web.icons import stage_icon
 from config.web.pages import link_with, page
 from config.web.ui import Chip, Tab
-from contacts.permissions import check_view_contacts
+from contacts.permissions import can_export, check_view_contacts
 from contacts.selectors.browse import (
     COUNT_CAP,
     NOBODY,
@@ -33,7 +34,7 @@ _SORTS: Final = ((Sort.SCORE, "Engagement"), (Sort.RECENT, "Last activity"))
 def contacts(request: HttpRequest) -> HttpResponse:
     """List contacts by stage: tabs with counts, search, filters, sort, keyset paging."""
     labels = stage_labels()
-    query = _read(request)
+    query = Query.read(request.GET)
     found = browse_contacts(query, stages=list(labels))
     people = possible_owners()
     context = {
@@ -50,21 +51,10 @@ def contacts(request: HttpRequest) -> HttpResponse:
         "next_url": f"{link_with(request.GET)}&after={found.next}" if found.next else "",
         "first_url": link_with(request.GET) if query.after else "",
         "candidates_capped": found.candidates_capped,
+        "export_url": reverse("export-contacts") + link_with(request.GET) if can_export(request.user) else "",
         "search_cap": SEARCH_CAP,
     }
     return render(request, "scoring/contacts.html", context)
-
-
-def _read(request: HttpRequest) -> Query:
-    given = request.GET
-    return Query(
-        stage=given.get("stage", ""),
-        text=given.get("q", "").strip()[:200],
-        owner=given.get("owner", ""),
-        source=given.get("source", "").replace("\0", ""),
-        sort=Sort.RECENT if given.get("sort") == Sort.RECENT else Sort.SCORE,
-        after=given.get("after", ""),
-    )
 
 
 def _tabs(request: HttpRequest, query: Query, found: ContactPage, labels: dict[str, str]) -> list[Tab]:

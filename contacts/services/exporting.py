@@ -1,0 +1,267 @@
+"""CSV exports: streamed as they are read, safe to open in a spreadsheet, and fit to be imported again.
+
+Columns bear the names that an import recognises (contacts/ingest/csv_mapping.py). What an import cannot set, for it
+follows from the facts, bears a name that begins with ``ripen_``, which imports leave aside.
+"""
+
+import csv
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import structlog
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+
+from contacts.enums import Answer
+from contacts.ingest.csv_escaping import as_cell, escape
+from contacts.ingest.csv_mapping import MappingError, What, check_target
+from contacts.models import Contact, Source
+from contacts.permissions import check_export, check_manage_sources
+from contacts.registry import definition_in_force
+from contacts.selectors import exporting
+from contacts.selectors.browse import Query
+
+logger = structlog.get_logger(__name__)
+
+# Spreadsheets take a file for UTF-8 when it begins so.
+_MARK: Final = "\ufeff"
+
+Row = Mapping[str, Any]
+# What a column shows of a row: an entry of it, or what a function makes of it.
+Cell = str | Callable[[Row], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What is exported: columns by header, the rows, and free fields that become columns as far as they can.
+
+    ``free``: the entry of a row that holds free fields (``attributes``), under which name their columns go, and how to
+    find out which there are: that may take a while, so it is asked only when the first bytes are on their way.
+    """
+
+    columns: Mapping[str, Cell]
+    rows: Iterable[list[dict[str, Any]]]
+    free: str = ""
+    keys: Callable[[], Sequence[str]] = tuple
+    what: What = "contacts"
+
+
+def export_contacts(*, query: Query, by: User) -> Iterator[bytes]:
+    """Return the contacts that the list shows for ``query`` as CSV, in parts, oldest contact first.
+
+    Raises:
+        PermissionDenied: ``by`` may not export.
+    """
+    check_export(by)
+    in_force = definition_in_force()
+    rows = exporting.contacts_of_view(query, stages=list(in_force.labels))
+    columns = {**_CONTACT_COLUMNS, "ripen_stage": _stage_of(in_force.label)}
+    table = Table(columns, exporting.contact_rows(rows), "attributes", _attribute_keys(rows))
+    filters = [name for name in ("stage", "text", "owner", "source") if getattr(query, name)]
+    return _told(stream_table(table), what="contacts", by=by, filters=filters)
+
+
+def export_events(*, contact: Contact, by: User) -> Iterator[bytes]:
+    """Return the events of a contact as CSV, in parts, in the order in which they arrived.
+
+    Raises:
+        PermissionDenied: ``by`` may not export.
+    """
+    check_export(by)
+    # Of several names of a kind the first one stands, as in the export of contacts.
+    names = {"email": "", "external_id": "", "anonymous_id": ""}
+    names.update(contact.identities.order_by("-id").values_list("kind", "value"))
+    names["email"] = contact.email or names["email"]
+    columns: dict[str, Cell] = {
+        "message_id": "message_id",
+        "kind": "kind__name",
+        "occurred_at": _moment("occurred_at"),
+        **{kind: _always(value) for kind, value in names.items()},
+        **_EVENT_COLUMNS,
+    }
+    table = Table(
+        columns,
+        exporting.event_rows(contact.pk),
+        "properties",
+        lambda: exporting.property_keys(contact.pk),
+        "events",
+    )
+    return _told(stream_table(table), what="events", by=by, contact=contact.pk)
+
+
+def export_companies(*, by: User) -> Iterator[bytes]:
+    """Return all companies as CSV, in parts. Raises PermissionDenied where ``by`` may not export."""
+    check_export(by)
+    return _told(stream_table(Table(_COMPANY_COLUMNS, exporting.company_rows())), what="companies", by=by)
+
+
+def export_rejected(*, source: Source, by: User) -> Iterator[bytes]:
+    """Return what a source sent and was refused as CSV, in parts, each with its reason.
+
+    Raises:
+        PermissionDenied: ``by`` may not manage sources.
+    """
+    check_manage_sources(by)
+    table = Table(_REJECTED_COLUMNS, exporting.rejected_rows(source.pk))
+    return _told(stream_table(table), what="rejected_messages", by=by, source=source.pk)
+
+
+def stream_table(table: Table) -> Iterator[bytes]:
+    """Return the table as CSV (RFC 4180, UTF-8 with its mark), in parts of up to a chunk of rows.
+
+    The first part comes at once: the fixed columns' headers, before anything is read. Free fields that cannot be a
+    column an import recognises, or are too many, go together as JSON into the last one.
+    """
+    line = csv.writer(_Echo()).writerow
+    fixed = list(table.columns)
+    yield (_MARK + line([escape(header) for header in fixed]).rstrip("\r\n")).encode()
+    keys, has_rest = _split(table.keys(), table) if table.free else ([], False)
+    headers = [f"{table.free}.{key}" for key in keys] + ([f"ripen_other_{table.free}"] if has_rest else [])
+    head = line(["", *map(escape, headers)]) if headers else "\r\n"
+    yield head.encode()
+    cells = [_reader(cell) for cell in table.columns.values()]
+    own = frozenset(keys)
+    for chunk in table.rows:
+        lines = []
+        for row in chunk:
+            values = [cell(row) for cell in cells]
+            if headers:
+                free = row[table.free] or {}
+                values += [free.get(key) for key in keys]
+                if has_rest:
+                    values.append({key: value for key, value in free.items() if key not in own} or None)
+            lines.append(line([escape(as_cell(value)) for value in values]))
+        yield "".join(lines).encode()
+
+
+def _split(keys: Sequence[str], table: Table) -> tuple[list[str], bool]:
+    """Return the keys that get a column of their own, and whether others are left."""
+    own = [key for key in keys if _is_importable(f"{table.free}.{key}", table.what)][: exporting.MOST_KEYS]
+    return own, len(own) < len(keys)
+
+
+def _is_importable(header: str, what: What) -> bool:
+    """Whether an import would take a column of this name for this field; space at its end would be lost."""
+    try:
+        check_target(header, "", what)
+    except MappingError:
+        return False
+    return header == header.strip()
+
+
+def _told(parts: Iterator[bytes], *, what: str, by: User, **about: Any) -> Iterator[bytes]:
+    """Leave a line in the log for whoever asks later who took what away; it names nobody but the person who did."""
+    logger.info("export_begun", what=what, by=by.pk, **about)
+    size = 0
+    outcome = "left"
+    try:
+        for part in parts:
+            size += len(part)
+            yield part
+        outcome = "complete"
+    finally:
+        logger.info("export_ended", what=what, by=by.pk, bytes=size, outcome=outcome, **about)
+
+
+class _Echo:
+    """What csv.writer writes to: hands each line straight back."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+def _reader(cell: Cell) -> Callable[[Row], Any]:
+    return cell if callable(cell) else lambda row: row[cell]
+
+
+def _always(value: str) -> Callable[[Row], Any]:
+    return lambda _: value
+
+
+def _moment(name: str) -> Callable[[Row], Any]:
+    def read(row: Row) -> str:
+        moment: datetime | None = row[name]
+        return "" if moment is None else moment.isoformat()
+
+    return read
+
+
+def _points(name: str) -> Callable[[Row], Any]:
+    return lambda row: None if row[name] is None else row[name] / 1000
+
+
+def _answer(name: str) -> Callable[[Row], Any]:
+    """A gate that nobody has answered says nothing, so that importing the file elsewhere answers nothing."""
+    return lambda row: "" if row[name] == Answer.UNKNOWN else row[name]
+
+
+def _stage_of(label: Callable[[str], str]) -> Callable[[Row], Any]:
+    return lambda row: label(row["standing__stage"]) if row["standing__stage"] else ""
+
+
+def _attribute_keys(rows: "QuerySet[Contact]") -> Callable[[], Sequence[str]]:
+    return lambda: exporting.attribute_keys(rows)
+
+
+_CONTACT_COLUMNS: Final[Mapping[str, Cell]] = {
+    "ripen_id": "id",
+    "email": "email",
+    "first_name": "first_name",
+    "last_name": "last_name",
+    "phone": "phone",
+    "job_title": "job_title",
+    "role": "role",
+    "country": "country",
+    "company.name": "company__name",
+    "company.domain": "company__domain",
+    "company.industry": "company__industry",
+    "company.employees": "company__employees",
+    "company.country": "company__country",
+    "ripen_stage": "standing__stage",
+    "ripen_stage_since": _moment("standing__stage_since"),
+    "ripen_engagement": _points("standing__engagement_mp"),
+    "ripen_fit": _points("standing__fit_mp"),
+    "ripen_owner": "standing__owner__email",
+    "ripen_last_activity_at": _moment("standing__last_activity_at"),
+    "means": _answer("means"),
+    "authority": _answer("authority"),
+    "details_confirmed": lambda row: "yes" if row["details_confirmed"] else "",
+    "source.channel": "source_channel",
+    "source.direction": "source_direction",
+    "source.motion": "source_motion",
+    "source.campaign": "source_campaign",
+    "ripen_source_at": _moment("source_at"),
+    "ripen_created_at": _moment("created_at"),
+    "external_id": "external_id",
+    "anonymous_id": "anonymous_id",
+}
+_EVENT_COLUMNS: Final[Mapping[str, Cell]] = {
+    "ripen_channel": "channel",
+    "ripen_source": "source__name",
+    "ripen_received_at": _moment("received_at"),
+    "ripen_suspect": "suspect_reason",
+    "ripen_retracted_at": _moment("retracted_at"),
+}
+_COMPANY_COLUMNS: Final[Mapping[str, Cell]] = {
+    "ripen_id": "id",
+    "company.name": "name",
+    "company.domain": "domain",
+    "company.industry": "industry",
+    "company.employees": "employees",
+    "company.country": "country",
+    "ripen_created_at": _moment("created_at"),
+}
+_REJECTED_COLUMNS: Final[Mapping[str, Cell]] = {
+    "ripen_id": "id",
+    "received_at": _moment("received_at"),
+    "format": "wire_format",
+    "call": "call",
+    "message_id": "message_id",
+    "code": "code",
+    "field": "field",
+    "reason": "message",
+    "payload": "payload",
+    "replayed_at": _moment("replayed_at"),
+}
