@@ -27,6 +27,8 @@ try:
     WORKER_CONCURRENCY = ENV.integer("WORKER_CONCURRENCY", 2, least=1, most=256)
     LOG_LEVEL = ENV.log_level
     MAIL = ENV.mail()
+    ANYMAIL = ENV.anymail()
+    HONEYPOT_MARKER = ENV.text("RIPEN_HONEYPOT_MARKER", "ripen-honeypot")
     HSTS_SECONDS = ENV.integer("RIPEN_HSTS_SECONDS", 0, least=0, most=63_072_000)
     TRUST_PROXY = ENV.flag("RIPEN_TRUST_PROXY")
     SENTRY_DSN = ENV.sentry_dsn()
