@@ -6,6 +6,7 @@ This module imports no Django, so that `manage.py` can read it before the settin
 """
 
 import hashlib
+import json
 import os
 import re
 import secrets
@@ -33,7 +34,13 @@ VARIABLES: Final[Mapping[str, str]] = {
     "RIPEN_UPLOAD_MAX_MB": "largest file that may be uploaded",
     "RIPEN_LOG_LEVEL": "least severe log line that is written",
     "RIPEN_DATABASE_MAX_AGE": "seconds a database connection is kept",
+    "RIPEN_INGEST_EVENTS_A_SECOND": "messages that one key may send a second",
+    "RIPEN_INGEST_MAX_DUE": "contacts that may wait for judgement before no more facts are taken",
+    "RIPEN_INGEST_MAX_DUE_SECONDS": "how long the first of them must have waited for that",
+    "RIPEN_INGEST_MAX_SECONDS": "how long storing a batch may take before senders are asked to wait",
     "EMAIL_URL": "how mail leaves",
+    "ANYMAIL": "keys of e-mail providers, as JSON",
+    "RIPEN_HONEYPOT_MARKER": "what the address of a link holds that only machines follow",
     "DEFAULT_FROM_EMAIL": "sender of mail",
     "SENTRY_DSN": "where errors are reported",
     "WEB_CONCURRENCY": "web processes",
@@ -41,6 +48,14 @@ VARIABLES: Final[Mapping[str, str]] = {
     "WORKER_CONCURRENCY": "processes of the background worker",
     "PROMETHEUS_MULTIPROC_DIR": "where web processes share their metrics",
 }
+
+# Providers through whose API django-anymail sends.
+ANYMAIL_SENDERS: Final = frozenset(
+    {
+        "amazon_ses", "brevo", "mailersend", "mailgun", "mailjet", "mailtrap", "mandrill", "postal", "postmark",
+        "resend", "scaleway", "sendgrid", "sparkpost", "unisender_go",
+    }
+)  # fmt: skip
 
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off", ""})
@@ -221,13 +236,16 @@ class Environment:
     def mail(self) -> dict[str, Any]:
         """Django's mail settings from EMAIL_URL.
 
-        `smtp://`, `smtp+tls://` (STARTTLS) and `smtps://` send; `file:///folder` and `console:` keep mail here.
+        `smtp://`, `smtp+tls://` (STARTTLS) and `smtps://` send, `anymail+mailgun:` and its like through the API of a
+        provider whose keys are in ANYMAIL; `file:///folder` and `console:` keep mail here.
         Unset: files under the state folder in embedded mode, else SMTP on this machine.
         """
         example = "smtp+tls://user:password@host:587"
         default = f"file://{self.state_dir / 'mail'}" if self.embedded_database else "smtp://localhost:25"
         parts = _split("EMAIL_URL", self.text("EMAIL_URL", default), example)
         backend = "django.core.mail.backends."
+        if parts.scheme.startswith("anymail+"):
+            return {"EMAIL_BACKEND": _anymail_backend(parts.scheme.removeprefix("anymail+"))}
         if parts.scheme == "console":
             return {"EMAIL_BACKEND": f"{backend}console.EmailBackend"}
         if parts.scheme == "file" and parts.path:
@@ -246,6 +264,23 @@ class Environment:
             "EMAIL_TIMEOUT": 20,
         }
 
+    def anymail(self) -> dict[str, Any]:
+        """Keys of e-mail providers as django-anymail names them, `{"MAILGUN_WEBHOOK_SIGNING_KEY": "..."}`."""
+        value = self.text("ANYMAIL")
+        if not value:
+            return {}
+        remedy = 'write it like {"POSTMARK_SERVER_TOKEN": "..."}'
+        try:
+            given = json.loads(value)
+        except ValueError:
+            raise BadSetting("ANYMAIL", "is not JSON", remedy) from None
+        if not isinstance(given, dict):
+            raise BadSetting("ANYMAIL", "is not a JSON object", remedy)
+        wrong = [name for name in given if not re.fullmatch(r"[A-Z][A-Z0-9_]*", name)]
+        if wrong:
+            raise BadSetting("ANYMAIL", "holds a name that is none of a setting", remedy)
+        return given
+
     def sentry_dsn(self) -> str:
         """Where errors are reported; empty means nowhere."""
         value = self.text("SENTRY_DSN")
@@ -254,6 +289,14 @@ class Environment:
             if parts.scheme not in {"http", "https"} or not parts.username or not parts.path.strip("/"):
                 raise BadSetting("SENTRY_DSN", "is not a DSN", "copy it from the project's settings, or leave it unset")
         return value
+
+
+def _anymail_backend(provider: str) -> str:
+    """Return the mail backend of a provider; `amazon-ses` and `unisender-go` stand for names a URL cannot hold."""
+    if provider.replace("-", "_") not in ANYMAIL_SENDERS:
+        names = ", ".join(sorted(ANYMAIL_SENDERS)).replace("_", "-")
+        raise BadSetting("EMAIL_URL", "names no provider that is known here", f"use anymail+ and one of {names}")
+    return f"anymail.backends.{provider.replace('-', '_')}.EmailBackend"
 
 
 def _split(name: str, value: str, example: str) -> SplitResult:
