@@ -6,7 +6,7 @@ said *about* its contact (traits, names) is a fact of its own and stays; saying 
 ``details_confirmed`` event is its own attribute and takes it along.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -54,10 +54,26 @@ MARKS: Final = {
         condition="o.suspect_reason <> %(reason)s", change="suspect_reason = %(reason)s"
     ),
 }
+# What a person or an integration has said of an event is never overruled by a rule.
+MARK_SUSPECT: Final = f"""
+WITH chosen AS MATERIALIZED (
+    SELECT o.id, r.reason, {_COUNTS.format("o")} AS counted
+    FROM jsonb_to_recordset(%(reasons)s::jsonb) AS r(event_id bigint, reason text)
+    JOIN contacts_event o ON o.id = r.event_id
+    WHERE o.retracted_at IS NULL AND o.suspect_reason <> r.reason AND o.suspect_reason = ANY(%(over)s)
+        AND NOT EXISTS (
+            SELECT FROM contacts_eventcorrection said
+            WHERE said.event_id = o.id AND said.action = 'reclassified'
+                AND (said.corrected_by_id IS NOT NULL OR said.source_id IS NOT NULL))
+    ORDER BY o.id FOR NO KEY UPDATE OF o
+)
+UPDATE contacts_event e SET suspect_reason = chosen.reason FROM chosen WHERE e.id = chosen.id
+RETURNING e.id, e.contact_id, e.occurred_at, e.dedupe_id::text, chosen.counted, {_COUNTS.format("e")}
+"""  # noqa: S608  constants only
 INSERT_CORRECTIONS: Final = """
 INSERT INTO contacts_eventcorrection (event_id, action, reason, corrected_at, corrected_by_id, source_id, beginning)
-SELECT r.event_id, %s, %s, %s, %s, %s, r.beginning
-FROM jsonb_to_recordset(%s::jsonb) AS r(event_id bigint, beginning jsonb)
+SELECT r.event_id, %s, r.reason, %s, %s, %s, r.beginning
+FROM jsonb_to_recordset(%s::jsonb) AS r(event_id bigint, reason text, beginning jsonb)
 """
 
 
@@ -96,6 +112,7 @@ class _Due(msgspec.Struct, gc=False):
 
 class _Correction(msgspec.Struct, gc=False):
     event_id: int
+    reason: str
     beginning: dict[str, Any] | None
 
 
@@ -142,6 +159,26 @@ def reclassify_events(
     return _correct(CorrectionAction.RECLASSIFIED, event_ids, suspect_reason, by, source, now)
 
 
+def suspect_events(cursor: CursorWrapper, *, reasons: Mapping[int, str], over: Sequence[str], now: datetime) -> None:
+    """Say by a rule, within the current transaction, that a machine did these events (id -> why).
+
+    Only events whose present suspicion is one of ``over`` (``""``: none) are marked, and none of which a person or an
+    integration has said who did it: their word holds. Their contacts must be locked. Seven statements at most.
+    """
+    cursor.execute(FIND_EVENTS, [list(reasons)])
+    cursor.execute(LOCK_CONTACTS, [sorted({contact_id for _, contact_id, _ in cursor.fetchall()})])
+    beginnings = {contact_id: values for contact_id, *values in cursor.fetchall()}
+    rows = [{"event_id": event_id, "reason": reason} for event_id, reason in reasons.items()]
+    cursor.execute(MARK_SUSPECT, {"reasons": as_json(rows), "over": list(over)})
+    marked = [_Marked(*row) for row in cursor.fetchall()]
+    if not marked:
+        return
+    corrections = [_Correction(event.id, reasons[event.id], _lost_beginning(event, beginnings)) for event in marked]
+    action = CorrectionAction.RECLASSIFIED.value
+    cursor.execute(INSERT_CORRECTIONS, [action, now, None, None, as_json(corrections)])
+    _judge_anew(cursor, [event for event in marked if event.counted != event.counts], now)
+
+
 def _check_reason(reason: str, longest: int) -> None:
     if len(reason) > longest:
         raise BadReason(f"A reason holds at most {longest} characters.")
@@ -179,9 +216,9 @@ def _correct(
         outcome.accepted = {event.id for event in marked}
         outcome.unchanged = set(chosen) - outcome.accepted
         if marked:
-            corrections = [_Correction(event.id, _lost_beginning(event, beginnings)) for event in marked]
+            corrections = [_Correction(event.id, reason, _lost_beginning(event, beginnings)) for event in marked]
             who = [by.pk if by else None, source.pk if source else None]
-            cursor.execute(INSERT_CORRECTIONS, [action.value, reason, now, *who, as_json(corrections)])
+            cursor.execute(INSERT_CORRECTIONS, [action.value, now, *who, as_json(corrections)])
         _judge_anew(cursor, [event for event in marked if event.counted != event.counts], now)
     return outcome
 
