@@ -25,6 +25,7 @@ from contacts.services.beginnings import write_beginnings
 from contacts.services.companies import Companies, CompanyCall, record_companies
 from contacts.services.identities import EMAIL, Resolution, address_uuid, names_of, resolve, write_identities
 from contacts.services.kinds import check_kind, find_kinds
+from contacts.services.machines import suspect_bursts
 from contacts.services.messages import write_due, write_messages
 from contacts.services.rows import Item, Raced
 from contacts.services.traits import (
@@ -196,6 +197,7 @@ def _record(
     companies = record_companies(cursor, source=source, calls=calls, received_at=received_at)
     receipt.warnings += companies.warnings
     write_identities(cursor, source=source, items=items, found=found, appearances=appearances, received_at=received_at)
+    suspect_bursts(cursor, items=items, created=found.created, renamed=companies.renamed, received_at=received_at)
     _write_attributes(cursor, source, items, found, appearances, calls, companies, received_at)
     write_messages(cursor, source=source, items=items, received_at=received_at, by=by)
     write_due(cursor, items=items, companies=companies.changed)
@@ -312,7 +314,8 @@ def _write_attributes(
         for address, item in appearances.items()
     ]
     changed = {row.contact_id for row in rows} | {row.contact_id for row in first_seen}
-    beginnings = [item for item in _earliest(items) if _is_beginning(item, found)]
+    human = (item for item in items if not item.event.suspect_reason)
+    beginnings = [item for item in _earliest(human) if _is_beginning(item, found)]
     locked = (changed | {item.contact_id for item in beginnings}) - set(found.created)
     if locked or companies.renamed:
         lock_contacts(cursor, contact_ids=sorted(locked), company_ids=companies.renamed)
@@ -336,7 +339,7 @@ def _attribute_rows(source: Source, items: Iterable[Item], calls: Iterable[Compa
                 rows.append(
                     AttributeRow(item.contact_id, name, value, event.occurred_at, item.dedupe_id, source.pk, weak)
                 )
-        if event.kind == "details_confirmed" and "details_confirmed" not in event.traits:
+        if event.kind == "details_confirmed" and not event.suspect_reason and "details_confirmed" not in event.traits:
             rows.append(
                 AttributeRow(
                     item.contact_id, "details_confirmed", True, event.occurred_at, item.dedupe_id, source.pk, weak
