@@ -85,6 +85,14 @@ class Migration(migrations.Migration):
             name='weak',
             field=models.BooleanField(db_default=False, default=False),
         ),
+        migrations.RemoveConstraint(
+            model_name='attributechange',
+            name='attributechange_once',
+        ),
+        migrations.AddConstraint(
+            model_name='attributechange',
+            constraint=models.UniqueConstraint(fields=('contact', 'name', 'weak', 'effective_at', 'message', 'source'), name='attributechange_once', nulls_distinct=False),
+        ),
         migrations.AddField(
             model_name='contact',
             name='erased_at',

@@ -107,7 +107,7 @@ class AttributeChange(models.Model):
     ``attributes.<key>``. The value in force at a moment is that of the greatest (effective_at, message) not
     later than it, whatever the order of arrival, among the rows that are not ``weak``. A weak row (what a public source
     says, the company that an address suggests) only fills: it counts where no other row is at or before it, strong or
-    weak, and is kept all the same.
+    weak, and is kept all the same (contacts/selectors/history.py).
 
     Two rows are not carried by a message but follow from an e-mail address being seen (``source`` is NULL,
     ``message`` derives from the address): ``email`` from the moment the address first appeared, and the ``company``
@@ -129,7 +129,13 @@ class AttributeChange(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["contact", "name", "effective_at", "message"], name="attributechange_once"),
+            # Also the index of the values in force: the last of the strong rows of a name, else the first weak one. Two
+            # sources may use the same message id.
+            models.UniqueConstraint(
+                fields=["contact", "name", "weak", "effective_at", "message", "source"],
+                name="attributechange_once",
+                nulls_distinct=False,
+            ),
         ]
         indexes = [
             # Who was ever with a company: they are due when what is known of it changes.

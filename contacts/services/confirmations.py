@@ -6,6 +6,8 @@ from typing import Final
 
 from django.db.backends.utils import CursorWrapper
 
+from contacts.selectors.history import value_in_force
+
 WITHDRAW_CONFIRMATIONS: Final = """
 DELETE FROM contacts_attributechange o USING contacts_event e JOIN contacts_kind k ON k.id = e.kind_id
 WHERE e.id = ANY(%s) AND k.name = 'details_confirmed'
@@ -13,24 +15,24 @@ WHERE e.id = ANY(%s) AND k.name = 'details_confirmed'
 RETURNING o.contact_id
 """
 RETURN_CONFIRMATIONS: Final = """
-INSERT INTO contacts_attributechange (contact_id, name, value, effective_at, received_at, source_id, message)
-SELECT e.contact_id, k.name, 'true', e.occurred_at, %s, e.source_id, e.dedupe_id
+INSERT INTO contacts_attributechange (
+    contact_id, origin_contact_id, name, value, effective_at, received_at, source_id, message)
+SELECT e.contact_id, nullif(e.origin_contact_id, e.contact_id), k.name, 'true', e.occurred_at, %s, e.source_id,
+    e.dedupe_id
 FROM contacts_event e JOIN contacts_kind k ON k.id = e.kind_id
 WHERE e.id = ANY(%s) AND k.name = 'details_confirmed'
-ON CONFLICT (contact_id, name, effective_at, message) DO NOTHING
+ON CONFLICT (contact_id, name, weak, effective_at, message, source_id) DO NOTHING
 RETURNING contact_id
 """
-# As for any attribute: the value in force is that of the greatest (effective_at, message).
-UPDATE_CONTACTS: Final = """
+UPDATE_CONTACTS: Final = f"""
 UPDATE contacts_contact c SET details_confirmed = n.confirmed, updated_at = %s
 FROM (
-    SELECT asked.id, coalesce((
-        SELECT (o.value #>> '{}')::boolean FROM contacts_attributechange o
-        WHERE o.contact_id = asked.id AND o.name = 'details_confirmed'
-        ORDER BY o.effective_at DESC, o.message DESC LIMIT 1), false) AS confirmed
-    FROM contacts_contact asked WHERE asked.id = ANY(%s)
+    SELECT asked.id, coalesce((in_force.value #>> '{{}}')::boolean, false) AS confirmed
+    FROM contacts_contact asked
+    LEFT JOIN LATERAL ({value_in_force(contact="asked.id", name="'details_confirmed'")}) in_force ON true
+    WHERE asked.id = ANY(%s)
 ) n WHERE c.id = n.id AND c.details_confirmed <> n.confirmed
-"""
+"""  # noqa: S608  constants only
 
 
 def restate_confirmations(cursor: CursorWrapper, *, gone: Sequence[int], back: Sequence[int], now: datetime) -> None:

@@ -23,6 +23,7 @@ from contacts.ingest.incoming import (
 from contacts.models import Source
 from contacts.services.beginnings import write_beginnings
 from contacts.services.companies import Companies, CompanyCall, record_companies
+from contacts.services.consent_facts import follow_refusals
 from contacts.services.identities import EMAIL, Resolution, address_uuid, names_of, resolve, write_identities
 from contacts.services.kinds import check_kind, find_kinds
 from contacts.services.machines import suspect_bursts
@@ -201,6 +202,7 @@ def _record(
     _write_attributes(cursor, source, items, found, appearances, calls, companies, received_at)
     write_messages(cursor, source=source, items=items, received_at=received_at, by=by)
     write_due(cursor, items=items, companies=companies.changed)
+    follow_refusals(cursor, source=source, items=items, received_at=received_at)
     receipt.accepted = len(items)
     receipt.created = set(found.created)
     receipt.stored = {item.event.index for item in items}
@@ -233,7 +235,7 @@ def _check_public(event: IncomingEvent) -> None:
     if event.id is not None:
         raise Refused("not_allowed", "contact.id", "A public source cannot name contacts by id.")
     for name in _NOT_FROM_PUBLIC:
-        if name in event.traits:
+        if name in event.traits or name in event.fills:
             raise Refused("not_allowed", f"traits.{name}", f"A public source may not set “{name}”.")
     company = event.traits.get("company")
     if isinstance(company, dict):
@@ -309,10 +311,7 @@ def _write_attributes(
     received_at: datetime,
 ) -> None:
     rows = _attribute_rows(source, items, calls)
-    first_seen = [
-        AttributeRow(item.contact_id, "email", address, item.event.occurred_at, address_uuid(address), None)
-        for address, item in appearances.items()
-    ]
+    first_seen = _appearance_rows(appearances, calls)
     changed = {row.contact_id for row in rows} | {row.contact_id for row in first_seen}
     human = (item for item in items if not item.event.suspect_reason)
     beginnings = [item for item in _earliest(human) if _is_beginning(item, found)]
@@ -334,31 +333,40 @@ def _attribute_rows(source: Source, items: Iterable[Item], calls: Iterable[Compa
     rows: list[AttributeRow] = []
     for item in items:
         event = item.event
-        for name, value in event.traits.items():
-            if name != "company" or value is None:
-                rows.append(
-                    AttributeRow(item.contact_id, name, value, event.occurred_at, item.dedupe_id, source.pk, weak)
-                )
+        rows += [
+            _said(item, name, value, source, weak=weak)
+            for name, value in event.traits.items()
+            if name != "company" or value is None
+        ]
+        rows += [_said(item, name, value, source, weak=True) for name, value in event.fills.items()]
         if event.kind == "details_confirmed" and not event.suspect_reason and "details_confirmed" not in event.traits:
-            rows.append(
-                AttributeRow(
-                    item.contact_id, "details_confirmed", True, event.occurred_at, item.dedupe_id, source.pk, weak
-                )
-            )
-    for call in calls:
-        address = call.given.get("address")
-        rows.append(
-            AttributeRow(
-                call.item.contact_id,
-                "company",
-                call.company_id,
-                call.item.event.occurred_at,
-                call.item.dedupe_id if address is None else address_uuid(address),
-                source.pk if address is None else None,
-                weak or address is not None,
-            )
-        )
+            rows.append(_said(item, "details_confirmed", True, source, weak=weak))
+    rows += [
+        _said(call.item, "company", call.company_id, source, weak=weak) for call in calls if "address" not in call.given
+    ]
     return rows
+
+
+def _said(item: Item, name: str, value: Any, source: Source, *, weak: bool) -> AttributeRow:
+    return AttributeRow(
+        item.contact_id, name, value, item.event.occurred_at, item.dedupe_id, source.pk, weak, item.origin_id
+    )
+
+
+def _appearance_rows(appearances: Mapping[str, Item], calls: Iterable[CompanyCall]) -> list[AttributeRow]:
+    """Return what addresses tell by themselves: since when each is known, and whose company its domain suggests."""
+    known = [(item, "email", address, address, False) for address, item in appearances.items()]
+    suggested = [
+        (call.item, "company", call.company_id, call.given["address"], True)
+        for call in calls
+        if "address" in call.given
+    ]
+    return [
+        AttributeRow(
+            item.contact_id, name, value, item.event.occurred_at, address_uuid(address), None, weak, item.origin_id
+        )
+        for item, name, value, address, weak in [*known, *suggested]
+    ]
 
 
 def _earliest(items: Iterable[Item]) -> Iterable[Item]:

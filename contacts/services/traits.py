@@ -1,8 +1,8 @@
 """What is known about contacts: appending to the history of their attributes, and keeping the columns in step.
 
-A row that only fills what nothing before it has said is *weak*: the company that an e-mail's domain suggests, and
-whatever a public source says. A weak row exists exactly where nothing else precedes it in event time, so what the
-history holds does not depend on the order of arrival.
+Rows are only ever appended. Which of them count, in particular of the weak ones that only fill, is decided where they
+are read (contacts/selectors/history.py). Two rows of an address, since when it is known and the company that it
+suggests, follow from all messages that show it, and move when an earlier one arrives.
 """
 
 from collections.abc import Sequence
@@ -12,69 +12,77 @@ from typing import Any, Final
 import msgspec
 from django.db.backends.utils import CursorWrapper
 
+from contacts.selectors.history import value_in_force
 from contacts.services.rows import as_json
 
 _ROWS: Final = """jsonb_to_recordset(%s::jsonb) AS r(
     contact_id bigint, name text, value jsonb, effective_at timestamptz, message uuid, source_id bigint,
-    weak boolean)"""
-_IS_WEAK: Final = """(o.name <> 'email' AND (o.source_id IS NULL OR o.source_id IN (
-    SELECT s.id FROM contacts_source s WHERE s.kind = 'public')))"""
+    weak boolean, origin_id bigint)"""
+_COLUMNS: Final = """(
+    contact_id, origin_contact_id, name, value, effective_at, received_at, source_id, message, weak)
+SELECT r.contact_id, r.origin_id, r.name, r.value, r.effective_at, %s, r.source_id, r.message, r.weak"""
 
 # Ahead of the rows: whoever changes attributes of a contact waits here for others who do, always in id order.
 LOCK_CONTACTS: Final = """
 SELECT id FROM contacts_contact WHERE id = ANY(%s) OR company_id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
 """
 MOVE_FIRST_APPEARANCES: Final = f"""
-UPDATE contacts_attributechange o SET effective_at = least(o.effective_at, r.effective_at)
+UPDATE contacts_attributechange o SET effective_at = r.effective_at
 FROM {_ROWS}
-WHERE o.contact_id = r.contact_id AND o.name = 'email' AND o.message = r.message
+WHERE o.contact_id = r.contact_id AND o.name = r.name AND o.message = r.message AND o.source_id IS NULL
+    AND o.effective_at > r.effective_at
 """  # noqa: S608  constants only
 KEEP_FIRST_SEEN: Final = f"""
 UPDATE contacts_identity i SET seen_at = r.effective_at
 FROM {_ROWS}
-WHERE i.kind = 'email' AND i.value = r.value #>> '{{}}' AND (i.seen_at IS NULL OR i.seen_at > r.effective_at)
+WHERE r.name = 'email' AND i.kind = 'email' AND i.value = r.value #>> '{{}}'
+    AND (i.seen_at IS NULL OR i.seen_at > r.effective_at)
 """  # noqa: S608  constants only
 INSERT_FIRST_APPEARANCES: Final = f"""
-INSERT INTO contacts_attributechange (contact_id, name, value, effective_at, received_at, source_id, message)
-SELECT r.contact_id, 'email', r.value, r.effective_at, %s, NULL, r.message
+INSERT INTO contacts_attributechange {_COLUMNS}
 FROM {_ROWS}
 WHERE NOT EXISTS (
     SELECT FROM contacts_attributechange o
-    WHERE o.contact_id = r.contact_id AND o.name = 'email' AND o.message = r.message)
-"""  # noqa: S608  constants only
-DELETE_PRECEDED: Final = f"""
-DELETE FROM contacts_attributechange o USING {_ROWS}
-WHERE o.contact_id = r.contact_id AND o.name = r.name AND {_IS_WEAK}
-    AND CASE WHEN r.weak THEN (o.effective_at, o.message) > (r.effective_at, r.message)
-        ELSE o.effective_at >= r.effective_at END
-"""  # noqa: S608  constants only
+    WHERE o.contact_id = r.contact_id AND o.name = r.name AND o.message = r.message AND o.source_id IS NULL)
+"""
 INSERT_CHANGES: Final = f"""
-INSERT INTO contacts_attributechange (contact_id, name, value, effective_at, received_at, source_id, message)
-SELECT r.contact_id, r.name, r.value, r.effective_at, %s, r.source_id, r.message
+INSERT INTO contacts_attributechange {_COLUMNS}
 FROM {_ROWS}
-WHERE NOT r.weak OR NOT EXISTS (
-    SELECT FROM contacts_attributechange o
-    WHERE o.contact_id = r.contact_id AND o.name = r.name AND (
-        o.effective_at < r.effective_at
-        OR (o.effective_at = r.effective_at AND (o.message < r.message OR NOT {_IS_WEAK}))))
-ON CONFLICT (contact_id, name, effective_at, message) DO NOTHING
-"""  # noqa: S608  constants only
+ON CONFLICT (contact_id, name, weak, effective_at, message, source_id) DO NOTHING
+"""
 _SEARCH_TEXT: Final = """lower(concat_ws(' ', nullif(n.first_name, ''), nullif(n.last_name, ''),
     nullif(n.email, ''), nullif(company.name, '')))"""
 _TEXTS: Final = ("email", "phone", "first_name", "last_name", "job_title", "role", "country")
-_SAID_TEXTS: Final = ",\n        ".join(
-    f"CASE WHEN f.said ? '{name}' THEN coalesce(f.said ->> '{name}', '') ELSE c.{name} END AS {name}" for name in _TEXTS
+_ANSWERS: Final = ("means", "authority")
+_COMPARED: Final = (
+    ", ".join(f"{{0}}.{name}" for name in (*_TEXTS, *_ANSWERS, "details_confirmed", "attributes"))
+    + ", coalesce({0}.company_id, 0)"
 )
-# Columns become the values in force, those of the greatest (effective_at, message); what was not touched stays.
-UPDATE_CONTACTS: Final = f"""
+
+
+def _bring_in_step(*, touched: str, anew: bool) -> str:
+    """Return SQL that sets columns to the values in force, those of names in ``touched`` (contact_id, name).
+
+    ``anew``: all columns of the contacts of a second parameter, blank where nothing is in force; else what was not
+    touched stays, and a contact of whom nothing changed is not written.
+    """
+    said = [
+        *((name, f"coalesce(f.said ->> '{name}', '')", "''") for name in _TEXTS),
+        *((name, f"coalesce(f.said ->> '{name}', 'unknown')", "'unknown'") for name in _ANSWERS),
+        ("details_confirmed", "coalesce((f.said ->> 'details_confirmed')::boolean, false)", "false"),
+        ("company", "(f.said ->> 'company')::bigint", "NULL"),
+    ]
+    columns = {name: f"{name}_id" if name == "company" else name for name, _, _ in said}
+    otherwise = {name: blank if anew else f"c.{columns[name]}" for name, _, blank in said}
+    values = ",\n        ".join(
+        f"CASE WHEN f.said ? '{name}' THEN {value} ELSE {otherwise[name]} END AS {columns[name]}"
+        for name, value, _ in said
+    )
+    return f"""
 WITH in_force AS (
     SELECT touched.contact_id, touched.name, latest.value
-    FROM (SELECT DISTINCT r.contact_id, r.name FROM {_ROWS}) touched
-    CROSS JOIN LATERAL (
-        SELECT o.value FROM contacts_attributechange o
-        WHERE o.contact_id = touched.contact_id AND o.name = touched.name
-        ORDER BY o.effective_at DESC, o.message DESC LIMIT 1
-    ) latest
+    FROM ({touched}) touched
+    CROSS JOIN LATERAL ({value_in_force(contact="touched.contact_id", name="touched.name")}) latest
 ), folded AS (
     SELECT contact_id,
         coalesce(jsonb_object_agg(name, value) FILTER (WHERE name NOT LIKE 'attributes.%%'), '{{}}') AS said,
@@ -82,29 +90,25 @@ WITH in_force AS (
     FROM in_force GROUP BY contact_id
 ), now_known AS (
     SELECT c.id,
-        {_SAID_TEXTS},
-        CASE WHEN f.said ? 'means' THEN coalesce(f.said ->> 'means', 'unknown') ELSE c.means END AS means,
-        CASE WHEN f.said ? 'authority' THEN coalesce(f.said ->> 'authority', 'unknown') ELSE c.authority END
-            AS authority,
-        CASE WHEN f.said ? 'details_confirmed' THEN coalesce((f.said ->> 'details_confirmed')::boolean, false)
-            ELSE c.details_confirmed END AS details_confirmed,
-        CASE WHEN f.said ? 'company' THEN (f.said ->> 'company')::bigint ELSE c.company_id END AS company_id,
-        (c.attributes || f.free) - ARRAY(SELECT e.key FROM jsonb_each(f.free) e WHERE e.value = 'null') AS attributes
-    FROM folded f JOIN contacts_contact c ON c.id = f.contact_id
+        {values},
+        ({"'{}'::jsonb" if anew else "c.attributes"} || coalesce(f.free, '{{}}'))
+            - ARRAY(SELECT e.key FROM jsonb_each(f.free) e WHERE e.value = 'null') AS attributes
+    FROM contacts_contact c {"LEFT JOIN" if anew else "JOIN"} folded f ON f.contact_id = c.id
+    {"WHERE c.id = ANY(%s)" if anew else ""}
 )
 UPDATE contacts_contact c SET
-    email = n.email, phone = n.phone, first_name = n.first_name, last_name = n.last_name, job_title = n.job_title,
-    role = n.role, country = n.country, means = n.means, authority = n.authority,
-    details_confirmed = n.details_confirmed, company_id = n.company_id, attributes = n.attributes,
+    {", ".join(f"{column} = n.{column}" for column in (*columns.values(), "attributes"))},
     search_text = {_SEARCH_TEXT}, updated_at = %s
 FROM now_known n LEFT JOIN contacts_company company ON company.id = n.company_id
-WHERE c.id = n.id AND (
-    c.email, c.phone, c.first_name, c.last_name, c.job_title, c.role, c.country, c.means, c.authority,
-    c.details_confirmed, c.attributes, coalesce(c.company_id, 0)
-) <> (
-    n.email, n.phone, n.first_name, n.last_name, n.job_title, n.role, n.country, n.means, n.authority,
-    n.details_confirmed, n.attributes, coalesce(n.company_id, 0))
+WHERE c.id = n.id {"" if anew else f"AND ({_COMPARED.format('c')}) <> ({_COMPARED.format('n')})"}
 """  # noqa: S608  constants only
+
+
+UPDATE_CONTACTS: Final = _bring_in_step(touched=f"SELECT DISTINCT r.contact_id, r.name FROM {_ROWS}", anew=False)  # noqa: S608
+RESTATE_CONTACTS: Final = _bring_in_step(
+    touched="SELECT DISTINCT o.contact_id, o.name FROM contacts_attributechange o WHERE o.contact_id = ANY(%s)",
+    anew=True,
+)
 RENAME_COMPANY: Final = f"""
 UPDATE contacts_contact n SET search_text = {_SEARCH_TEXT}
 FROM contacts_company company
@@ -131,7 +135,10 @@ def lock_contacts(cursor: CursorWrapper, *, contact_ids: Sequence[int], company_
 
 
 def record_appearances(cursor: CursorWrapper, *, rows: Sequence[AttributeRow], received_at: datetime) -> None:
-    """Record since when each address is known; evidence of an earlier first appearance moves it. Three statements."""
+    """Record what addresses tell by themselves; evidence of an earlier first appearance moves it. Three statements.
+
+    The columns are not brought in step: ``record_attributes`` does that with its own.
+    """
     payload = as_json(rows)
     cursor.execute(MOVE_FIRST_APPEARANCES, [payload])
     cursor.execute(INSERT_FIRST_APPEARANCES, [received_at, payload])
@@ -141,36 +148,23 @@ def record_appearances(cursor: CursorWrapper, *, rows: Sequence[AttributeRow], r
 def record_attributes(
     cursor: CursorWrapper, *, rows: Sequence[AttributeRow], touched: Sequence[AttributeRow], received_at: datetime
 ) -> None:
-    """Append ``rows`` to the history and bring the columns of ``rows`` and ``touched`` in step. Three statements.
+    """Append ``rows`` to the history and bring the columns of ``rows`` and ``touched`` in step. Two statements.
 
     The contacts must be locked, or made by this transaction.
     """
-    kept = _without_outdone(rows)
-    if kept:
-        payload = as_json(kept)
-        cursor.execute(DELETE_PRECEDED, [payload])
-        cursor.execute(INSERT_CHANGES, [received_at, payload])
-    cursor.execute(UPDATE_CONTACTS, [as_json([*kept, *touched]), received_at])
+    if rows:
+        cursor.execute(INSERT_CHANGES, [received_at, as_json(rows)])
+    cursor.execute(UPDATE_CONTACTS, [as_json([*rows, *touched]), received_at])
+
+
+def restate_contacts(cursor: CursorWrapper, *, contact_ids: Sequence[int], now: datetime) -> None:
+    """Rebuild all columns of these contacts that hold attributes from their history, after rows came or went.
+
+    What no row speaks of becomes blank. One statement; the contacts must be locked.
+    """
+    cursor.execute(RESTATE_CONTACTS, [list(contact_ids), list(contact_ids), now])
 
 
 def rename_companies(cursor: CursorWrapper, *, company_ids: Sequence[int]) -> None:
     """Let the contacts of renamed companies be found under the new name. One statement; they must be locked."""
     cursor.execute(RENAME_COMPANY, [list(company_ids)])
-
-
-def _without_outdone(rows: Sequence[AttributeRow]) -> list[AttributeRow]:
-    """Leave out the weak rows that another row of the same batch precedes; the tables are asked about the rest."""
-    if not any(row.weak for row in rows):
-        return list(rows)
-    strong: dict[tuple[int, str], datetime] = {}
-    weak: dict[tuple[int, str], AttributeRow] = {}
-    for row in rows:
-        key = (row.contact_id, row.name)
-        if not row.weak:
-            strong[key] = min(row.effective_at, strong.get(key, row.effective_at))
-        elif key not in weak or (row.effective_at, row.message) < (weak[key].effective_at, weak[key].message):
-            weak[key] = row
-    return [
-        *(row for row in rows if not row.weak),
-        *(row for key, row in weak.items() if key not in strong or row.effective_at < strong[key]),
-    ]

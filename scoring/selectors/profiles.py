@@ -17,6 +17,7 @@ from django.db.models.functions import Cast, Coalesce
 
 from contacts.enums import Answer
 from contacts.models import Contact
+from contacts.selectors.history import COUNTS, IN_ORDER
 from scoring.definition import DefinitionDocument
 from scoring.engine import NEVER, UNKNOWN_PAST, Assessor
 from scoring.engine.facts import BoolArray, IntArray
@@ -118,12 +119,14 @@ class ProfileHistories:
 
 # Ids go to the database as one text, and rows come back as they are: models would cost more than all the rest.
 _CHANGES = """
-SELECT {owner}, effective_at, name, value::text FROM {table}
-WHERE {owner} = ANY(%s::bigint[]) AND name = ANY(%s) AND effective_at <= %s::timestamptz
-ORDER BY {owner}, effective_at, message
+SELECT o.{owner}, o.effective_at, o.name, o.value::text FROM {table} o
+WHERE o.{owner} = ANY(%s::bigint[]) AND o.name = ANY(%s) AND o.effective_at <= %s::timestamptz AND {counts}
+ORDER BY o.{owner}, {order}
 """
-_OF_CONTACTS = _CHANGES.format(owner="contact_id", table="contacts_attributechange")
-_OF_COMPANIES = _CHANGES.format(owner="company_id", table="contacts_companychange")
+_OF_CONTACTS = _CHANGES.format(owner="contact_id", table="contacts_attributechange", counts=COUNTS, order=IN_ORDER)
+_OF_COMPANIES = _CHANGES.format(
+    owner="company_id", table="contacts_companychange", counts="true", order="o.effective_at, o.message"
+)
 _PEOPLE = """
 SELECT id, source_direction, coalesce(source_at, created_at) FROM contacts_contact WHERE id = ANY(%s::bigint[])
 ORDER BY id

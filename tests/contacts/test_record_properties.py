@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 from contacts.enums import SourceKind
 from contacts.ingest.native import read_events
 from contacts.ingest.reading import read_json
-from contacts.models import AttributeChange, Company, CompanyChange, Contact, Due, Event, Identity, Source
+from contacts.models import Company, CompanyChange, Contact, Due, Event, Identity, Source
+from contacts.selectors.history import COUNTS
 from contacts.services.record import record_events
+from contacts.services.traits import restate_contacts
+from tests.contacts.history import counting_changes
 from tests.contacts.test_ingest_properties import native_payloads, values
 
 pytestmark = pytest.mark.django_db
@@ -115,7 +118,8 @@ def known() -> dict[str, Any]:
         "identities": {(i.kind, i.value, people[i.contact_id]) for i in Identity.objects.all()},
         "history": {
             (people[c.contact_id], c.name, json.dumps(named(c.name, c.value)), c.effective_at, c.message)
-            for c in AttributeChange.objects.all()
+            for contact in Contact.objects.all()
+            for c in counting_changes(contact)
         },
         "companies": set(named_companies.values_list("name", "normalised_name", "domain", "employees", "country")),
         "company history": {
@@ -160,11 +164,7 @@ def test_columns_are_the_values_in_force(all_messages: list[dict[str, Any]]) -> 
     with transaction.atomic():
         send([all_messages])
         for contact in Contact.objects.all():
-            in_force = {
-                change.name: change.value
-                for change in contact.attribute_changes.order_by("effective_at", "message")
-                if change.effective_at <= NOW
-            }
+            in_force = {change.name: change.value for change in counting_changes(contact) if change.effective_at <= NOW}
             company = in_force.pop("company", None)
             free = {name: value for name, value in in_force.items() if name.startswith("attributes.")}
             assert contact.company_id == company
@@ -177,6 +177,31 @@ def test_columns_are_the_values_in_force(all_messages: list[dict[str, Any]]) -> 
         for company_row in Company.objects.all():
             latest = {c.name: c.value for c in company_row.changes.order_by("effective_at", "message")}
             assert latest.get("employees") == company_row.employees
+        transaction.set_rollback(True)
+
+
+@within_one_test
+@given(messages())
+def test_what_counts_is_the_same_wherever_it_is_read(all_messages: list[dict[str, Any]]) -> None:
+    with transaction.atomic():
+        send([all_messages])
+        counting = {change.pk for contact in Contact.objects.all() for change in counting_changes(contact)}
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT o.id FROM contacts_attributechange o WHERE {COUNTS}")
+            assert {number for (number,) in cursor.fetchall()} == counting
+            before = list(Contact.objects.order_by("pk").values())
+            Contact.objects.update(
+                email="x",
+                phone="x",
+                means="no",
+                details_confirmed=True,
+                attributes={"x": 1},
+                company=None,
+                search_text="x",
+            )
+            restate_contacts(cursor, contact_ids=[row["id"] for row in before], now=NOW)
+        for row, restated in zip(before, Contact.objects.order_by("pk").values(), strict=True):
+            assert restated == {**row, "updated_at": NOW}
         transaction.set_rollback(True)
 
 

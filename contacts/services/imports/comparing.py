@@ -13,27 +13,29 @@ from django.db.backends.utils import CursorWrapper
 
 from contacts.ingest.incoming import IncomingEvent, dedupe_id
 from contacts.models import Source
+from contacts.selectors.history import COUNTS, LATEST_FIRST
 from contacts.services.identities import Resolution, resolve
+from contacts.services.imports.engine import Change
 from contacts.services.imports.rows import Row
 from contacts.services.rows import Item, as_json
 
-_FIND_KNOWN: Final = """
+_FIND_KNOWN: Final = f"""
 SELECT wanted.place, c.source_at,
     CASE WHEN wanted.at IS NULL THEN jsonb_build_object(
         'phone', c.phone, 'first_name', c.first_name, 'last_name', c.last_name, 'job_title', c.job_title,
         'role', c.role, 'country', c.country, 'means', c.means, 'authority', c.authority,
         'details_confirmed', c.details_confirmed, 'company', c.company_id, 'attributes', c.attributes)
     ELSE (
-        SELECT coalesce(jsonb_object_agg(latest.name, latest.value), '{}')
+        SELECT coalesce(jsonb_object_agg(latest.name, latest.value), '{{}}')
         FROM (
             SELECT DISTINCT ON (o.name) o.name, o.value FROM contacts_attributechange o
-            WHERE o.contact_id = c.id AND o.effective_at <= wanted.at
-            ORDER BY o.name, o.effective_at DESC, o.message DESC
+            WHERE o.contact_id = c.id AND o.effective_at <= wanted.at AND {COUNTS}
+            ORDER BY o.name, {LATEST_FIRST}
         ) latest
     ) END::text
 FROM jsonb_to_recordset(%s::jsonb) AS wanted(place integer, id bigint, at timestamptz)
 JOIN contacts_contact c ON c.id = wanted.id
-"""
+"""  # noqa: S608  constants only
 _FIND_COMPANIES: Final = """
 SELECT id, name, normalised_name, domain, industry, employees, country FROM contacts_company
 WHERE id = ANY(%s) OR domain = ANY(%s)
@@ -104,28 +106,41 @@ class Comparison:
         message = row.message
         if row.event_id:
             if dedupe_id(self._source_id, row.event_id) in self._recorded:
-                message.kind = None
-                message.properties = {}
+                message = msgspec.structs.replace(message, kind=None, properties={})
             else:
-                message.message_id = row.event_id
+                message = msgspec.structs.replace(message, message_id=row.event_id)
         if known is None:
             return message
-        message.traits = {
-            name: value for name, value in message.traits.items() if not self._is_in_force(name, value, known)
-        }
+        news = {name: value for name, value in message.traits.items() if not self._is_in_force(name, value, known)}
+        message = msgspec.structs.replace(message, traits=news)
         earlier = known.began_at is None or message.occurred_at < known.began_at
         if message.kind is None and not message.traits and not earlier and known.contact_id not in self._growing:
             return None
         return message
 
+    def changes(self, row: Row, message: IncomingEvent) -> list[Change]:
+        """What the message of a known contact's row would change, as texts before and after."""
+        known = self._known[row.message.index]
+        found: list[Change] = []
+        for name, value in message.traits.items():
+            if name == "company":
+                company = self._companies.get(known.values.get("company"))
+                old = (company.name or company.domain or "") if company is not None else ""
+                found.append(Change(name, old, ", ".join(str(part) for part in value.values() if part is not None)))
+            else:
+                found.append(Change(name, _as_text(self._current(name, known)), _as_text(value)))
+        return found
+
+    def _current(self, name: str, known: _Known) -> Any:
+        attributes = known.values.get("attributes")
+        if name.startswith("attributes.") and attributes is not None:
+            return attributes.get(name.removeprefix("attributes."))
+        return known.values.get(name)
+
     def _is_in_force(self, name: str, value: Any, known: _Known) -> bool:
         if name == "company":
             return self._is_company_in_force(value, known.values.get("company"))
-        attributes = known.values.get("attributes")
-        if name.startswith("attributes.") and attributes is not None:
-            current = attributes.get(name.removeprefix("attributes."))
-        else:
-            current = known.values.get(name)
+        current = self._current(name, known)
         return bool(current == value) and isinstance(current, bool) == isinstance(value, bool)
 
     def _is_company_in_force(self, given: Mapping[str, Any], company_id: int | None) -> bool:
@@ -141,6 +156,12 @@ class Comparison:
         if name and name != company.name:
             return False
         return all(given[field] in {None, "", getattr(company, field)} for field in _COMPANY_FIELDS if field in given)
+
+
+def _as_text(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def _undecided(cursor: CursorWrapper, found: Resolution) -> set[int]:
