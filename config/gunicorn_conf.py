@@ -3,8 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]  # it ships no types
+
 from config.env import Environment
 from config.local.processes import die_with_parent
+from config.redaction import RedactingFilter, RedactingFormatter
 
 _env = Environment()
 
@@ -23,6 +26,22 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 control_socket_disable = True
 forwarded_allow_ips = "*" if _env.flag("RIPEN_TRUST_PROXY") else "127.0.0.1,::1"
 loglevel = _env.log_level.lower()
+# Whoever turns the access log on gets no queries and no visitors.
+access_log_format = '%(t)s "%(m)s %(U)s" %(s)s %(B)s %(L)s'
+
+
+class DiscreetLogger(Logger):  # type: ignore[misc]  # of an untyped base
+    """gunicorn's own lines, without the queries of addresses and the messages of exceptions."""
+
+    def setup(self, cfg: Any) -> None:
+        """Make what writes to its error log discreet."""
+        super().setup(cfg)
+        for handler in self.error_log.handlers:
+            handler.addFilter(RedactingFilter())
+            handler.setFormatter(RedactingFormatter(self.error_fmt, self.datefmt))
+
+
+logger_class = DiscreetLogger
 
 
 def post_fork(server: Any, worker: Any) -> None:

@@ -1,9 +1,11 @@
-"""Structured logs: one JSON object a line, or readable lines in development."""
+"""Structured logs: one JSON object a line, or readable lines in development; nobody's data (config/redaction.py)."""
 
 import logging.config
 from typing import Any
 
 import structlog
+
+from config.redaction import RedactingFilter, hide_personal, render_exception
 
 # Anything that could open a door, wherever it was logged from.
 _SECRET_WORDS = ("password", "secret", "token", "authorization", "cookie", "write_key", "api_key", "dsn")
@@ -25,27 +27,29 @@ _SHARED: list[Any] = [
     structlog.stdlib.PositionalArgumentsFormatter(),
     structlog.processors.StackInfoRenderer(),
     hide_secrets,
+    hide_personal,
 ]
 
 
 def logging_settings(*, level: str, readable: bool) -> dict[str, Any]:
     """The standard library's logging configuration, everything through one handler to stderr."""
-    renderer: list[Any] = (
-        [structlog.dev.ConsoleRenderer(colors=False)]
-        if readable
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    )
+    renderer: Any = structlog.dev.ConsoleRenderer(colors=False) if readable else structlog.processors.JSONRenderer()
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {
             "line": {
                 "()": structlog.stdlib.ProcessorFormatter,
-                "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
+                "processors": [
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    render_exception,
+                    renderer,
+                ],
                 "foreign_pre_chain": _SHARED,
             },
         },
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "filters": {"redacting": {"()": RedactingFilter}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["redacting"]}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             "django": {"handlers": [], "level": level, "propagate": True},

@@ -304,8 +304,18 @@ LOGGING = logging_settings(level=LOG_LEVEL, readable=DEBUG)
 LOGGING_CONFIG = "config.logs.configure"
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 DJANGO_STRUCTLOG_USER_ID_FIELD = "pk"
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
 
 if SENTRY_DSN:
     import sentry_sdk
 
-    sentry_sdk.init(dsn=SENTRY_DSN, send_default_pii=False, include_local_variables=False)
+    from config.redaction import scrub_report
+
+    sentry_sdk.init(
+        dsn=SENTRY_DSN,
+        send_default_pii=False,
+        include_local_variables=False,
+        max_request_body_size="never",
+        max_breadcrumbs=0,
+        before_send=scrub_report,  # type: ignore[arg-type]  # its event is a TypedDict of the same shape
+    )
