@@ -20,6 +20,7 @@ from contacts.ingest.incoming import (
     Unreadable,
     digest,
 )
+from contacts.ingest.machines import suspicion
 from contacts.ingest.traits import clean_text, clean_traits, name_company
 
 MAX_CHANNEL_LENGTH: Final = 100
@@ -122,6 +123,7 @@ def read_event(index: int, payload: Any, received_at: datetime, warn: Warn) -> I
         properties=properties,
         channel=origin_text(properties, "channel", MAX_CHANNEL_LENGTH),
         campaign=origin_text(properties, "campaign", MAX_CAMPAIGN_LENGTH),
+        suspect_reason=suspicion(kind, properties),
         body_digest=digest(body),
         **names,
     )

@@ -9,6 +9,7 @@ import msgspec
 from contacts.ingest import limits, times
 from contacts.ingest.identifiers import normalise_email, normalise_identifier, slug
 from contacts.ingest.incoming import Batch, IncomingEvent, Refused, TooLarge, Unreadable, digest
+from contacts.ingest.machines import suspicion
 from contacts.ingest.native import (
     MAX_CAMPAIGN_LENGTH,
     MAX_CHANNEL_LENGTH,
@@ -134,10 +135,11 @@ def read_message(
     known = _identities(call, payload, traits, context_traits, warn)
     cleaned = _cleaned_traits(call, payload, traits, known.get("email"), warn)
     campaign = _part(context, "campaign")
+    kind = _kind_of(call, payload, kind_names)
     return IncomingEvent(
         index=index,
         message_id=message_id,
-        kind=_kind_of(call, payload, kind_names),
+        kind=kind,
         occurred_at=occurred_at,
         traits=cleaned,
         properties=_properties_of(call, payload, properties, context),
@@ -145,6 +147,7 @@ def read_message(
         or origin_text(campaign, "source", MAX_CHANNEL_LENGTH),
         campaign=origin_text(campaign, "name", MAX_CAMPAIGN_LENGTH)
         or origin_text(properties, "campaign", MAX_CAMPAIGN_LENGTH),
+        suspect_reason=suspicion(kind, properties, context),
         body_digest=body_digest,
         **known,
     )
