@@ -32,6 +32,10 @@ try:
     HSTS_SECONDS = ENV.integer("RIPEN_HSTS_SECONDS", 0, least=0, most=63_072_000)
     TRUST_PROXY = ENV.flag("RIPEN_TRUST_PROXY")
     SENTRY_DSN = ENV.sentry_dsn()
+    INGEST_EVENTS_A_SECOND = ENV.integer("RIPEN_INGEST_EVENTS_A_SECOND", 50_000, least=0, most=100_000_000)
+    INGEST_MAX_DUE = ENV.integer("RIPEN_INGEST_MAX_DUE", 2_000_000, least=0, most=100_000_000)
+    INGEST_MAX_DUE_SECONDS = ENV.integer("RIPEN_INGEST_MAX_DUE_SECONDS", 60, least=1, most=86_400)
+    INGEST_MAX_SECONDS = ENV.integer("RIPEN_INGEST_MAX_SECONDS", 10, least=1, most=600)
 except BadSetting as error:
     sys.exit(f"ripen: {error}")
 
@@ -86,6 +90,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "csp.middleware.CSPMiddleware",
+    "config.web.cross_origin.CrossOriginMiddleware",
     "config.web.idempotency.IdempotencyMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]

@@ -16,7 +16,7 @@ from rest_framework.response import Response
 logger = logging.getLogger(__name__)
 
 # Where programs ask: they get JSON, people get pages.
-API_PREFIXES: Final = ("/api/", "/v1/", "/batch", "/capture", "/hooks/email/")
+API_PREFIXES: Final = ("/api/", "/v1/", "/batch", "/capture", "/e/", "/i/v0/", "/hooks/email/")
 
 _CODES: Final[Mapping[int, str]] = {
     400: "bad_request",

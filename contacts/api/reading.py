@@ -24,6 +24,7 @@ from contacts.keys import TOKEN_PREFIX
 from contacts.models import Source
 from contacts.permissions import scopes_of
 from contacts.services.callers import people_source
+from contacts.services.pressure import Overloaded, Throttled
 from contacts.services.record import Receipt, TooBusy
 
 P = ParamSpec("P")
@@ -53,6 +54,11 @@ class Caller:
 
     source: Source
     person: User | None = None
+
+    @property
+    def share(self) -> str:
+        """Whose share of the capacity is used: each source has one, and so has each person."""
+        return f"source:{self.source.pk}" if self.person is None else f"person:{self.person.pk}"
 
 
 def read_body(request: HttpRequest) -> bytes:
@@ -166,6 +172,12 @@ def answering(
             return error_response(400, "unreadable", str(error))
         except WrongEncoding as error:
             return error_response(415, "unsupported_media_type", f"Content-Encoding “{error}” is not understood.")
+        except Throttled as error:
+            response = error_response(429, "throttled", "This key sends more than its share; sending again is safe.")
+            response.headers["Retry-After"] = str(error.seconds)
+            return response
+        except Overloaded as error:
+            return _unavailable(str(error.seconds), f"{error.reason}; sending again is safe.")
         except TooBusy:
             return _unavailable(_RETRY_SOON, "Too many writers of the same contacts; sending again is safe.")
         except OperationalError:

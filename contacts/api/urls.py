@@ -4,7 +4,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from rest_framework.routers import SimpleRouter
 
 from contacts.api.corrections import ReclassifyEventsView, RestoreEventsView, RetractEventsView
-from contacts.api.ingest import SegmentView, ShortSegmentView
+from contacts.api.ingest import OtherPosthogView, PosthogView, SegmentView, ShortSegmentView
 from contacts.api.views import CompanyViewSet, ContactViewSet, EventsView
 from contacts.ingest.segment import SHORT_TYPES
 
@@ -29,5 +29,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *(
         re_path(rf"^v1/{name}/?$", ShortSegmentView.as_view(call=call), name=f"segment-{name}")
         for name, call in SHORT_TYPES.items()
+    ),
+    *(
+        re_path(rf"^{name}/?$", view.as_view(), name=f"posthog-{name.replace('/', '-')}")
+        for name, view in {
+            "batch": PosthogView,
+            "capture": OtherPosthogView,
+            "e": OtherPosthogView,
+            "i/v0/e": OtherPosthogView,
+        }.items()
     ),
 ]

@@ -28,8 +28,9 @@ class IncomingEvent(msgspec.Struct, kw_only=True, gc=False):
     ``kind`` is None for a message that is no event (identify, group, alias): it carries identities and traits only.
     ``occurred_at`` is aware, in UTC and never later than the arrival. ``traits`` holds the names of Contact's
     columns, ``attributes.<key>`` for unknown ones and ``company`` (name, domain, industry, employees, country);
-    None clears. ``previous_id`` names the same person under an older id (Segment's alias). ``body_digest`` (signed
-    64 bit) tells a repeated message from a conflicting one. ``origin`` goes before the source's own (imported files).
+    None clears; ``fills`` holds more of these, which only fill what is empty (PostHog's ``$set_once``).
+    ``previous_id`` names the same person under an older id (Segment's alias). ``body_digest`` (signed 64 bit) tells a
+    repeated message from a conflicting one. ``origin`` goes before the source's own (imported files).
     ``suspect_reason`` says why a machine seems to have done it, where the message itself gives that away.
     """
 
@@ -43,6 +44,7 @@ class IncomingEvent(msgspec.Struct, kw_only=True, gc=False):
     anonymous_id: str | None = None
     previous_id: str | None = None
     traits: dict[str, Any] = {}
+    fills: dict[str, Any] = {}
     properties: dict[str, Any] = {}
     channel: str = ""
     campaign: str = ""
@@ -72,11 +74,18 @@ class IngestionWarning(msgspec.Struct, kw_only=True):
 
 
 class Batch(msgspec.Struct, kw_only=True):
-    """What a request body holds: the good messages, the bad ones, and what is odd about the good ones."""
+    """What a request body holds: the good messages, the bad ones, and what is odd about the good ones.
+
+    ``only_known`` are the indexes of messages that make no contact: somebody must be known under their names.
+    ``payloads`` are all messages as they came, ``shared`` what the body said for all of them at once.
+    """
 
     events: list[IncomingEvent] = []
     rejected: list[Rejected] = []
     warnings: list[IngestionWarning] = []
+    only_known: set[int] = set()
+    payloads: list[Any] = []
+    shared: dict[str, Any] = {}
 
 
 class Refused(Exception):

@@ -26,6 +26,7 @@ from contacts.ingest.traits import clean_text, clean_traits, name_company
 MAX_CHANNEL_LENGTH: Final = 100
 MAX_CAMPAIGN_LENGTH: Final = 255
 _KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_MESSAGE_IDS: Final = ("message_id", "messageId", "uuid")
 _canonical: Final = msgspec.json.Encoder(order="sorted")
 
 Warn = Callable[[str, str, str], None]
@@ -54,7 +55,7 @@ def read_each(payloads: list[Any], read: Callable[[int, Any, Warn], IncomingEven
     """
     if len(payloads) > limits.MAX_EVENTS:
         raise TooLarge(f"A batch holds at most {limits.MAX_EVENTS:,} events.")
-    batch = Batch()
+    batch = Batch(payloads=payloads)
     for index, payload in enumerate(payloads):
         odd: list[tuple[str, str, str]] = []
         try:
@@ -80,7 +81,9 @@ def read_each(payloads: list[Any], read: Callable[[int, Any, Warn], IncomingEven
 
 def shown_message_id(payload: Any) -> str:
     """Return the message id of a payload that may be anything, fit to be shown."""
-    given = (payload.get("message_id") or payload.get("messageId")) if isinstance(payload, dict) else None
+    if not isinstance(payload, dict):
+        return ""
+    given = next((payload[key] for key in _MESSAGE_IDS if payload.get(key)), None)
     return given.encode("utf-8", "replace").decode()[:MESSAGE_ID_LENGTH] if isinstance(given, str) else ""
 
 

@@ -9,7 +9,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import msgspec
 
@@ -25,9 +25,16 @@ _decoder: Final = msgspec.json.Decoder()
 
 
 class Flaw(str):
-    """Stands for a value that cannot be stored; its text says why."""
+    """Stands for a value that cannot be stored: its text says why, ``raw`` is the value as it came."""
 
-    __slots__ = ()
+    __slots__ = ("raw",)
+    raw: str
+
+    def __new__(cls, reason: str, raw: str) -> Self:
+        """Stand for ``raw``, which cannot be stored for ``reason``."""
+        flaw = super().__new__(cls, reason)
+        flaw.raw = raw
+        return flaw
 
 
 def gunzip(data: bytes, limit: int = MAX_BODY_BYTES) -> bytes:
@@ -68,6 +75,33 @@ def read_json(body: bytes) -> Any:
         return _read_tolerantly(body)
 
 
+def write_json(value: Any) -> str:
+    """Return JSON text that `read_json` reads as ``value`` again, with what cannot be stored left in it as it came.
+
+    ASCII only, so that any column of text holds it.
+    """
+    flaws: list[Flaw] = []
+    text = json.dumps(_with_marks(value, flaws))
+    for place, flaw in enumerate(flaws):
+        text = text.replace(f'"{_mark(place)}"', flaw.raw, 1)
+    return text
+
+
+def _with_marks(value: Any, flaws: list[Flaw]) -> Any:
+    if isinstance(value, Flaw):
+        flaws.append(value)
+        return _mark(len(flaws) - 1)
+    if isinstance(value, dict):
+        return {key: _with_marks(item, flaws) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_marks(item, flaws) for item in value]
+    return value
+
+
+def _mark(place: int) -> str:
+    return f"flaw {place} 7b1f4c5e-4f0a-4d0c-9a55-2f6d1c9f0e3b"
+
+
 def _read_tolerantly(body: bytes) -> Any:
     text = body.decode("utf-8-sig", "surrogateescape")
     try:
@@ -97,13 +131,13 @@ def _without_depths(text: str) -> Iterator[str]:
 
 def _integer(digits: str) -> int | Flaw:
     # Python refuses to read integers of thousands of digits; nothing near that length can be stored anyway.
-    return int(digits) if len(digits) <= _MAX_INTEGER_DIGITS else Flaw("an integer beyond 64 bits")
+    return int(digits) if len(digits) <= _MAX_INTEGER_DIGITS else Flaw("an integer beyond 64 bits", digits)
 
 
 def _float(digits: str) -> float | Flaw:
     value = float(digits)
-    return value if value - value == 0 else Flaw("a number out of range")
+    return value if value - value == 0 else Flaw("a number out of range", digits)
 
 
 def _constant(name: str) -> Flaw:
-    return Flaw(f"{name}, which is not JSON")
+    return Flaw(f"{name}, which is not JSON", name)

@@ -69,7 +69,7 @@ def read_body(document: Any, *, call: str, received_at: datetime, kind_names: Ma
         raise TooLarge(f"A batch holds at most {limits.MAX_EVENTS:,} messages.")
     sent_at = times.read_time(document.get("sentAt"))
     shared = document.get("context") if "batch" in document else None
-    return read_each(
+    batch = read_each(
         payloads,
         lambda index, payload, warn: read_message(
             index,
@@ -82,6 +82,9 @@ def read_body(document: Any, *, call: str, received_at: datetime, kind_names: Ma
             warn=warn,
         ),
     )
+    if "batch" in document:
+        batch.shared = {key: document[key] for key in ("context", "sentAt") if document.get(key)}
+    return batch
 
 
 def write_key(document: Any) -> str:
@@ -126,7 +129,7 @@ def read_message(
     message_id = (
         read_message_id(payload, "messageId")
         if payload.get("messageId")
-        else _made_up_id(body_digest, received_at if given_time is None else None)
+        else made_up_id(body_digest, received_at if given_time is None else None)
     )
     own_sent_at = times.read_time(payload.get("sentAt")) or sent_at
     occurred_at, odd = times.occurred(given_time, received_at=received_at, sent_at=own_sent_at)
@@ -153,7 +156,7 @@ def read_message(
     )
 
 
-def _made_up_id(body_digest: int, received_at: datetime | None) -> str:
+def made_up_id(body_digest: int, received_at: datetime | None) -> str:
     """Return an id for a message without one: its content, and the minute of its arrival where it gives no time.
 
     A prompt retry is recognised, while the same thing done again later counts again.
@@ -238,17 +241,28 @@ def _cleaned_traits(
     call: str, payload: dict[str, Any], traits: dict[str, Any], email: str | None, warn: Warn
 ) -> dict[str, Any]:
     if call == "group":
-        company = _company(traits, warn)
+        company = read_company(traits, warn)
         if not company.get("name") and not company.get("domain"):
             company["name"] = normalise_identifier(payload.get("groupId"), "groupId")
         return clean_traits({"company": company})
     if call != "identify" or not traits:
         return {}
+    return read_person(traits, "traits", email, warn)
+
+
+def read_person(traits: Mapping[str, Any], field: str, email: str | None, warn: Warn) -> dict[str, Any]:
+    """Return what an SDK's traits say, under the names that are recorded; the address itself is the caller's.
+
+    The names that trackers use for our columns are known (``firstName``, ``title``, ``address.country``, ...).
+
+    Raises:
+        Refused: as `clean_traits`.
+    """
     given = {_TRAIT_NAMES.get(name, name): value for name, value in traits.items() if name != "email"}
     for name in READ_ONLY & given.keys():
         # The spec itself has such traits (id), so they cannot fail the message.
         del given[name]
-        warn("read_only", f"traits.{name}", f"“{name}” cannot be set from outside; it was left out.")
+        warn("read_only", f"{field}.{name}", f"“{name}” cannot be set from outside; it was left out.")
     _split_name(given)
     address = given.pop("address", None)
     if isinstance(address, dict):
@@ -258,8 +272,8 @@ def _cleaned_traits(
     elif address is not None:
         given["address"] = address
     if isinstance(given.get("company"), dict):
-        given["company"] = _company(given["company"], warn)
-    cleaned = clean_traits(given)
+        given["company"] = read_company(given["company"], warn)
+    cleaned = clean_traits(given, field)
     name_company(cleaned, email)
     return cleaned
 
@@ -273,7 +287,8 @@ def _split_name(given: dict[str, Any]) -> None:
     given["first_name"], given["last_name"] = first, last.strip()
 
 
-def _company(traits: dict[str, Any], warn: Warn) -> dict[str, Any]:
+def read_company(traits: dict[str, Any], warn: Warn) -> dict[str, Any]:
+    """Return what an SDK says of a company under our names; a head count that cannot be read is left out."""
     company: dict[str, Any] = {}
     for key, value in traits.items():
         name = _COMPANY_NAMES.get(key, key)

@@ -28,14 +28,14 @@ def wake(task: str) -> None:
 def clear_wake(task: str) -> None:
     """Let the next hint through. A drain calls this before it reads, so that no row falls between."""
     try:
-        _client().delete(_flag(task))
+        broker().delete(_flag(task))
     except redis.RedisError as error:
         logger.warning("wake_not_cleared", extra={"task": task, "error": str(error)})
 
 
 def _send(task: str) -> None:
     try:
-        if _client().set(_flag(task), 1, nx=True, ex=_FLAG_SECONDS):
+        if broker().set(_flag(task), 1, nx=True, ex=_FLAG_SECONDS):
             current_app.send_task(task, expires=60)
     except Exception as error:  # noqa: BLE001  whatever the broker's client raises, the facts are stored
         logger.warning("wake_lost", extra={"task": task, "error": str(error)})
@@ -45,7 +45,8 @@ def _flag(task: str) -> str:
     return f"ripen:wake:{task}"
 
 
-def _client() -> "redis.Redis":
+def broker() -> "redis.Redis":
+    """Return this process's connection to the broker; it waits half a second and no longer."""
     url = settings.REDIS_URL
     if url not in _clients:
         _clients[url] = redis.Redis.from_url(
