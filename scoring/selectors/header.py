@@ -7,9 +7,9 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ObjectDoesNotExist
 
 from config.web.formats import format_day
-from config.web.ui import Step, steps_of
+from config.web.ui import MenuItem, Step, steps_of
 from contacts.models import Contact, Standing
-from contacts.permissions import can_log_activity
+from contacts.permissions import can_erase_contacts, can_log_activity, can_merge
 from scoring.definition import DefinitionDocument
 from scoring.models import Definition
 from scoring.selectors.definitions import published_definition
@@ -34,6 +34,7 @@ class ContactHeader:
     fit_mp: int
     scores_at: datetime | None
     may_log: bool
+    actions: tuple[MenuItem, ...]
 
     @property
     def stage_label(self) -> str:
@@ -76,7 +77,19 @@ def contact_header(*, contact_id: int, user: User, now: datetime) -> ContactHead
         fit_mp=standing.fit_mp if standing else 0,
         scores_at=standing.evaluated_at if standing else None,
         may_log=can_log_activity(user, contact),
+        actions=_actions(user, contact_id),
     )
+
+
+def _actions(user: User, contact_id: int) -> tuple[MenuItem, ...]:
+    """What else can be done to the contact; the pages live in several apps, so they are told by address."""
+    place = f"/contacts/{contact_id}"
+    items = [MenuItem("Consent", f"{place}/consent/", "mail-check")]
+    if can_merge(user):
+        items.append(MenuItem("Merge with another", f"{place}/merge/", "merge"))
+    if can_erase_contacts(user):
+        items.append(MenuItem("Export or erase", f"{place}/privacy/", "shield"))
+    return tuple(items)
 
 
 def engagement_needed(document: DefinitionDocument) -> int:

@@ -31,6 +31,7 @@ _PLACES: Final = (
         (
             Place("overview", "Overview", "/", "layout-dashboard", "g o"),
             Place("contacts", "Contacts", "/contacts/", "users", "g c", ("/contacts/",)),
+            Place("companies", "Companies", "/companies/", "building-2", "", ("/companies/",)),
         ),
     ),
     (
@@ -51,7 +52,10 @@ _PLACES: Final = (
         "Data",
         (
             Place("imports", "Imports", "/imports/", "upload", "", ("/imports/",)),
-            Place("sources", "Sources", "/sources/", "plug", "", ("/sources/",)),
+            Place("duplicates", "Duplicates", "/duplicates/", "copy", "", ("/duplicates/", "/merges/")),
+            Place("suspects", "Bots", "/suspects/", "bot", "", ("/suspects/",)),
+            Place("sources", "Sources", "/sources/", "plug", "", ("/sources/", "/forms/")),
+            Place("jobs", "Jobs", "/jobs/", "list-checks", "", ("/jobs/",)),
             Place("team", "Team", "/team/", "users-round", "", ("/team/",)),
         ),
     ),
