@@ -105,7 +105,9 @@ def suspect_bursts(
 def _find_nearby(cursor: CursorWrapper, items: Iterable[Item]) -> dict[int, _Stored]:
     """Return the stored events that may be part of a burst with one of ``items``, by id."""
     cursor.execute(FIND_NEARBY, {"stretches": as_json(_stretches(items)), "kinds": list(_KINDS)})
-    return {row[0]: _Stored(*row) for row in cursor.fetchall()}
+    rows = cursor.fetchall()
+    # Raw cursors give jsonb as text.
+    return {row[0]: _Stored(*row[:4], msgspec.json.decode(row[4]), *row[5:]) for row in rows}
 
 
 def _stretches(items: Iterable[Item]) -> list[_Stretch]:
