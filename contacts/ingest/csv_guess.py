@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import msgspec
 
 from contacts.ingest.csv import ERROR_COLUMN
-from contacts.ingest.csv_mapping import ColumnRule, MappingDocument, slugify_header
+from contacts.ingest.csv_mapping import IDENTITY_TARGETS, ColumnRule, MappingDocument, What, slugify_header
 
 # Best first; the share of certainty falls along the list.
-_HEADERS: dict[str, tuple[str, ...]] = {
+_CONTACT_HEADERS: dict[str, tuple[str, ...]] = {
     "email": ("email", "e mail", "email address", "e mail address", "work email", "business email", "mail"),
     "external_id": (
         "external id",
@@ -40,6 +40,33 @@ _HEADERS: dict[str, tuple[str, ...]] = {
     "source.channel": ("lead source", "source", "original source", "channel", "source channel"),
     "source.campaign": ("campaign", "campaign name", "utm campaign"),
 }
+_EVENT_HEADERS: dict[str, tuple[str, ...]] = {
+    "kind": ("kind", "event", "event name", "event type", "activity", "activity type", "type", "action"),
+    "occurred_at": (
+        *("occurred at", "timestamp", "event time", "event date", "happened at", "date", "time", "datetime"),
+        *("date time", "activity date", "created at", "sent at", "original timestamp", "received at"),
+    ),
+    "message_id": ("message id", "messageid", "event id", "insert id", "event uuid", "uuid", "activity id"),
+    "external_id": (
+        "external id",
+        "user id",
+        "userid",
+        "contact id",
+        "customer id",
+        "prospect id",
+        "lead id",
+        "crm id",
+    ),
+    "email": _CONTACT_HEADERS["email"],
+    "anonymous_id": ("anonymous id", "anonymousid", "visitor id", "distinct id", "device id", "client id", "cookie id"),
+}
+_HEADERS: dict[What, dict[str, tuple[str, ...]]] = {"contacts": _CONTACT_HEADERS, "events": _EVENT_HEADERS}
+# For want of a better match: how a header that means it may end.
+_ENDINGS: dict[str, tuple[str, ...]] = {
+    "external_id": ("id",),
+    "occurred_at": ("date", "at", "time", "timestamp", "on"),
+}
+_BY_ENDING = 0.4
 
 
 class Guess(msgspec.Struct, frozen=True):
@@ -50,27 +77,48 @@ class Guess(msgspec.Struct, frozen=True):
     confidence: float
 
 
-def guess_columns(header: Sequence[str]) -> list[Guess]:
+def guess_columns(header: Sequence[str], what: What = "contacts") -> list[Guess]:
     """A target for every column; no target is given twice, the better match gets it."""
+    plain_names = [_plain(name) for name in header]
     wanted: list[tuple[float, int, str]] = []
-    for place, name in enumerate(header):
-        plain = " ".join(re.sub(r"[\W_]+", " ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)).casefold().split())
-        for target, names in _HEADERS.items():
+    for place, plain in enumerate(plain_names):
+        for target, names in _HEADERS[what].items():
             if plain in names:
                 wanted.append((1 - names.index(plain) * 0.05, place, target))
+    wanted += _by_endings(plain_names, {target for _, _, target in wanted}, what)
     chosen: dict[int, Guess] = {}
     given: set[str] = set()
     for confidence, place, target in sorted(wanted, key=lambda item: (-item[0], item[1])):
         if place not in chosen and target not in given:
             chosen[place] = Guess(header[place], target, round(confidence, 2))
             given.add(target)
+    part = "attributes" if what == "contacts" else "properties"
     return [
-        chosen.get(place) or Guess(name, f"attributes.{slugify_header(name)}", 0)
+        chosen.get(place) or Guess(name, f"{part}.{slugify_header(name)}", 0)
         for place, name in enumerate(header)
         if name != ERROR_COLUMN
     ]
 
 
-def guess_mapping(header: Sequence[str]) -> MappingDocument:
+def guess_mapping(header: Sequence[str], what: What = "contacts") -> MappingDocument:
     """The mapping document that ``guess_columns`` amounts to."""
-    return MappingDocument(columns={guess.column: [ColumnRule(to=guess.target)] for guess in guess_columns(header)})
+    return MappingDocument(
+        columns={guess.column: [ColumnRule(to=guess.target)] for guess in guess_columns(header, what)}
+    )
+
+
+def _by_endings(plain_names: Sequence[str], given: set[str], what: What) -> list[tuple[float, int, str]]:
+    """Who it is and, of events, when: what a file must say is looked for in the ends of headers too."""
+    missing = [] if given.intersection(IDENTITY_TARGETS) else ["external_id"]
+    if what == "events" and "occurred_at" not in given:
+        missing.append("occurred_at")
+    return [
+        (_BY_ENDING, place, target)
+        for target in missing
+        for place, plain in enumerate(plain_names)
+        if plain.rpartition(" ")[2] in _ENDINGS[target]
+    ]
+
+
+def _plain(name: str) -> str:
+    return " ".join(re.sub(r"[\W_]+", " ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)).casefold().split())

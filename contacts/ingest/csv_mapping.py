@@ -32,7 +32,22 @@ TRAIT_TARGETS = (
 COMPANY_TARGETS = ("company.name", "company.domain", "company.industry", "company.employees", "company.country")
 SOURCE_TARGETS = ("source.channel", "source.direction", "source.motion", "source.campaign")
 _ORIGIN_TARGETS = SOURCE_TARGETS[:3]
-TARGETS = (*IDENTITY_TARGETS, *TRAIT_TARGETS, *COMPANY_TARGETS, *SOURCE_TARGETS, "occurred_at")
+What = Literal["contacts", "events"]
+TARGETS: dict[What, tuple[str, ...]] = {
+    "contacts": (*IDENTITY_TARGETS, *TRAIT_TARGETS, *COMPANY_TARGETS, *SOURCE_TARGETS, "occurred_at"),
+    "events": ("kind", "occurred_at", "message_id", *IDENTITY_TARGETS, *TRAIT_TARGETS, *COMPANY_TARGETS),
+}
+# Parts that have fields of one's own, by what is imported.
+_FREE_PARTS: dict[What, tuple[str, ...]] = {"contacts": ("attributes",), "events": ("attributes", "properties")}
+# No file says these: they follow from facts, or are a person's own word (API.md, read_only).
+READ_ONLY_TARGETS = {
+    "consent": "consent is given by the person, never by a file",
+    "suppression": "what is suppressed stays so, whatever a file says",
+    "unsubscribed": "import it as an event of this kind instead",
+    "owner": "owners come from claims and assignment",
+    "stage": "stages follow from the facts",
+    "scores": "scores follow from the facts",
+}
 # Traits of these names mean something else to the API or are refused by it.
 RESERVED_ATTRIBUTES = frozenset(
     (*IDENTITY_TARGETS, *TRAIT_TARGETS, "company", "owner", "consent", "stage", "scores", "source")
@@ -46,6 +61,7 @@ _IMPLIED_TYPES: dict[str, ColumnType] = {
     "company.domain": "domain",
     "occurred_at": "date",
 }
+_PLAIN_FIELDS = frozenset(("occurred_at", "kind", "message_id"))
 _MAX_VALUE_CHARS = 8192
 _ATTRIBUTE_KEY = re.compile(r"[^\s.\x00][^\x00.]{0,200}")
 
@@ -77,13 +93,16 @@ class ColumnRule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class MappingDocument(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """A mapping as people write it. ``constants`` gives targets that no column carries."""
+    """A mapping as people write it. ``constants`` gives targets that no column carries.
+
+    ``event``: of contacts, the kind of event that each of them gets as well; of events, the kind of rows without one.
+    """
 
     columns: dict[str, list[ColumnRule]]
     empty: list[str] = []
     constants: dict[str, str] = {}
     event: str = ""
-    other_columns: Literal["ignore", "attributes"] = "ignore"
+    other_columns: Literal["ignore", "attributes", "properties"] = "ignore"
 
 
 class RowFacts(msgspec.Struct):
@@ -93,6 +112,9 @@ class RowFacts(msgspec.Struct):
     traits: dict[str, Any]
     origin: dict[str, str]
     occurred_at: datetime | None = None
+    kind: str = ""
+    message_id: str = ""
+    properties: dict[str, Any] = {}
 
 
 class _BoundColumn(msgspec.Struct, frozen=True):
@@ -109,19 +131,27 @@ class _BoundColumn(msgspec.Struct, frozen=True):
 class Mapping:
     """A mapping document bound to the header of a file: ``read_row`` turns its rows into facts."""
 
-    def __init__(self, document: MappingDocument, header: Sequence[str]) -> None:
+    def __init__(self, document: MappingDocument, header: Sequence[str], what: What = "contacts") -> None:
         self.document = document
         self.header = list(header)
         self.event = document.event
-        self._columns = self._bind(document, header)
+        self._columns = self._bind(document, header, what)
         self._constants = [(target, _convert_constant(target, value)) for target, value in document.constants.items()]
         self._spellings: dict[int, dict[str, str]] = {}
         targets = {bound.rule.to for bound in self._columns}
         if not targets.intersection(IDENTITY_TARGETS):
             raise MappingError("No column says who the contact is: map one to email, external_id, anonymous_id or id.")
+        if what == "events":
+            self._check_events(targets)
+
+    def _check_events(self, targets: set[str]) -> None:
+        if "kind" not in targets and "kind" not in self.document.constants and not self.event:
+            raise MappingError("No column says what happened: map one to kind, or give “event” for all rows.")
+        if "occurred_at" not in targets:
+            raise MappingError("No column says when it happened: map one to occurred_at.")
 
     @staticmethod
-    def _bind(document: MappingDocument, header: Sequence[str]) -> list[_BoundColumn]:
+    def _bind(document: MappingDocument, header: Sequence[str], what: What) -> list[_BoundColumn]:
         empty = frozenset(word.strip().casefold() for word in document.empty)
         by_name = {name: place for place, name in enumerate(header)}
         by_folded = {" ".join(name.casefold().split()): place for place, name in enumerate(header)}
@@ -134,12 +164,12 @@ class Mapping:
                 hint = f" Did you mean {near[0]!r}?" if near else f" It has: {', '.join(header[:20])}."
                 raise MappingError(f"columns: the file has no column {name!r}.{hint}")
             taken.add(place)
-            bound.extend(_bind_rule(place, header[place], rule, empty) for rule in rules)
-        if document.other_columns == "attributes":
+            bound.extend(_bind_rule(place, header[place], rule, empty, what) for rule in rules)
+        if document.other_columns != "ignore":
             for place, name in enumerate(header):
                 if place not in taken and name != ERROR_COLUMN:
-                    rule = ColumnRule(to=f"attributes.{slugify_header(name)}")
-                    bound.append(_bind_rule(place, name, rule, empty))
+                    rule = ColumnRule(to=f"{document.other_columns}.{slugify_header(name)}")
+                    bound.append(_bind_rule(place, name, rule, empty, what))
         return bound
 
     def targets(self) -> list[tuple[str, str]]:
@@ -229,14 +259,16 @@ def _arrange(found: dict[str, Any]) -> RowFacts:
         head, _, tail = target.partition(".")
         if head == "attributes":
             facts.traits[tail] = value
+        elif head == "properties":
+            facts.properties[tail] = value
         elif head == "company":
             company[tail] = value
         elif head == "source":
             facts.origin[tail] = value
         elif target in IDENTITY_TARGETS:
             facts.contact[target] = value
-        elif target == "occurred_at":
-            facts.occurred_at = value
+        elif target in _PLAIN_FIELDS:
+            setattr(facts, target, value)
         elif target != "full_name":
             facts.traits[target] = value
     if "full_name" in found:
@@ -249,8 +281,8 @@ def _arrange(found: dict[str, Any]) -> RowFacts:
     return facts
 
 
-def _bind_rule(place: int, header: str, rule: ColumnRule, empty: frozenset[str]) -> _BoundColumn:
-    check_target(rule.to, f"columns.{header}")
+def _bind_rule(place: int, header: str, rule: ColumnRule, empty: frozenset[str], what: What) -> _BoundColumn:
+    check_target(rule.to, f"columns.{header}", what)
     return _BoundColumn(
         index=place,
         header=header,
@@ -261,17 +293,19 @@ def _bind_rule(place: int, header: str, rule: ColumnRule, empty: frozenset[str])
     )
 
 
-def check_target(target: str, where: str) -> None:
-    """Raise MappingError unless ``target`` is one of TARGETS or ``attributes.<key>``."""
-    if target in TARGETS:
+def check_target(target: str, where: str, what: What) -> None:
+    """Raise MappingError unless ``target`` is one of TARGETS, ``attributes.<key>``; of events, ``properties.<key>``."""
+    if target in TARGETS[what]:
         return
     head, _, key = target.partition(".")
-    if head == "attributes" and _ATTRIBUTE_KEY.fullmatch(key) and key not in RESERVED_ATTRIBUTES:
-        return
-    if head == "attributes":
+    if head in READ_ONLY_TARGETS:
+        raise MappingError(f"{where}: {target!r} cannot be set by a file (read_only): {READ_ONLY_TARGETS[head]}.")
+    if head in _FREE_PARTS[what]:
+        if _ATTRIBUTE_KEY.fullmatch(key) and (head == "properties" or key not in RESERVED_ATTRIBUTES):
+            return
         raise MappingError(f"{where}: {target!r} cannot be an attribute: {key or 'a blank name'} is taken or unusable.")
-    near = difflib.get_close_matches(target, TARGETS, 1)
-    hint = f"did you mean {near[0]!r}?" if near else "use attributes.<name> for a field of your own."
+    near = difflib.get_close_matches(target, TARGETS[what], 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"use {_FREE_PARTS[what][-1]}.<name> for a field of your own."
     raise MappingError(f"{where}: unknown target {target!r}; {hint}")
 
 
@@ -289,7 +323,7 @@ def _parse_rule(column: str, item: Any) -> ColumnRule:
         raise MappingError(f"columns.{column}: {error}") from None
 
 
-def parse_mapping(document: Any) -> MappingDocument:
+def parse_mapping(document: Any, what: What = "contacts") -> MappingDocument:
     """The mapping from plain data, as YAML gives it when every scalar is read as text.
 
     A column's entry may be a target, a rule, a list of these, or ``ignore``. Raises MappingError with the place.
@@ -306,9 +340,9 @@ def parse_mapping(document: Any) -> MappingDocument:
         raise MappingError(f"The mapping is wrong: {error}") from None
     for name, rules in parsed.columns.items():
         for rule in rules:
-            check_target(rule.to, f"columns.{name}")
+            check_target(rule.to, f"columns.{name}", what)
     for target in parsed.constants:
-        check_target(target, "constants")
+        check_target(target, "constants", what)
         if target in IDENTITY_TARGETS:
             raise MappingError(f"constants: {target!r} must come from a column, it tells contacts apart.")
     return parsed

@@ -9,6 +9,8 @@ from django.db import transaction
 
 from contacts.enums import JobKind, WorkState
 from contacts.models import Contact, Job
+from contacts.services.duplicates import find_duplicates
+from contacts.services.imports.working import perform_import
 from contacts.services.wake import wake
 from contacts.services.work import CannotRun, Progress, Workshop
 
@@ -16,7 +18,11 @@ TASK: Final = "contacts.jobs"
 
 # Does one job and returns its JSON-ready result.
 Perform = Callable[[Job, Progress], Mapping[str, Any]]
-_WORK: dict[JobKind, Perform] = {}
+_WORK: dict[JobKind, Perform] = {
+    JobKind.IMPORT_CONTACTS: perform_import,
+    JobKind.IMPORT_EVENTS: perform_import,
+    JobKind.FIND_DUPLICATES: find_duplicates,
+}
 # What is not left half done once it has begun.
 _WHOLE: Final = frozenset({JobKind.ERASE})
 

@@ -4,17 +4,10 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-import msgspec
-import yaml
-from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
+from django.core.management.base import BaseCommand
 
-from contacts.ingest.csv import CsvFileError
-from contacts.ingest.csv_mapping import MappingError
+from contacts.management.importing import run_command
 from contacts.services.imports import import_contacts
-
-_LONGEST_MAPPING = 1_000_000
 
 
 class Command(BaseCommand):
@@ -35,35 +28,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the import."""
-        mapping = _read_mapping(options["mapping"]) if options["mapping"] else None
-        try:
-            with options["file"].open("rb") as stream:
-                summary = import_contacts(
-                    stream=stream,
-                    file_name=options["file"].name,
-                    errors_dir=Path(settings.STATE_DIR) / "imports",
-                    now=timezone.now(),
-                    mapping=mapping,
-                    mode=options["mode"],
-                    dry_run=options["dry_run"],
-                )
-        except OSError as error:
-            raise CommandError(f"{options['file']}: {error.strerror or error}") from error
-        except CsvFileError as error:
-            raise CommandError(f"{options['file']}: {error}") from error
-        except MappingError as error:
-            raise CommandError(f"{options['mapping'] or 'guessed mapping'}: {error}") from error
-        self.stdout.write(msgspec.json.encode(summary).decode())
-
-
-def _read_mapping(path: Path) -> Any:
-    """The mapping document with every scalar as text: YAML would turn a cell's "No" or "null" into something else."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        if len(text) > _LONGEST_MAPPING:
-            raise CommandError(f"{path}: a mapping of more than 1 MB is no mapping")
-        return yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506  builds text, lists and mappings only
-    except OSError as error:
-        raise CommandError(f"{path}: {error.strerror or error}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CommandError(f"{path}: {error}") from error
+        self.stdout.write(
+            run_command(
+                import_contacts,
+                options["file"],
+                options["mapping"],
+                mode=options["mode"],
+                dry_run=options["dry_run"],
+            )
+        )

@@ -1,50 +1,122 @@
 """The errors file of an import: refused rows as they were, with the reason, fit to be corrected and imported again."""
 
 import csv
+import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, Self
+from typing import Final, Protocol
+
+import msgspec
 
 from contacts.ingest.csv import ERROR_COLUMN
-from contacts.services.imports.rows import RejectedRow
+from contacts.ingest.csv_escaping import escape, tidy, unescape
+from contacts.ingest.jsonl import read_line
+from contacts.services.imports.files import open_errors
+
+_LINE_KEY: Final = "ripen_line"
 
 
-class ErrorsFile:
-    """Writes rejected rows under the original header plus ``ripen_error``; makes no file when nothing is rejected.
+class RejectedRow(msgspec.Struct):
+    """A row for the errors file: the cells as they were, and why it was refused."""
 
-    Bytes that were not valid UTF-8 are written back as they came.
-    """
+    number: int
+    values: Sequence[str]
+    column: str
+    reason: str
+    code: str = ""
 
-    def __init__(self, path: Path, header: Sequence[str], *, delimiter: str) -> None:
-        self.path = path
+    @property
+    def sentence(self) -> str:
+        """The reason with its place, for the file's own error column."""
+        where = f"row {self.number}" + (f", column {self.column!r}" if self.column else "")
+        return f"{where}: {self.reason}"
+
+
+class _Format(Protocol):
+    def header(self) -> str: ...
+
+    def line(self, row: RejectedRow) -> str: ...
+
+
+class CsvErrors:
+    """Rejected rows under the original header plus ``ripen_error``."""
+
+    def __init__(self, header: Sequence[str], *, delimiter: str) -> None:
         # A corrected errors file may be imported again: its own error column is replaced.
         self._columns = [place for place, name in enumerate(header) if name != ERROR_COLUMN]
         self._header = [header[place] for place in self._columns]
         self._delimiter = delimiter
-        self._stream: IO[str] | None = None
-        self._writer: Any = None
 
-    def __enter__(self) -> Self:
-        return self
+    def header(self) -> str:
+        """Return the first line."""
+        return self._written([*self._header, ERROR_COLUMN])
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._stream is not None:
-            self._stream.close()
+    def line(self, row: RejectedRow) -> str:
+        """Return a row's line."""
+        values = [_cell(row.values[place]) if place < len(row.values) else "" for place in self._columns]
+        return self._written([*values, escape(row.sentence)])
 
-    def add(self, row: RejectedRow) -> None:
-        """Append one refused row."""
-        if self._stream is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._stream = self.path.open("w", encoding="utf-8", errors="surrogateescape", newline="")
-            self._writer = csv.writer(self._stream, delimiter=self._delimiter)
-            self._writer.writerow([*self._header, ERROR_COLUMN])
-        values = [row.values[place] if place < len(row.values) else "" for place in self._columns]
-        self._writer.writerow([*values, row.sentence])
+    def _written(self, values: Sequence[str]) -> str:
+        text = io.StringIO()
+        csv.writer(text, delimiter=self._delimiter).writerow(values)
+        return text.getvalue()
 
-    @property
-    def written(self) -> bool:
-        """Whether anything was refused."""
-        return self._stream is not None
+
+class JsonErrors:
+    """Rejected lines as they were, each with the key ``ripen_error``; what is no object is kept as ``ripen_line``."""
+
+    def header(self) -> str:
+        """JSON lines have none."""
+        return ""
+
+    def line(self, row: RejectedRow) -> str:
+        """Return a row's line."""
+        text = row.values[0] if row.values else ""
+        try:
+            found = msgspec.json.decode(text)
+        except (msgspec.DecodeError, UnicodeEncodeError):
+            found = read_line(text)
+        document = found if isinstance(found, dict) else {_LINE_KEY: text}
+        document = {key: value for key, value in document.items() if key != ERROR_COLUMN}
+        try:
+            line = msgspec.json.encode({**document, ERROR_COLUMN: row.sentence})
+        except UnicodeEncodeError:
+            shown = text.encode("utf-8", "replace").decode()
+            line = msgspec.json.encode({_LINE_KEY: shown, ERROR_COLUMN: row.sentence})
+        return line.decode() + "\n"
+
+
+class ErrorsFile:
+    """Appends rejected rows, durably before the chunk they belong to is; makes no file when nothing is rejected.
+
+    ``kept``: how many bytes of the file belong to rows that are done for good. Whatever lies beyond was written for a
+    chunk that came to nothing and is cut off. Bytes that were not valid UTF-8 are written back as they came.
+    Without a path nothing is written.
+    """
+
+    def __init__(self, path: Path | None, form: _Format, *, kept: int = 0) -> None:
+        self.path = path
+        self.kept = kept
+        self._form = form
+
+    def append(self, rows: Sequence[RejectedRow]) -> int:
+        """Write rows after what is kept; returns the size to be kept once their chunk is committed."""
+        if not rows or self.path is None:
+            return self.kept
+        text = "" if self.kept else self._form.header()
+        text += "".join(self._form.line(row) for row in rows)
+        block = text.encode("utf-8", "surrogateescape")
+        with open_errors(self.path) as file:
+            file.truncate(self.kept)
+            file.seek(0, os.SEEK_END)
+            file.write(block)
+            file.flush()
+            os.fsync(file.fileno())
+        return self.kept + len(block)
+
+
+def _cell(raw: str) -> str:
+    """A cell as it was; one that a spreadsheet would evaluate is escaped, which reading takes back."""
+    text = tidy(raw)
+    return raw if unescape(text) is not text or escape(text) == text else escape(text)

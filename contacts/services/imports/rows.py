@@ -1,7 +1,6 @@
 """Rows of an import on their way to messages: reading, numbering, and what became of each."""
 
 import uuid
-from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -12,6 +11,7 @@ from contacts.ingest.csv import BadRecord, Record
 from contacts.ingest.csv_mapping import Mapping, RowError
 from contacts.ingest.incoming import IncomingEvent, Origin, Refused, Rejected
 from contacts.ingest.native import read_event
+from contacts.services.imports.errors import RejectedRow
 from contacts.services.rows import Name
 
 _PLAIN_KIND: Final = "list_imported"
@@ -27,21 +27,6 @@ class Outcome(StrEnum):
     REJECTED = "rejected"
 
 
-class RejectedRow(msgspec.Struct):
-    """A row for the errors file: the cells as they were, and why it was refused."""
-
-    number: int
-    values: Sequence[str]
-    column: str
-    reason: str
-
-    @property
-    def sentence(self) -> str:
-        """The reason with its place, for the file's own error column."""
-        where = f"row {self.number}" + (f", column {self.column!r}" if self.column else "")
-        return f"{where}: {self.reason}"
-
-
 class Row(msgspec.Struct):
     """A row that could be read, as a message. ``event_id`` is set when the mapping asks for an event as well."""
 
@@ -50,15 +35,23 @@ class Row(msgspec.Struct):
     names: list[Name]
     event_id: str = ""
 
+    @property
+    def who(self) -> str:
+        """The strongest name in the row, for people to read."""
+        return self.names[0][1] if self.names else str(self.message.id)
+
 
 class RowReader:
-    """Turns records into messages of the run that began at ``started_at``, under the mapping and the API's checks."""
+    """Turns records into messages of the run that began at ``started_at``, under the mapping and the API's checks.
 
-    def __init__(self, mapping: Mapping, *, file_name: str, started_at: datetime) -> None:
+    ``run_id`` tells the message ids of runs of one instant apart.
+    """
+
+    def __init__(self, mapping: Mapping, *, file_name: str, started_at: datetime, run_id: int) -> None:
         self.mapping = mapping
         self._file_name = file_name
         self._started_at = started_at
-        self._run = uuid.uuid4().int & 0xFFF
+        self._run = run_id & 0xFFF
         self._milliseconds = int(started_at.timestamp() * 1000)
         self._headers = {target: header for header, target in mapping.targets()}
         self.dated = "occurred_at" in self._headers
@@ -81,7 +74,7 @@ class RowReader:
         except RowError as error:
             return RejectedRow(record.number, record.values, error.column, str(error))
         except Refused as refused:
-            return RejectedRow(record.number, record.values, self._header_of(refused.field), refused.message)
+            return self._refused(record, refused.code, refused.field, refused.message)
         message.body_digest = 0
         message.campaign = facts.origin.pop("campaign", "")[:_LONGEST_MESSAGE_ID]
         if self.mapping.sets_origin:
@@ -100,7 +93,10 @@ class RowReader:
 
     def refused(self, row: Row, rejected: Rejected) -> RejectedRow:
         """The row, after recording refused its message."""
-        return RejectedRow(row.record.number, row.record.values, self._header_of(rejected.field), rejected.message)
+        return self._refused(row.record, rejected.code, rejected.field, rejected.message)
+
+    def _refused(self, record: Record, code: str, field: str, message: str) -> RejectedRow:
+        return RejectedRow(record.number, record.values, self._header_of(field), message, code)
 
     def _message_id(self, number: int) -> str:
         """A version 7 UUID that grows with the row's number: of rows of one instant the later one counts."""
@@ -120,8 +116,13 @@ class RowReader:
 
     def _header_of(self, field: str) -> str:
         """The header of the column that filled a field of the message."""
-        target = field.removeprefix("traits.").removeprefix("contact.")
-        return self._headers.get(target) or self._headers.get(f"attributes.{target}") or ""
+        return header_of(self._headers, field)
+
+
+def header_of(headers: dict[str, str], field: str) -> str:
+    """The header of the column that filled a field of a message; ``headers`` by target."""
+    target = field.removeprefix("traits.").removeprefix("contact.")
+    return headers.get(target) or headers.get(f"attributes.{target}") or ""
 
 
 def _ignore(code: str, field: str, message: str) -> None:

@@ -1,30 +1,35 @@
-"""Running an import: chunk by chunk, each in a transaction of its own, with the run's counters kept beside it."""
+"""Running an import: in the shell at once, or by a worker from where the last one stopped."""
 
-import uuid
-from collections.abc import Iterator
-from contextlib import nullcontext
-from datetime import datetime
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Literal
+from time import monotonic
+from typing import Any, BinaryIO, Final, Literal, TypeAlias, cast
 
 import msgspec
 from django.contrib.auth.models import User
-from django.db import connection, transaction
+from django.db import transaction
 
 from contacts.enums import SourceKind
-from contacts.ingest.csv import CsvReader, Record
+from contacts.ingest.csv import BadRecord, CsvReader, Record
 from contacts.ingest.csv_guess import guess_mapping
-from contacts.ingest.csv_mapping import Mapping, MappingError, parse_mapping
-from contacts.models import ImportRun, Kind, Source
-from contacts.services.imports.comparing import Comparison
-from contacts.services.imports.errors import ErrorsFile
-from contacts.services.imports.rows import Outcome, RejectedRow, Row, RowReader
-from contacts.services.record import record_events
-from contacts.services.rows import Name
+from contacts.ingest.csv_mapping import Mapping, MappingDocument, MappingError, What, parse_mapping
+from contacts.ingest.jsonl import JsonLinesReader, is_json_lines
+from contacts.models import ImportRun, Job, Kind, Source
+from contacts.services.imports import contact_rows, event_rows
+from contacts.services.imports.contact_rows import ContactRows, Mode
+from contacts.services.imports.engine import Chunk, Importer, Taken, Taker, chunks_of
+from contacts.services.imports.errors import CsvErrors, ErrorsFile, JsonErrors
+from contacts.services.imports.event_rows import EventReader, EventRows, ReadRecord
+from contacts.services.imports.rows import Outcome, RowReader
+from contacts.services.work import Progress, Unwatched
 
 SOURCE_NAME: Final = "CSV import"
-CHUNK_ROWS: Final = 1_000
-Mode = Literal["add", "update", "upsert"]
+
+Reader: TypeAlias = CsvReader | JsonLinesReader
+Watch: TypeAlias = Callable[[Chunk, Taken], None]
+ShellMode = Literal["add", "update", "upsert"]
 
 
 class ImportSummary(msgspec.Struct):
@@ -37,10 +42,11 @@ class ImportSummary(msgspec.Struct):
     rejected: int = 0
     errors_file: str | None = None
 
-    def count(self, outcome: Outcome) -> None:
-        """Count one row."""
-        self.rows += 1
-        setattr(self, outcome, getattr(self, outcome) + 1)
+
+def summarise(run: ImportRun) -> ImportSummary:
+    """Return the counters of a run."""
+    counts = {name: getattr(run, name) for name in ("rows", *(outcome.value for outcome in Outcome))}
+    return ImportSummary(**counts, errors_file=run.errors_file or None)
 
 
 def import_contacts(
@@ -50,7 +56,7 @@ def import_contacts(
     errors_dir: Path,
     now: datetime,
     mapping: Any = None,
-    mode: Mode = "upsert",
+    mode: ShellMode = "upsert",
     dry_run: bool = False,
     by: User | None = None,
 ) -> ImportSummary:
@@ -73,120 +79,181 @@ def import_contacts(
         CsvFileError: the file as a whole cannot be read.
         MappingError: the mapping is wrong or does not fit the file.
     """
-    reader = CsvReader(stream)
-    document = guess_mapping(reader.header) if mapping is None else parse_mapping(mapping)
-    bound = Mapping(document, reader.header)
-    if bound.event and not Kind.objects.filter(name=bound.event, system=False).exists():
-        reader.close()
-        raise MappingError(f"event: {bound.event!r} is no kind of event that may be imported.")
-    if bound.needs_spellings:
-        bound.learn_spellings(record.values for record in reader.records() if isinstance(record, Record))
-        reader.close()
-        reader = CsvReader(stream)
+    return _import_now("contacts", stream, file_name, errors_dir, now, mapping, mode, dry_run=dry_run, by=by)
+
+
+def import_events(
+    *,
+    stream: BinaryIO,
+    file_name: str,
+    errors_dir: Path,
+    now: datetime,
+    mapping: Any = None,
+    dry_run: bool = False,
+    by: User | None = None,
+) -> ImportSummary:
+    """Import events that happened before, from CSV or JSON lines (the native shape): each counts at its own moment.
+
+    ``created`` are events that were stored, ``unchanged`` those that were known already. A row without a message id
+    gets one made of its content, so importing it again, from whatever file, repeats nothing. Arguments and exceptions
+    are those of `import_contacts`.
+    """
+    return _import_now("events", stream, file_name, errors_dir, now, mapping, "upsert", dry_run=dry_run, by=by)
+
+
+def _import_now(
+    what: What,
+    stream: BinaryIO,
+    file_name: str,
+    errors_dir: Path,
+    now: datetime,
+    mapping: Any,
+    mode: Mode,
+    *,
+    dry_run: bool,
+    by: User | None,
+) -> ImportSummary:
     with transaction.atomic() if dry_run else nullcontext():
-        source, _ = Source.objects.get_or_create(name=SOURCE_NAME, defaults={"kind": SourceKind.SERVER})
-        run = ImportRun.objects.create(
-            file_name=file_name[-255:],
-            mapping=msgspec.to_builtins(document),
-            mode=mode,
-            started_at=now,
-            started_by=by,
+        with open_reader(stream, what) as reader:
+            document = document_for(reader, mapping, what)
+            bound = bind(reader, document, what)
+            run = ImportRun.objects.create(
+                what=what,
+                file_name=file_name[-255:],
+                mapping=msgspec.to_builtins(document) if document is not None else {},
+                mode=mode,
+                started_at=now,
+                started_by=by,
+            )
+        # Previews share their numbers with runs to come.
+        label = f"import-{run.pk}" if not dry_run else f"preview-{run.pk}-{now:%Y%m%d%H%M%S%f}"
+        run_import(
+            run=run, stream=stream, mapping=bound, errors_path=errors_dir / f"{label}-errors.csv", by=by, now=now
         )
-        label = f"import-{run.pk}" if not dry_run else f"preview-{uuid.uuid4().hex[:8]}"
-        with ErrorsFile(errors_dir / f"{label}-errors.csv", reader.header, delimiter=reader.delimiter) as errors:
-            importer = _Importer(source=source, run=run, mode=mode, now=now, by=by, errors=errors)
-            importer.take_all(reader, RowReader(bound, file_name=file_name, started_at=now))
-        reader.close()
         if dry_run:
             transaction.set_rollback(True)
-    return importer.summary
+    return summarise(run)
 
 
-class _Importer:
-    """One run: takes rows in chunks in which nobody is named twice, and counts what became of each."""
+def run_import(
+    *,
+    run: ImportRun,
+    stream: BinaryIO,
+    mapping: Mapping | None,
+    errors_path: Path | None,
+    by: User | None,
+    now: datetime,
+    progress: Progress | None = None,
+    job: Job | None = None,
+    watch: Watch | None = None,
+    limit: int | None = None,
+    tell_changes: bool = False,
+) -> None:
+    """Take in what of a file is not done yet; ``run`` holds the counters afterwards.
 
-    def __init__(
-        self, *, source: Source, run: ImportRun, mode: Mode, now: datetime, by: User | None, errors: ErrorsFile
-    ) -> None:
-        self._source = source
-        self._run = run
-        self._mode = mode
-        self._now = now
-        self._by = by
-        self._errors = errors
-        self.summary = ImportSummary()
+    Args:
+        run: the row of the import, with what was counted so far.
+        stream: the file.
+        mapping: what its columns mean, bound to its header; None for JSON lines.
+        errors_path: where rejected rows go; None: nowhere.
+        by: the person who imports.
+        now: when this attempt begins.
+        progress: told of each chunk.
+        job: the work in the background; what is below its ``reached`` is done for good.
+        watch: told what came of each chunk.
+        limit: take no more than so many rows.
+        tell_changes: let ``watch`` know the values before and after.
 
-    def take_all(self, reader: CsvReader, rows: RowReader) -> None:
-        """Read the file to its end."""
-        for chunk, rejected in _chunks(reader, rows):
-            with transaction.atomic():
-                self._take(chunk, rejected, rows)
-                self._save(finished=False)
-        self._save(finished=True)
-
-    def _take(self, chunk: list[Row], rejected: list[RejectedRow], rows: RowReader) -> None:
-        with connection.cursor() as cursor:
-            comparison = Comparison(cursor, source=self._source, rows=chunk, dated=rows.dated)
-        outcomes: dict[int, Outcome] = {}
-        sent: dict[int, Row] = {}
-        messages = []
-        for row in chunk:
-            known = comparison.is_known(row)
-            if self._mode == "update" and not known:
-                name = row.names[0][1] if row.names else str(row.message.id)
-                rejected.append(
-                    RejectedRow(row.record.number, row.record.values, "", f"no contact is known as {name!r} to update")
-                )
-                continue
-            message = None if self._mode == "add" and known else comparison.message_for(row)
-            if message is None:
-                outcomes[row.record.number] = Outcome.UNCHANGED
-            else:
-                sent[row.record.number] = row
-                messages.append(message)
-        if messages:
-            receipt = record_events(source=self._source, events=messages, received_at=self._now, by=self._by)
-            rejected.extend(rows.refused(sent[refused.index], refused) for refused in receipt.rejected)
-            created = receipt.created
-            for index, contact_id in receipt.contact_ids.items():
-                outcomes[index] = Outcome.CREATED if contact_id in created else Outcome.UPDATED
-        for outcome in outcomes.values():
-            self.summary.count(outcome)
-        for refusal in sorted(rejected, key=lambda one: one.number):
-            self._errors.add(refusal)
-            self.summary.count(Outcome.REJECTED)
-
-    def _save(self, *, finished: bool) -> None:
-        """Keep the run's counters beside the rows they count."""
-        summary = self.summary
-        if self._errors.written:
-            summary.errors_file = str(self._errors.path)
-        for name in ("rows", *Outcome):
-            setattr(self._run, name, getattr(summary, name))
-        self._run.errors_file = summary.errors_file or ""
-        if finished:
-            self._run.finished_at = self._now
-        self._run.save()
+    Raises:
+        Cancelled: somebody asked the job to stop.
+    """
+    what: What = "events" if run.what == "events" else "contacts"
+    source, _ = Source.objects.get_or_create(name=SOURCE_NAME, defaults={"kind": SourceKind.SERVER})
+    if mapping is not None and mapping.needs_spellings:
+        with open_reader(stream, what) as reader:
+            mapping.learn_spellings(record.values for record in reader.records() if isinstance(record, Record))
+    taker: Taker
+    if what == "events":
+        event_reader = EventReader(mapping, started_at=run.started_at)
+        read: ReadRecord = event_reader.read
+        taker = EventRows(source=source, reader=event_reader, by=by)
+        size = event_rows.CHUNK_ROWS
+    else:
+        if mapping is None:
+            raise MappingError("A file of contacts needs columns.")
+        rows = RowReader(mapping, file_name=run.file_name, started_at=run.started_at, run_id=run.pk)
+        read = rows.read
+        mode = cast("Mode", run.mode)
+        taker = ContactRows(source=source, reader=rows, mode=mode, by=by, tell_changes=tell_changes)
+        size = contact_rows.CHUNK_ROWS
+    done = job.reached if job is not None else 0
+    began = monotonic()
+    with open_reader(stream, what) as reader:
+        errors = _errors_file(reader, errors_path, run)
+        importer = Importer(
+            run=run,
+            taker=taker,
+            errors=errors,
+            # Arrivals are true to the second however long it takes, so that who asks for what is new misses nothing.
+            clock=lambda: now + timedelta(seconds=monotonic() - began),
+            progress=progress or Unwatched(),
+            job=job,
+            watch=watch,
+        )
+        records = _between(reader, done, limit)
+        importer.take_all(chunks_of(map(read, records), size=size, apart=what == "contacts"))
 
 
-def _chunks(reader: CsvReader, rows: RowReader) -> Iterator[tuple[list[Row], list[RejectedRow]]]:
-    """Rows in file order; a row that names somebody who is already in the chunk begins the next one."""
-    chunk: list[Row] = []
-    rejected: list[RejectedRow] = []
-    named: set[Name] = set()
+def _errors_file(reader: Reader, path: Path | None, run: ImportRun) -> ErrorsFile:
+    if isinstance(reader, CsvReader):
+        return ErrorsFile(path, CsvErrors(reader.header, delimiter=reader.delimiter), kept=run.errors_bytes)
+    return ErrorsFile(path.with_suffix(".jsonl") if path is not None else None, JsonErrors(), kept=run.errors_bytes)
+
+
+def _between(reader: Reader, done: int, limit: int | None) -> Iterator[Record | BadRecord]:
     for record in reader.records():
-        row = rows.read(record)
-        if isinstance(row, RejectedRow):
-            rejected.append(row)
-        else:
-            names: list[Name] = [*row.names, *([("id", str(row.message.id))] if row.message.id is not None else [])]
-            if not named.isdisjoint(names):
-                yield chunk, rejected
-                chunk, rejected, named = [], [], set()
-            chunk.append(row)
-            named.update(names)
-        if len(chunk) + len(rejected) >= CHUNK_ROWS:
-            yield chunk, rejected
-            chunk, rejected, named = [], [], set()
-    if chunk or rejected:
-        yield chunk, rejected
+        if record.number <= done:
+            continue
+        if limit is not None and record.number > limit:
+            return
+        yield record
+
+
+@contextmanager
+def open_reader(stream: BinaryIO, what: What) -> Iterator[Reader]:
+    """Begin to read a file, from its start: JSON lines where events are asked for and it looks like them, else CSV.
+
+    Raises:
+        CsvFileError: the file as a whole cannot be read.
+    """
+    is_json = what == "events" and is_json_lines(stream)
+    reader = JsonLinesReader(stream) if is_json else CsvReader(stream)
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+def document_for(reader: Reader, mapping: Any, what: What) -> MappingDocument | None:
+    """Return what the columns mean: as told, else guessed; None for JSON lines, which have no columns.
+
+    Raises:
+        MappingError: the mapping is wrong.
+    """
+    if isinstance(reader, JsonLinesReader):
+        return None
+    return guess_mapping(reader.header, what) if mapping is None else parse_mapping(mapping, what)
+
+
+def bind(reader: Reader, document: MappingDocument | None, what: What) -> Mapping | None:
+    """Return the mapping bound to the file's header.
+
+    Raises:
+        MappingError: it does not fit the file, or names a kind of event that may not be imported.
+    """
+    if document is None:
+        return None
+    bound = Mapping(document, reader.header, what)
+    if what == "contacts" and bound.event and not Kind.objects.filter(name=bound.event, system=False).exists():
+        raise MappingError(f"event: {bound.event!r} is no kind of event that may be imported.")
+    return bound
