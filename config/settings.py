@@ -202,7 +202,7 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = DEBUG
 WHITENOISE_AUTOREFRESH = DEBUG
 MEDIA_ROOT = STATE_DIR / "media"
-FILE_UPLOAD_TEMP_DIR = STATE_DIR / "uploads"
+UPLOAD_DIR = STATE_DIR / "uploads"
 FILE_UPLOAD_HANDLERS = ["config.web.uploads.DiskUploadHandler"]
 
 # --- Language and time --------------------------------------------------------------------------------------------
