@@ -6,9 +6,10 @@ from django.core.exceptions import ObjectDoesNotExist
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from contacts.enums import Answer, Direction, IdentityKind, Motion
+from contacts.enums import Answer, ConsentAction, ConsentBasis, Direction, IdentityKind, Motion
 from contacts.models import Company, Contact, Event, Identity, Standing
 from contacts.registry import DefinitionInForce, definition_in_force
+from contacts.services.consent import consents_of
 
 
 class OpaqueId(serializers.CharField):
@@ -92,6 +93,15 @@ class OwnerSerializer(serializers.Serializer[Any]):
     email = serializers.CharField()
 
 
+class ContactConsentSerializer(serializers.Serializer[Any]):
+    """What holds for one purpose. An address that nothing is sent to holds no consent."""
+
+    purpose = serializers.CharField()
+    state = serializers.ChoiceField(choices=ConsentAction.choices)
+    basis = serializers.ChoiceField(choices=ConsentBasis.choices)
+    at = serializers.DateTimeField()
+
+
 class ContactSerializer(serializers.ModelSerializer[Contact]):
     """A contact. ``stage`` and ``scores`` are null until it has been judged, within seconds of its first fact."""
 
@@ -151,10 +161,14 @@ class ContactSerializer(serializers.ModelSerializer[Contact]):
         standing = _standing_of(contact)
         return OwnerSerializer(standing.owner).data if standing is not None and standing.owner is not None else None
 
-    @extend_schema_field(serializers.ListField(child=serializers.DictField()))
-    def get_consent(self, contact: Contact) -> list[Any]:
-        """What it may be written about; nothing is recorded yet."""
-        return []
+    @extend_schema_field(ContactConsentSerializer(many=True))
+    def get_consent(self, contact: Contact) -> Any:
+        """What was said about being written to, by purpose; asked once for all contacts of an answer."""
+        context = cast("dict[str, Any]", self.context)
+        if contact.pk not in context.get("consents", {}):
+            shown = self.root.instance
+            context["consents"] = consents_of(shown if isinstance(shown, list) and contact in shown else [contact])
+        return ContactConsentSerializer(context["consents"][contact.pk].rows(), many=True).data
 
 
 class ContactWriteSerializer(serializers.Serializer[Contact]):

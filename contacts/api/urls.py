@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from rest_framework.routers import SimpleRouter
 
+from contacts.api.consent import ContactConsentView, SuppressionsView
 from contacts.api.corrections import ReclassifyEventsView, RestoreEventsView, RetractEventsView
 from contacts.api.ingest import OtherPosthogView, PosthogView, SegmentView, ShortSegmentView
 from contacts.api.views import CompanyViewSet, ContactViewSet, EventsView
@@ -17,6 +18,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/events/retract/", RetractEventsView.as_view(), name="api-events-retract"),
     path("api/v1/events/restore/", RestoreEventsView.as_view(), name="api-events-restore"),
     path("api/v1/events/reclassify/", ReclassifyEventsView.as_view(), name="api-events-reclassify"),
+    path("api/v1/contacts/<str:pk>/consent/", ContactConsentView.as_view(), name="api-contact-consent"),
+    path("api/v1/suppressions/", SuppressionsView.as_view(), name="api-suppressions"),
     path("api/v1/", include(router.urls)),
     *(
         re_path(rf"^v1/{name}/?$", view.as_view(), name=f"segment-{name}")

@@ -7,6 +7,33 @@ from django.conf import settings
 from django.db import migrations, models
 
 
+# What somebody said about being written to is never changed, and goes only with the person (contacts/services/consent.py,
+# permit_erasure). Whose it counts as may change: merges re-point it.
+APPEND_ONLY = """
+CREATE FUNCTION contacts_keep_consent() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND (NEW.id, NEW.purpose_id, NEW.action, NEW.basis, NEW.at, NEW.recorded_at, NEW.proof,
+                             NEW.source_id, NEW.by_id, NEW.message)
+            IS NOT DISTINCT FROM (OLD.id, OLD.purpose_id, OLD.action, OLD.basis, OLD.at, OLD.recorded_at, OLD.proof,
+                                  OLD.source_id, OLD.by_id, OLD.message) THEN
+        RETURN NEW;
+    END IF;
+    IF TG_OP = 'DELETE' AND coalesce(current_setting('ripen.erasing', true), '') = 'on' THEN
+        RETURN OLD;
+    END IF;
+    RAISE EXCEPTION 'the consent ledger is append-only: record what was said since'
+        USING ERRCODE = 'restrict_violation', TABLE = TG_TABLE_NAME;
+END
+$$;
+CREATE TRIGGER consent_entry_stays BEFORE UPDATE OR DELETE ON contacts_consententry
+    FOR EACH ROW EXECUTE FUNCTION contacts_keep_consent();
+"""
+NOT_APPEND_ONLY = """
+DROP TRIGGER consent_entry_stays ON contacts_consententry;
+DROP FUNCTION contacts_keep_consent();
+"""
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -70,9 +97,11 @@ class Migration(migrations.Migration):
             name='Suppression',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('address_hash', models.CharField(max_length=64, unique=True)),
+                ('address_hash', models.CharField(max_length=64)),
                 ('reason', models.CharField(choices=[('unsubscribed', 'unsubscribed'), ('complained', 'complained of spam'), ('bounced', 'the address does not exist'), ('objected', 'objected'), ('by_hand', 'suppressed by a person')], max_length=12)),
                 ('at', models.DateTimeField()),
+                ('lifted_at', models.DateTimeField(blank=True, null=True)),
+                ('lifted_because', models.CharField(blank=True, max_length=255)),
             ],
         ),
         migrations.AddField(
@@ -115,6 +144,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='importrun',
+            name='errors_bytes',
+            field=models.BigIntegerField(db_default=0, default=0),
+        ),
+        migrations.AddField(
+            model_name='importrun',
             name='stored_file',
             field=models.CharField(blank=True, db_default='', max_length=255),
         ),
@@ -122,11 +156,6 @@ class Migration(migrations.Migration):
             model_name='importrun',
             name='what',
             field=models.CharField(db_default='contacts', default='contacts', max_length=8),
-        ),
-        migrations.AddField(
-            model_name='importrun',
-            name='errors_bytes',
-            field=models.BigIntegerField(db_default=0, default=0),
         ),
         migrations.AddField(
             model_name='kind',
@@ -214,6 +243,7 @@ class Migration(migrations.Migration):
                 ('consent_required', models.BooleanField(default=False)),
                 ('double_opt_in', models.BooleanField(default=True)),
                 ('is_open', models.BooleanField(default=True)),
+                ('bots', models.PositiveBigIntegerField(db_default=0, default=0)),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to=settings.AUTH_USER_MODEL)),
                 ('source', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='forms', to='contacts.source')),
@@ -227,6 +257,7 @@ class Migration(migrations.Migration):
                 ('message', models.UUIDField(unique=True)),
                 ('received_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ('consent_version', models.PositiveIntegerField(blank=True, null=True)),
+                ('consent_text', models.TextField(blank=True)),
                 ('token_hash', models.CharField(blank=True, db_index=True, max_length=64)),
                 ('confirmed_at', models.DateTimeField(blank=True, null=True)),
                 ('contact', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='form_submissions', to='contacts.contact')),
@@ -358,6 +389,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='suppression',
+            name='lifted_by',
+            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
+        ),
+        migrations.AddField(
+            model_name='suppression',
             name='source',
             field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, to='contacts.source'),
         ),
@@ -442,4 +478,13 @@ class Migration(migrations.Migration):
             model_name='suppression',
             constraint=models.CheckConstraint(condition=models.Q(('reason__in', ['unsubscribed', 'complained', 'bounced', 'objected', 'by_hand'])), name='suppression_known'),
         ),
+        migrations.AddConstraint(
+            model_name='suppression',
+            constraint=models.UniqueConstraint(condition=models.Q(('lifted_at', None)), fields=('address_hash',), name='suppression_in_force_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='suppression',
+            constraint=models.CheckConstraint(condition=models.Q(('lifted_at', None), ('lifted_because', ''), ('lifted_by', None)) | models.Q(('lifted_at__isnull', False), ~models.Q(('lifted_because', ''))), name='suppression_lifted_paired'),
+        ),
+        migrations.RunSQL(APPEND_ONLY, NOT_APPEND_ONLY),
     ]

@@ -36,6 +36,8 @@ class Form(models.Model):
     consent_required = models.BooleanField(default=False)
     double_opt_in = models.BooleanField(default=True)
     is_open = models.BooleanField(default=True)
+    # Of what machines sent nothing is kept but how often it was.
+    bots = models.PositiveBigIntegerField(default=0, db_default=0)
     created_at = models.DateTimeField(db_default=Now())
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True)
 
@@ -47,7 +49,10 @@ class Form(models.Model):
 
 
 class FormSubmission(models.Model):
-    """Somebody sent a form. ``confirmed_at`` is when the link in the mail was followed (double opt-in)."""
+    """Somebody sent a form. ``confirmed_at`` is when the link in the mail was followed (double opt-in).
+
+    ``consent_text`` is what they agreed to, in the words they saw; blank where they agreed to nothing.
+    """
 
     form = models.ForeignKey(Form, on_delete=models.CASCADE, related_name="submissions")
     contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="form_submissions")
@@ -55,6 +60,7 @@ class FormSubmission(models.Model):
     message = models.UUIDField(unique=True)
     received_at = models.DateTimeField(db_default=Now())
     consent_version = models.PositiveIntegerField(null=True, blank=True)
+    consent_text = models.TextField(blank=True)
     token_hash = models.CharField(max_length=64, blank=True, db_index=True)
     confirmed_at = models.DateTimeField(null=True, blank=True)
 

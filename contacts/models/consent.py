@@ -64,17 +64,34 @@ class ConsentEntry(models.Model):
 
 
 class Suppression(models.Model):
-    """Nothing is sent to this address. Only a keyed hash of it is kept, so it outlives the person's erasure."""
+    """Nothing is sent to this address. Only a keyed hash of it is kept, so it outlives the person's erasure.
 
-    address_hash = models.CharField(max_length=64, unique=True)
+    One that was lifted stays as a row, with who did it and why: one in force an address.
+    """
+
+    address_hash = models.CharField(max_length=64)
     reason = models.CharField(max_length=12, choices=SuppressionReason)
     at = models.DateTimeField()
     source = models.ForeignKey(Source, on_delete=models.PROTECT, null=True, blank=True, db_index=False)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, db_index=False)
+    lifted_at = models.DateTimeField(null=True, blank=True)
+    # None where the person lifted it themselves, by a link in a mail to this very address.
+    lifted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, db_index=False, related_name="+"
+    )
+    lifted_because = models.CharField(max_length=255, blank=True)
 
     class Meta:
         constraints = [
             models.CheckConstraint(condition=models.Q(reason__in=SuppressionReason.values), name="suppression_known"),
+            models.UniqueConstraint(
+                fields=["address_hash"], condition=models.Q(lifted_at=None), name="suppression_in_force_once"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(lifted_at=None, lifted_by=None, lifted_because="")
+                | models.Q(lifted_at__isnull=False) & ~models.Q(lifted_because=""),
+                name="suppression_lifted_paired",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -8,6 +8,7 @@ from contacts.views.activities import log_activity
 from contacts.views.administration import account, sources, team
 from contacts.views.corrections import correct_event
 from contacts.views.exports import companies_csv, contact_events_csv, contacts_csv, rejected_csv
+from contacts.views.preferences import preferences, unsubscribe
 
 urlpatterns = [
     path("contacts/<int:contact_id>/log/", log_activity, name="contact-log"),
@@ -16,6 +17,8 @@ urlpatterns = [
     path("exports/contacts/<int:contact_id>/events.csv", contact_events_csv, name="export-events"),
     path("exports/companies.csv", companies_csv, name="export-companies"),
     path("exports/sources/<int:source_id>/rejected.csv", rejected_csv, name="export-rejected"),
+    path("preferences/<str:signed>/", preferences, name="preferences"),
+    path("unsubscribe/<str:signed>/", unsubscribe, name="unsubscribe"),
     path("sources/", sources, name="sources"),
     path("team/", team, name="team"),
     path("account/", account, name="account"),

@@ -37,6 +37,8 @@ class Call:
     body: Mapping[str, Any] | None = None
 
 
+CONSENT = {"purpose": "newsletter", "action": "withdrawn", "proof": "Told us on the phone."}
+
 API: dict[str, list[Call]] = {
     "api-events": [
         Call("get", "/api/v1/events/", EVERYBODY, Scope.CONTACTS_READ),
@@ -57,6 +59,15 @@ API: dict[str, list[Call]] = {
         Call("patch", "/api/v1/contacts/{own}/", EVERYBODY, Scope.CONTACTS_WRITE, {"phone": "1"}),
     ],
     "api-contact-events": [Call("get", "/api/v1/contacts/{contact}/events/", EVERYBODY, Scope.CONTACTS_READ)],
+    "api-contact-consent": [
+        Call("get", "/api/v1/contacts/{contact}/consent/", EVERYBODY, Scope.CONTACTS_READ),
+        Call("post", "/api/v1/contacts/{contact}/consent/", {M, L, A}, Scope.CONTACTS_WRITE, CONSENT),
+        Call("post", "/api/v1/contacts/{own}/consent/", EVERYBODY, Scope.CONTACTS_WRITE, CONSENT),
+    ],
+    "api-suppressions": [
+        Call("get", "/api/v1/suppressions/", EVERYBODY, Scope.CONTACTS_READ),
+        Call("post", "/api/v1/suppressions/", {M, L, A}, Scope.CONTACTS_WRITE, {"email": "ann@acme.example"}),
+    ],
     "api-company-list": [
         Call("get", "/api/v1/companies/", EVERYBODY, Scope.CONTACTS_READ),
         Call("post", "/api/v1/companies/", {M, L, A}, Scope.CONTACTS_WRITE, {"domain": "new.example"}),
@@ -183,7 +194,10 @@ PAGES: dict[str, list[Call]] = {
 }
 
 # Open to the world, or with a key scheme of their own (tested beside it).
-ELSEWHERE = ("healthz", "readyz", "metrics", "account/", "^v1/", "admin/", "ui/", "api/schema", "api/docs", "static/")
+ELSEWHERE = (
+    "healthz", "readyz", "metrics", "account/", "^v1/", "admin/", "ui/", "api/schema", "api/docs", "static/",
+    "preferences/", "unsubscribe/", "f/", "confirm/",
+)  # fmt: skip
 
 
 def addresses(patterns: list[Any] | None = None, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
