@@ -1,6 +1,5 @@
 """A run while it goes, and the contacts behind a number of its result."""
 
-from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -11,14 +10,14 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
-from config.web.formats import format_duration, format_number
+from config.web.formats import format_number
 from config.web.pages import link_with, page, person_of
-from contacts.enums import WorkState
 from contacts.permissions import can_run_definitions, check_run_definitions, check_see_definitions
 from contacts.services.work import CannotRun
+from contacts.views.progress import work_shown
 from scoring.enums import RunKind
 from scoring.models import Run
-from scoring.selectors.runs import cell_contacts, run_view
+from scoring.selectors.runs import cell_contacts
 from scoring.services.disagreements import both_verdicts
 from scoring.services.runs import cancel_run, retry_run
 from scoring.views.definition_head import head_of
@@ -45,14 +44,14 @@ def run_shown(found: Run | None) -> dict[str, Any]:
     """What ``scoring/run_progress.html`` needs of a run; nothing of none."""
     if found is None:
         return {"run": None}
-    view = run_view(found)
-    parts = [f"{format_number(view['done'])} of {format_number(view['total'])} {view['unit']}"] if view["total"] else []
-    if view["rate"]:
-        parts.append(f"{format_number(round(view['rate']))} a second")
-    if view["remaining"] is not None:
-        parts.append(f"about {format_duration(timedelta(seconds=view['remaining']))} left")
-    waits = "waiting for a worker" if found.state == WorkState.QUEUED else "under way"
-    return {"run": found, "view": view, "detail": ", ".join(parts) or waits}
+    whole = found.kind in (RunKind.PUBLISH, RunKind.ROLL_BACK)
+    return {
+        "run": found,
+        **work_shown(found),
+        "progress_url": reverse("run-progress", args=[found.pk]),
+        # A publication is not left half done.
+        "cancel_url": "" if whole else reverse("run-cancel", args=[found.pk]),
+    }
 
 
 @page(check_see_definitions)
