@@ -114,6 +114,15 @@ class JobKind(TextChoices):
     EXPORT_PERSON = "export_person", "export of a person's data"
 
 
+class ErasureReason(TextChoices):
+    """Why a person is erased. The order stays when the person is gone, so it says no more than this."""
+
+    ASKED = "asked", "they asked for it"
+    NOT_NEEDED = "not_needed", "the data is not needed any more"
+    UNLAWFUL = "unlawful", "we should never have had it"
+    TEST = "test", "it was test data"
+
+
 class WireFormat(TextChoices):
     """How a message was written when it arrived; what reads it again when it is replayed."""
 

@@ -11,7 +11,7 @@ from typing import Concatenate, ParamSpec, TypeAlias
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 
-from contacts.enums import Role, Scope
+from contacts.enums import JobKind, Role, Scope
 from contacts.models import Contact
 
 Person: TypeAlias = User | AnonymousUser
@@ -127,6 +127,22 @@ def check_erase_contacts(user: Person) -> None:
     require_role(user, LEADERS, "erase contacts")
 
 
+def check_export_person(user: Person) -> None:
+    """All that is known of a person, in one file: managers and administrators, who answer for it."""
+    require_role(user, LEADERS, "export a person's data")
+
+
+def check_see_jobs(user: Person) -> None:
+    """Who ordered which long work when, and what came of it: those who may order some."""
+    require_role(user, EDITORS, "see jobs")
+
+
+def check_steer_job(user: Person, kind: str) -> None:
+    """Stopping and resuming a job: those who may order one of its kind."""
+    check = {JobKind.ERASE: check_erase_contacts, JobKind.EXPORT_PERSON: check_export_person}
+    check.get(JobKind(kind), check_see_jobs)(user)
+
+
 def check_record_consent(user: Person, contact: Contact) -> None:
     """What somebody said about being written to is recorded by those who may edit the contact."""
     require_role(user, EVERYBODY, "record consent")
@@ -218,6 +234,9 @@ can_log_activity = answers(check_log_activity)
 can_correct_events = answers(check_correct_events)
 can_create_contacts = answers(check_create_contacts)
 can_erase_contacts = answers(check_erase_contacts)
+can_export_person = answers(check_export_person)
+can_see_jobs = answers(check_see_jobs)
+can_steer_job = answers(check_steer_job)
 can_record_consent = answers(check_record_consent)
 can_suppress_addresses = answers(check_suppress_addresses)
 can_lift_suppressions = answers(check_lift_suppressions)

@@ -6,11 +6,14 @@ from typing import Any, Final
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import Q
 
 from contacts.enums import JobKind, WorkState
 from contacts.models import Contact, Job
 from contacts.services.duplicates import find_duplicates
+from contacts.services.erasing import erase_person
 from contacts.services.imports.working import perform_import
+from contacts.services.person_export import export_person
 from contacts.services.wake import wake
 from contacts.services.work import CannotRun, Progress, Workshop
 
@@ -22,6 +25,8 @@ _WORK: dict[JobKind, Perform] = {
     JobKind.IMPORT_CONTACTS: perform_import,
     JobKind.IMPORT_EVENTS: perform_import,
     JobKind.FIND_DUPLICATES: find_duplicates,
+    JobKind.ERASE: erase_person,
+    JobKind.EXPORT_PERSON: export_person,
 }
 # What is not left half done once it has begun.
 _WHOLE: Final = frozenset({JobKind.ERASE})
@@ -84,6 +89,8 @@ JOBS: Final = Workshop(
     model=Job,
     lock=0x4A4F4253,  # "JOBS" in ASCII
     perform=_perform,
+    # People who asked for their rights wait for one job at most, not for a queue of imports.
+    first=Q(kind__in=(JobKind.ERASE, JobKind.EXPORT_PERSON)),
     related=("contact", "requested_by"),
     # Of the workers that do long work at most one is at a job, so that runs never wait behind an import.
     alone=True,
