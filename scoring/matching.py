@@ -36,9 +36,12 @@ _NUMBER = r"^\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?)\s*$"
 
 
 def load_kinds() -> tuple[KindFacts, ...]:
-    """All event kinds with what a match can ask of them, by id."""
-    rows = Kind.objects.order_by("id").values_list("id", "name", "initiator", "reach", "two_way")
-    return tuple(KindFacts(*row) for row in rows)
+    """All event kinds with what a match can ask of them, by id; a mapped one has the name and nature of its target."""
+    return tuple(
+        KindFacts(row.pk, kind.name, kind.initiator, kind.reach, kind.two_way, row.name if kind is not row else "")
+        for row in Kind.objects.select_related("maps_to").order_by("id")
+        for kind in [row.judged]
+    )
 
 
 def matching_events(events: "QuerySet[Event]", kind_ids: Sequence[int], match: Match) -> "QuerySet[Event]":

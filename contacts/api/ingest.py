@@ -71,8 +71,9 @@ def receive_events(request: HttpRequest) -> HttpResponse:
         flags[name] = value in _YES
     check_capacity()
     batch = native.read_events(read_json(read_body(request)), received_at=now)
-    receipt = _record(caller, batch, WireFormat.NATIVE, now, **flags)
-    if flags.get("strict") and receipt.rejected:
+    strict, dry_run = flags.get("strict", False), flags.get("dry_run", False)
+    receipt = _record(caller, batch, WireFormat.NATIVE, now, strict=strict, dry_run=dry_run)
+    if strict and receipt.rejected:
         body = error_body("events_rejected", "Nothing was stored: not all events are good.")
         return HttpResponse(receipt_body(receipt, **body), status=422, content_type=_JSON)
     return HttpResponse(receipt_body(receipt), content_type=_JSON)
@@ -108,7 +109,14 @@ def receive_posthog(request: HttpRequest) -> HttpResponse:
 
 
 def _record(
-    caller: Caller, batch: Batch, wire_format: WireFormat, now: datetime, *, call: str = "", **flags: bool
+    caller: Caller,
+    batch: Batch,
+    wire_format: WireFormat,
+    now: datetime,
+    *,
+    call: str = "",
+    strict: bool = False,
+    dry_run: bool = False,
 ) -> Receipt:
     """Record a batch in its caller's name, charge it to the caller's share, and keep what went wrong with it."""
     take_share(key=caller.share, messages=len(batch.payloads))
@@ -120,10 +128,11 @@ def _record(
             rejected=batch.rejected,
             warnings=batch.warnings,
             by=caller.person,
-            **flags,
+            strict=strict,
+            dry_run=dry_run,
         )
     # Who asks what would happen, or for all or nothing, gets the answer alone: nothing of it was to be stored.
-    if not flags.get("dry_run") and not (flags.get("strict") and receipt.rejected):
+    if not dry_run and not (strict and receipt.rejected):
         keep_problems(
             source=caller.source,
             wire_format=wire_format,

@@ -40,6 +40,11 @@ class Kind(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def judged(self) -> "Kind":
+        """The kind as which its events are judged and shown: the one that it maps to, else itself."""
+        return self.maps_to or self
+
 
 class Event(models.Model):
     """One thing that happened. Append-only: a retraction or a suspicion is a mark, never a deletion.

@@ -21,7 +21,11 @@ SHIPPED: Final[Mapping[str, KindRef]] = {
 # Readable by anybody who opens the page, so a public key may not report what only we can know.
 NOT_FROM_PUBLIC: Final = frozenset({"purchased", "refunded", "churned", "details_confirmed"})
 
-SELECT_KINDS: Final = "SELECT id, name, initiator, system FROM contacts_kind WHERE name = ANY(%s)"
+# A kind that was mapped is stored as what it was sent as, and means the other.
+SELECT_KINDS: Final = """
+SELECT k.name, k.id, coalesce(t.name, k.name), coalesce(t.initiator, k.initiator), k.system
+FROM contacts_kind k LEFT JOIN contacts_kind t ON t.id = k.maps_to_id WHERE k.name = ANY(%s)
+"""
 COUNT_KINDS: Final = """
 SELECT count(*) FILTER (WHERE introduced_by_id = %s), greatest(max(id) + 1, %s) FROM contacts_kind
 """
@@ -29,12 +33,12 @@ INSERT_KINDS: Final = """
 INSERT INTO contacts_kind (id, name, initiator, reach, two_way, system, introduced_by_id)
 SELECT %s + k.place - 1, k.name, '', '', false, false, %s
 FROM unnest(%s::text[]) WITH ORDINALITY AS k(name, place)
-RETURNING id, name, initiator, system
+RETURNING name, id, name, initiator, system
 """
 
 
 def find_kinds(cursor: CursorWrapper, *, source: Source, events: Iterable[IncomingEvent]) -> dict[str, KindRef]:
-    """Return the kinds that ``events`` name, making those that no source has sent before.
+    """Return the kinds that ``events`` name, by that name, making those that no source has sent before.
 
     A source introduces at most 200; names beyond that, and those a public source may not introduce, are missing from
     the answer. Shipped kinds cost no query.
@@ -45,20 +49,20 @@ def find_kinds(cursor: CursorWrapper, *, source: Source, events: Iterable[Incomi
     if not unknown:
         return kinds
     cursor.execute(SELECT_KINDS, [unknown])
-    kinds |= {row[1]: KindRef(*row) for row in cursor.fetchall()}
+    kinds |= {row[0]: KindRef(*row[1:]) for row in cursor.fetchall()}
     unknown = [name for name in unknown if name not in kinds]
     if not unknown or source.kind == SourceKind.PUBLIC:
         return kinds
     cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_KINDS_LOCK])
     cursor.execute(SELECT_KINDS, [unknown])
-    kinds |= {row[1]: KindRef(*row) for row in cursor.fetchall()}
+    kinds |= {row[0]: KindRef(*row[1:]) for row in cursor.fetchall()}
     cursor.execute(COUNT_KINDS, [source.pk, FIRST_UNMAPPED_KIND_ID])
     introduced, first_id = cursor.fetchone()
     room = max(0, min(MAX_KINDS_OF_SOURCE - introduced, _LAST_KIND_ID - first_id + 1))
     unknown = [name for name in unknown if name not in kinds][:room]
     if unknown:
         cursor.execute(INSERT_KINDS, [first_id, source.pk, unknown])
-        kinds |= {row[1]: KindRef(*row) for row in cursor.fetchall()}
+        kinds |= {row[0]: KindRef(*row[1:]) for row in cursor.fetchall()}
     return kinds
 
 

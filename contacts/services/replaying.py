@@ -137,10 +137,12 @@ def _replay(rows: list[RejectedMessage], *, source: Source, by: User, now: datet
         batch = _read(row, source)
         if batch.only_known:
             only_known.add(place)
-        for message in (*batch.events, *batch.rejected):
-            message.index = place
-        events += batch.events
-        rejected += batch.rejected
+        for event in batch.events:
+            event.index = place
+            events.append(event)
+        for refusal in batch.rejected:
+            refusal.index = place
+            rejected.append(refusal)
     together = refuse_strangers(Batch(events=events, rejected=rejected, only_known=only_known))
     receipt = record_events(source=source, events=together.events, received_at=now, rejected=together.rejected)
     refused = {item.index: item for item in receipt.rejected}

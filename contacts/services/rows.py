@@ -18,7 +18,7 @@ class Raced(Exception):
 
 
 class KindRef(msgspec.Struct, frozen=True):
-    """What recording needs to know about an event kind."""
+    """What recording needs to know about an event kind; of a mapped one, name and initiator of what it means."""
 
     id: int
     name: str

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from django.contrib.auth.models import User
+from django.db.models import Q
 
 from contacts.models import Event
 from funnel.models import Handoff
@@ -38,9 +39,9 @@ def handoff_detail(*, handoff_id: int, user: User) -> HandoffDetail:
     (card,) = make_cards([handoffs_for_cards().select_related("transition").get(pk=handoff_id)], user=user)
     log = (
         Event.objects.filter(contact_id=card.handoff.contact_id, retracted_at=None, suspect_reason="")
-        .exclude(kind__reach="many")
-        .exclude(kind__name="page_viewed")
-        .select_related("kind", "recorded_by")
+        .exclude(Q(kind__maps_to=None, kind__reach="many") | Q(kind__maps_to__reach="many"))
+        .exclude(Q(kind__maps_to=None, kind__name="page_viewed") | Q(kind__maps_to__name="page_viewed"))
+        .select_related("kind__maps_to", "recorded_by")
         .order_by("-occurred_at", "-id")[:LOG_LIMIT]
     )
     others = (

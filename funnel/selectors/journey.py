@@ -49,7 +49,7 @@ def contact_journey(*, contact_id: int, limit: int = LIMIT) -> Journey:
     """Return the contact's transitions and handoffs merged in time order; two queries."""
     transitions = list(
         Transition.objects.filter(contact_id=contact_id)
-        .select_related("cause_event__kind", "definition")
+        .select_related("cause_event__kind__maps_to", "definition")
         .order_by("-effective_at", "-id")[: limit + 1]
     )
     handoffs = list(

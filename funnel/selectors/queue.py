@@ -21,6 +21,8 @@ MINE_LIMIT = 200
 LATELY_CLOSED = 20
 COUNT_CAP = 1000
 
+_THEIRS = (Initiator.THEM, Initiator.BOTH)
+
 
 @dataclass(frozen=True, slots=True)
 class HandoffCard:
@@ -65,10 +67,10 @@ def handoffs_for_cards() -> "QuerySet[Handoff]":
     """Return handoffs with everything that a card or the API shows loaded, and the id of the last words."""
     last_words = (
         Event.objects.filter(
+            Q(kind__maps_to=None, kind__initiator__in=_THEIRS) | Q(kind__maps_to__initiator__in=_THEIRS),
             contact=OuterRef("contact"),
             retracted_at=None,
             suspect_reason="",
-            kind__initiator__in=[Initiator.THEM, Initiator.BOTH],
         )
         .order_by("-occurred_at", "-id")
         .values("id")[:1]
@@ -81,7 +83,7 @@ def handoffs_for_cards() -> "QuerySet[Handoff]":
 def make_cards(handoffs: Iterable[Handoff], *, user: User) -> tuple[HandoffCard, ...]:
     """Turn rows of ``handoffs_for_cards`` into cards; one query for the last words of all of them."""
     rows = list(handoffs)
-    words = Event.objects.select_related("kind").in_bulk(
+    words = Event.objects.select_related("kind__maps_to").in_bulk(
         [row.last_words_id for row in rows if row.last_words_id is not None]  # type: ignore[attr-defined]
     )
     questions = open_questions_of([row.contact for row in rows])

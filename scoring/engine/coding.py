@@ -17,13 +17,18 @@ FIRST_PROPERTY_CODE = 20_000
 
 @dataclass(frozen=True, slots=True)
 class KindFacts:
-    """What a match can ask of an event kind."""
+    """What a match can ask of an event kind.
+
+    ``sent_as``: of a kind that was mapped to another, its own name, which a match may still ask for; the rest is the
+    other's. "" for all others.
+    """
 
     id: int
     name: str
     initiator: str
     reach: str
     two_way: bool
+    sent_as: str = ""
 
 
 class CodedMatch(NamedTuple):
@@ -84,7 +89,7 @@ class Tables:
         return tuple(
             kind.id
             for kind in self._kinds
-            if (not match.kinds or kind.name in match.kinds)
+            if (not match.kinds or kind.name in match.kinds or kind.sent_as in match.kinds)
             and (match.initiator is None or kind.initiator == match.initiator)
             and (match.reach is None or kind.reach == match.reach)
             and (match.two_way is None or kind.two_way == match.two_way)

@@ -119,7 +119,8 @@ def _event_moves(compiled: Compiled, kinds: Sequence[KindFacts]) -> Iterator[Mov
     looked_at = [leaf.count.of for leaf in compiled.leaves if leaf.count is not None]
     found: dict[object, tuple[float, int, int, Move]] = {}
     for kind in kinds:
-        if kind.initiator not in ("them", "both"):
+        # What was mapped to a kind asks for nothing that the kind itself does not.
+        if kind.initiator not in ("them", "both") or kind.sent_as:
             continue
         for move in _variants(compiled, kind.id):
             codes = [code for code, _ in move.codes]

@@ -66,7 +66,9 @@ def recent_moves(*, limit: int) -> list[Transition]:
     latest = Transition.objects.filter(superseded_at=None).exclude(from_stage="").order_by("-pk")
     keys = latest.values_list("pk", "effective_at")[:_WINDOW]
     newest = sorted(keys, key=lambda row: (row[1], row[0]), reverse=True)[:limit]
-    loaded: QuerySet[Transition] = Transition.objects.select_related("contact", "cause_event__kind", "definition")
+    loaded: QuerySet[Transition] = Transition.objects.select_related(
+        "contact", "cause_event__kind__maps_to", "definition"
+    )
     rows = loaded.in_bulk([key for key, _ in newest])
     return [rows[key] for key, _ in newest if key in rows]
 

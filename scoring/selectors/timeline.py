@@ -61,9 +61,9 @@ def contact_timeline(
     mark = _read_mark(before)
     chosen = Q(contact_id=contact_id)
     if kind:
-        chosen &= Q(kind__name=kind)
+        chosen &= Q(kind__maps_to=None, kind__name=kind) | Q(kind__maps_to__name=kind)
     if initiator in Initiator.values and initiator:
-        chosen &= Q(kind__initiator=initiator)
+        chosen &= Q(kind__maps_to=None, kind__initiator=initiator) | Q(kind__maps_to__initiator=initiator)
     events = _latest_events(chosen, mark, limit + 1)
     more, events = len(events) > limit, events[:limit]
     changes: list[Transition] = []
@@ -75,7 +75,7 @@ def contact_timeline(
             span &= Q(effective_at__lt=mark[0])
         changes = list(
             Transition.objects.filter(span)
-            .select_related("cause_event__kind", "definition")
+            .select_related("cause_event__kind__maps_to", "definition")
             .order_by("-effective_at", "-id")[:limit]
         )
     items = [*(change_item(change, labels) for change in changes), *(event_item(event) for event in events)]
@@ -89,7 +89,8 @@ def contact_timeline(
 
 
 def event_item(event: Event) -> TimelineItem:
-    """Describe an event for a timeline; ``kind``, ``source`` and ``recorded_by`` must be loaded."""
+    """Describe an event for a timeline; ``kind`` (with ``maps_to``), ``source`` and ``recorded_by`` must be loaded."""
+    kind = event.kind.judged
     properties = event.properties if isinstance(event.properties, dict) else {}
     badges: list[tuple[str, Tone]] = []
     if event.retracted_at is not None:
@@ -100,22 +101,19 @@ def event_item(event: Event) -> TimelineItem:
     named = _text(properties.get("with"))
     details = [
         f"with {named}" if named else "",
-        *(
-            _text(properties.get(key))
-            for key in _DETAIL_KEYS
-            if key != "reason" or event.kind.name != "handoff_returned"
-        ),
+        *(_text(properties.get(key)) for key in _DETAIL_KEYS if key != "reason" or kind.name != "handoff_returned"),
+        f"sent as “{event.kind.name}”" if kind is not event.kind else "",
         f"recorded by {who}" if who and who != named else "",
         f"via {event.source.name}" if not who and not event.kind.system else "",
     ]
     return TimelineItem(
         at=event.occurred_at,
-        title=sentence_case(kind_phrase(event.kind.name)),
-        icon=kind_icon(event.kind.name),
+        title=sentence_case(kind_phrase(kind.name)),
+        icon=kind_icon(kind.name),
         detail=" \N{MIDDLE DOT} ".join(filter(None, details)),
         quote=_text(properties.get("note"), limit=2_000),
         badges=tuple(badges),
-        by_them=event.kind.initiator in (Initiator.THEM, Initiator.BOTH),
+        by_them=kind.initiator in (Initiator.THEM, Initiator.BOTH),
         void=event.retracted_at is not None or bool(event.suspect_reason),
         event_id=0 if event.kind.system else event.pk,
         retracted=event.retracted_at is not None,
@@ -139,7 +137,7 @@ def change_item(change: Transition, labels: dict[str, str]) -> TimelineItem:
 def cause_of(change: Transition) -> str:
     """Say in words what made the change."""
     if change.cause == Cause.EVENT and change.cause_event is not None:
-        return f"because it {kind_phrase(change.cause_event.kind.name)}"
+        return f"because it {kind_phrase(change.cause_event.kind.judged.name)}"
     return _CAUSES.get(Cause(change.cause), "because of an event")
 
 
@@ -164,13 +162,13 @@ def sentence_case(text: str) -> str:
 
 
 def kinds_of(*, contact_id: int) -> Sequence[str]:
-    """Return the names of the event kinds this contact has, alphabetically; two queries."""
+    """Return the names of the event kinds this contact has (of mapped ones what they mean), sorted; two queries."""
     judged, marked = (
         Event.objects.filter(part, contact_id=contact_id).order_by().values_list("kind_id").distinct()
         for part in _PARTS
     )
     kinds = {kind_id for (kind_id,) in judged.union(marked)}
-    return list(Kind.objects.filter(pk__in=kinds).order_by("name").values_list("name", flat=True))
+    return sorted({kind.judged.name for kind in Kind.objects.filter(pk__in=kinds).select_related("maps_to")})
 
 
 def _latest_events(chosen: Q, mark: tuple[datetime, int] | None, limit: int) -> list[Event]:
@@ -186,7 +184,7 @@ def _latest_events(chosen: Q, mark: tuple[datetime, int] | None, limit: int) -> 
         parts.append(rows.order_by("-occurred_at", "-id").values_list("pk", "occurred_at")[:limit])
     latest = parts[0].union(parts[1], all=True).order_by("-occurred_at", "-pk")[:limit]
     keys = [key for key, _ in latest]
-    events = Event.objects.select_related("kind", "source", "recorded_by").in_bulk(keys)
+    events = Event.objects.select_related("kind__maps_to", "source", "recorded_by").in_bulk(keys)
     return [events[key] for key in keys]
 
 

@@ -30,7 +30,7 @@ class DraftConflict(ValueError):
 def known_names() -> dict[str, frozenset[str]]:
     """What a definition may name here and now, as ``read_document`` takes it; two queries."""
     return {
-        "known_kinds": frozenset(kind.name for kind in load_kinds()),
+        "known_kinds": frozenset(name for kind in load_kinds() for name in (kind.name, kind.sent_as) if name),
         "known_sources": frozenset(Source.objects.values_list("name", flat=True)),
     }
 

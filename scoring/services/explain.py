@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from django.db.models.functions import Coalesce
+
 from contacts.models import Event
 from scoring.engine import Assessor, Ledger, LedgerLine, Timeline, take_apart
 from scoring.engine.compiled import Node
@@ -149,8 +151,12 @@ def _further_row(lines: Sequence[LedgerLine], version: str) -> dict[str, Any]:
     }
 
 
+# Of a mapped kind what it means.
+_MEANING = Coalesce("kind__maps_to__name", "kind__name")
+
+
 def _event_kinds(event_ids: list[int]) -> Mapping[int, str]:
-    return dict(Event.objects.filter(pk__in=event_ids).values_list("pk", "kind__name"))
+    return dict(Event.objects.filter(pk__in=event_ids).values_list("pk", _MEANING))
 
 
 def _stage_criteria(case: Case, rank: int) -> dict[str, Any]:

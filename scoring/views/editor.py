@@ -236,7 +236,8 @@ def _save(request: HttpRequest, desk: Desk) -> HttpResponse:
 
 
 def _render(request: HttpRequest, desk: Desk, *, said: str = "") -> HttpResponse:
-    kinds = [(kind.name, kind_phrase(kind.name)) for kind in load_kinds()]
+    # What was mapped can still be named by itself, though it is counted as its target anyway.
+    kinds = [(kind.sent_as or kind.name, kind_phrase(kind.sent_as or kind.name)) for kind in load_kinds()]
     sources = [(name, name) for name in Source.objects.order_by("name").values_list("name", flat=True)]
     # A browser that has a focus already warns of autofocus; the page's script moves it then.
     focus = "data-focus" if request.htmx else "autofocus"  # type: ignore[attr-defined]  # django-htmx adds it
