@@ -69,6 +69,8 @@ class Contact(models.Model):
     @property
     def display_name(self) -> str:
         """What people call the contact: its name, else its e-mail, else an honest placeholder."""
+        if self.erased_at is not None:
+            return "Erased person"
         name = f"{self.first_name} {self.last_name}".strip()
         return name or self.email or f"Anonymous visitor {self.pk}"
 

@@ -37,7 +37,8 @@ SELECT contact_id, array_agg(id ORDER BY id) FROM funnel_handoff
 WHERE state = ANY(%s) GROUP BY contact_id HAVING count(*) > 1 ORDER BY contact_id
 """
 
-# A claim and the fact that it left behind name each other; the fact's author is the winner.
+# A claim and the fact that it left behind name each other; the fact's author is the winner. Of erased people no fact is
+# left.
 _CLAIMS: Final = """
 WITH fact AS (
     SELECT event.id, event.contact_id, event.properties ->> 'handoff' AS handoff, event.recorded_by_id
@@ -47,7 +48,10 @@ WITH fact AS (
 SELECT coalesce(handoff.contact_id, min(fact.contact_id)), coalesce(handoff.id::text, fact.handoff),
        handoff.id IS NOT NULL, handoff.claimed_at IS NOT NULL, count(fact.id),
        bool_and(fact.recorded_by_id IS NOT DISTINCT FROM handoff.claimed_by_id)
-FROM funnel_handoff AS handoff FULL JOIN fact ON fact.handoff = handoff.id::text
+FROM (
+    SELECT held.* FROM funnel_handoff AS held
+    JOIN contacts_contact AS contact ON contact.id = held.contact_id AND contact.erased_at IS NULL
+) AS handoff FULL JOIN fact ON fact.handoff = handoff.id::text
 WHERE fact.id IS NOT NULL OR handoff.claimed_at IS NOT NULL
 GROUP BY handoff.id, fact.handoff
 HAVING handoff.id IS NULL OR handoff.claimed_at IS NULL OR count(fact.id) <> 1
