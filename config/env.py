@@ -38,6 +38,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "RIPEN_INGEST_MAX_DUE": "contacts that may wait for judgement before no more facts are taken",
     "RIPEN_INGEST_MAX_DUE_SECONDS": "how long the first of them must have waited for that",
     "RIPEN_INGEST_MAX_SECONDS": "how long storing a batch may take before senders are asked to wait",
+    "RIPEN_MERGES_A_DAY": "contacts that the messages of one source may merge a day",
     "EMAIL_URL": "how mail leaves",
     "ANYMAIL": "keys of e-mail providers, as JSON",
     "RIPEN_HONEYPOT_MARKER": "what the address of a link holds that only machines follow",

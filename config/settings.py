@@ -36,6 +36,7 @@ try:
     INGEST_MAX_DUE = ENV.integer("RIPEN_INGEST_MAX_DUE", 2_000_000, least=0, most=100_000_000)
     INGEST_MAX_DUE_SECONDS = ENV.integer("RIPEN_INGEST_MAX_DUE_SECONDS", 60, least=1, most=86_400)
     INGEST_MAX_SECONDS = ENV.integer("RIPEN_INGEST_MAX_SECONDS", 10, least=1, most=600)
+    MERGES_A_DAY = ENV.integer("RIPEN_MERGES_A_DAY", 1_000, least=0, most=100_000_000)
 except BadSetting as error:
     sys.exit(f"ripen: {error}")
 
@@ -288,6 +289,9 @@ CELERY_BEAT_SCHEDULE = {
     "sweep-funnel": {"task": "funnel.drain", "schedule": 2.0, "options": {"expires": 10}},
     "reconcile-funnel": {"task": "funnel.reconcile", "schedule": 5.0, "options": {"expires": 10}},
     "sweep-jobs": {"task": "contacts.jobs", "schedule": 5.0, "options": {"expires": 10}},
+    "sweep-mail": {"task": "contacts.mail", "schedule": 5.0, "options": {"expires": 10}},
+    "forget-mail": {"task": "contacts.forget_mail", "schedule": 600.0, "options": {"expires": 600}},
+    "sweep-merges": {"task": "contacts.merges", "schedule": 10.0, "options": {"expires": 10}},
     "sweep-runs": {"task": "scoring.runs", "schedule": 5.0, "options": {"expires": 10}},
     # Each learned score is checked once a day; what is due is a row, so a restart forgets nothing.
     "watch-models": {"task": "scoring.watch", "schedule": 600.0, "options": {"expires": 300}},

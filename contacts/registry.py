@@ -22,7 +22,9 @@ class DefinitionInForce:
 class Merging:
     """A merge, or its undoing, that is under way; both contacts are locked, the transaction is open.
 
-    ``members``: the loser and all who had become part of it, whose rows (by ``origin_contact_id``) go with it.
+    ``winner_id`` is where the rows of both are, or were, together: when an undone merge's winner has become part of yet
+    another contact, that one. ``members``: the loser and all who had become part of it, whose rows (by
+    ``origin_contact_id``) go with it.
     """
 
     merge_id: int
@@ -54,8 +56,8 @@ class Handlers:
 
     merge: Callable[[Merging], None]
     part: Callable[[Merging], None]
-    erase: Callable[[Erasing], None]
-    export: Callable[[Sequence[int]], Mapping[str, Any]]
+    erase: Callable[[Erasing], None] = lambda erasing: None
+    export: Callable[[Sequence[int]], Mapping[str, Any]] = lambda contact_ids: {}
 
 
 _providers: list[Callable[[], DefinitionInForce]] = []

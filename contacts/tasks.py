@@ -5,6 +5,8 @@ from django.utils import timezone
 
 from contacts.services.imports.files import sweep_files
 from contacts.services.jobs import work_off_jobs
+from contacts.services.mailing import forget_mails, send_mails
+from contacts.services.merging import merge_left_behind
 from contacts.services.wake import clear_wake
 
 
@@ -14,3 +16,22 @@ def jobs() -> None:
     clear_wake("contacts.jobs")
     sweep_files(now=timezone.now())
     work_off_jobs()
+
+
+@shared_task(name="contacts.merges", ignore_result=True)
+def merges() -> None:
+    """Merge what messages named together and whoever recorded them did not get to. Swept every 10 s."""
+    merge_left_behind(now=timezone.now())
+
+
+@shared_task(name="contacts.mail", ignore_result=True)
+def mail() -> None:
+    """Send the mail that is due. Woken on commit of one, and by the sweep every 5 s."""
+    clear_wake("contacts.mail")
+    send_mails(now=timezone.now())
+
+
+@shared_task(name="contacts.forget_mail", ignore_result=True)
+def forget_mail() -> None:
+    """Delete what was mailed long ago. Swept every 10 minutes."""
+    forget_mails(now=timezone.now())

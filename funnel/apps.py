@@ -8,3 +8,11 @@ class FunnelConfig(AppConfig):
 
     name = "funnel"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Look after handoffs when contacts merge, part again or are erased."""
+        from contacts.registry import Handlers, register_handlers
+        from funnel.services.erasing import erase_handoffs, export_handoffs
+        from funnel.services.merging import merge_handoffs, part_handoffs
+
+        register_handlers(self.name, Handlers(merge_handoffs, part_handoffs, erase_handoffs, export_handoffs))

@@ -4,7 +4,10 @@ from django.db.models import TextChoices
 
 
 class HandoffState(TextChoices):
-    """offered -> claimed -> accepted -> won | returned; an unclaimed offer may expire or be withdrawn."""
+    """offered -> claimed -> accepted -> won | returned; an unclaimed offer may expire or be withdrawn.
+
+    ``suspended``: its contact became part of another that has an open handoff of its own; it comes back when they part.
+    """
 
     OFFERED = "offered", "offered"
     CLAIMED = "claimed", "claimed"
@@ -13,6 +16,7 @@ class HandoffState(TextChoices):
     RETURNED = "returned", "returned"
     EXPIRED = "expired", "expired"
     WITHDRAWN = "withdrawn", "withdrawn"
+    SUSPENDED = "suspended", "suspended"
 
 
 OPEN_STATES = (HandoffState.OFFERED, HandoffState.CLAIMED, HandoffState.ACCEPTED)

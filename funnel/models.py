@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
-from contacts.models import Contact
+from contacts.models import Contact, Merge
 from funnel.enums import OPEN_STATES, HandoffState, ReturnReason
 from scoring.models import Transition
 
@@ -14,9 +14,13 @@ class Handoff(models.Model):
 
     ``evidence`` is frozen when the offer opens: ``{"sentence", "stage", "engagement", "fit", "lines": [ledger lines],
     "questions": [gate keys whose answer is unknown], "definition": "key@version"}``.
+
+    ``origin_contact_id``: whose handoff it was before a merge, where that is another contact; what is done with it is a
+    fact of that one. Of two open ones a merge (``suspended_by``) suspends one, which was ``suspended_from`` until then.
     """
 
     contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="handoffs")
+    origin_contact_id = models.BigIntegerField(null=True, blank=True)
     state = models.CharField(max_length=9, choices=HandoffState, default=HandoffState.OFFERED)
     stage = models.CharField(max_length=32)
     transition = models.ForeignKey(Transition, on_delete=models.PROTECT, null=True, blank=True)
@@ -30,6 +34,10 @@ class Handoff(models.Model):
     closed_at = models.DateTimeField(null=True, blank=True)
     reason = models.CharField(max_length=14, choices=ReturnReason, blank=True)
     note = models.TextField(blank=True)
+    suspended_by = models.ForeignKey(
+        Merge, on_delete=models.SET_NULL, null=True, blank=True, related_name="suspended_handoffs"
+    )
+    suspended_from = models.CharField(max_length=9, choices=HandoffState, blank=True, default="", db_default="")
 
     class Meta:
         constraints = [
@@ -55,6 +63,11 @@ class Handoff(models.Model):
             models.CheckConstraint(
                 condition=~models.Q(state=HandoffState.RETURNED) | ~models.Q(reason=""),
                 name="handoff_return_has_reason",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state=HandoffState.SUSPENDED, suspended_from__in=OPEN_STATES)
+                | (~models.Q(state=HandoffState.SUSPENDED) & models.Q(suspended_from="", suspended_by=None)),
+                name="handoff_suspended_paired",
             ),
         ]
         indexes = [

@@ -16,6 +16,8 @@ class Actor(StrEnum):
     SALES = "a sales rep, manager or administrator"
     ITS_REP = "its rep, a manager or an administrator"
     JUDGEMENT = "the judgement"
+    MERGE = "a merge"
+    PARTING = "the undoing of a merge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,40 @@ CLOSE_AS_WON = Move(
     condition="the contact became a customer",
 )
 
-MOVES: tuple[Move, ...] = (CLAIM, ACCEPT, RETURN, WIN, WITHDRAW, CLOSE_AS_WON)
+SUSPEND = Move(
+    "suspend",
+    OPEN_STATES,
+    HandoffState.SUSPENDED,
+    Actor.MERGE,
+    condition="of two open ones, when their contacts become one, the claimed stays, else the older",
+)
+# Each comes back to what it was.
+RESUMES: dict[HandoffState, Move] = {
+    state: Move(
+        "resume", (HandoffState.SUSPENDED,), state, Actor.PARTING, condition=f"it was {state} before that merge"
+    )
+    for state in OPEN_STATES
+}
+GIVE_UP = Move(
+    "give up",
+    (HandoffState.SUSPENDED, *OPEN_STATES),
+    HandoffState.WITHDRAWN,
+    Actor.PARTING,
+    fact="handoff_withdrawn",
+    condition="another was opened meanwhile; the claimed stays, else the older",
+)
+
+MOVES: tuple[Move, ...] = (
+    CLAIM,
+    ACCEPT,
+    RETURN,
+    WIN,
+    WITHDRAW,
+    CLOSE_AS_WON,
+    SUSPEND,
+    *RESUMES.values(),
+    GIVE_UP,
+)
 
 
 def fact_id(move: Move, handoff_id: int) -> str:
@@ -96,7 +131,8 @@ def diagram() -> str:
         words = f"{move.name} ({move.condition})" if move.condition else move.name
         lines += [f"    {source} --> {move.target}: {words}" for source in move.sources]
     reached = {move.target for move in MOVES}
-    lines += [f"    {state} --> [*]" for state in HandoffState if state in reached and state not in OPEN_STATES]
+    left = {source for move in MOVES for source in move.sources}
+    lines += [f"    {state} --> [*]" for state in HandoffState if state in reached and state not in left]
     return "\n".join(lines)
 
 
@@ -105,6 +141,7 @@ def table() -> str:
     lines = ["| Move | From | To | Who | When | Fact recorded |", "|---|---|---|---|---|---|"]
     for move in MOVES:
         sources = ", ".join(f"`{source}`" for source in move.sources)
-        fact = f"`{move.fact}`" if move.fact else "(the purchase or conversion itself)"
+        itself = "purchase or conversion" if move.actor is Actor.JUDGEMENT else "merge"
+        fact = f"`{move.fact}`" if move.fact else f"(the {itself} itself)"
         lines.append(f"| {move.name} | {sources} | `{move.target}` | {move.actor} | {move.condition} | {fact} |")
     return "\n".join(lines)

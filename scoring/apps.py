@@ -10,8 +10,13 @@ class ScoringConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Lend the facts app the names that the definition in force gives to the stages."""
-        from contacts.registry import register_definition
+        """Lend the facts app the names that the definition in force gives to the stages, and look after our rows."""
+        from contacts.registry import Handlers, register_definition, register_handlers
         from scoring.selectors.definitions import definition_names
+        from scoring.services.erasing import erase_judgements, export_judgements
+        from scoring.services.merging import merge_judgements, part_judgements
 
         register_definition(definition_names)
+        register_handlers(
+            self.name, Handlers(merge_judgements, part_judgements, erase_judgements, export_judgements)
+        )

@@ -41,8 +41,28 @@ LEFT JOIN LATERAL (
     WHERE o.event_id = e.id AND o.beginning IS NOT NULL ORDER BY o.id DESC LIMIT 1
 ) kept ON true
 """  # noqa: S608  constants only
-# The earliest fact that is left: an event that counts, or a message that only said something about the contact. Where
-# nothing is left nobody knows where the contact came from, and the next message to arrive begins it.
+# The earliest fact that is left: an event that counts, or a message that only said something about the contact.
+_EARLIEST: Final = f"""
+    SELECT * FROM (
+        (SELECT 1 AS preference, {_OF_EVENT}
+         WHERE e.contact_id = affected.id AND e.retracted_at IS NULL AND e.suspect_reason = ''
+         ORDER BY e.occurred_at, e.dedupe_id LIMIT 1)
+        UNION ALL
+        (SELECT 2, coalesce(nullif(s.channel, ''), s.name), s.direction, s.motion, '', o.effective_at, o.message
+         FROM contacts_attributechange o
+         JOIN contacts_source s ON s.id = o.source_id
+         WHERE o.contact_id = affected.id AND NOT EXISTS (
+            SELECT FROM contacts_event e WHERE e.dedupe_id = o.message AND e.source_id = o.source_id
+                AND (e.retracted_at IS NOT NULL OR e.suspect_reason <> ''))
+         ORDER BY o.effective_at, o.message LIMIT 1)
+    ) known ORDER BY at, message, preference LIMIT 1
+"""  # noqa: S608  constants only
+EARLIEST_FACTS: Final = f"""
+SELECT affected.id, first.channel, first.direction, first.motion, first.campaign, first.at, first.message::text
+FROM contacts_contact affected CROSS JOIN LATERAL ({_EARLIEST}) first
+WHERE affected.id = ANY(%s)
+"""  # noqa: S608  constants only
+# Where nothing is left nobody knows where the contact came from, and the next message to arrive begins it.
 REPLACE_BEGINNINGS: Final = f"""
 UPDATE contacts_contact c SET
     source_channel = coalesce(n.channel, ''), source_direction = coalesce(n.direction, ''),
@@ -51,21 +71,7 @@ UPDATE contacts_contact c SET
 FROM (
     SELECT affected.id, first.*
     FROM contacts_contact affected
-    LEFT JOIN LATERAL (
-        SELECT * FROM (
-            (SELECT 1 AS preference, {_OF_EVENT}
-             WHERE e.contact_id = affected.id AND e.retracted_at IS NULL AND e.suspect_reason = ''
-             ORDER BY e.occurred_at, e.dedupe_id LIMIT 1)
-            UNION ALL
-            (SELECT 2, coalesce(nullif(s.channel, ''), s.name), s.direction, s.motion, '', o.effective_at, o.message
-             FROM contacts_attributechange o
-             JOIN contacts_source s ON s.id = o.source_id
-             WHERE o.contact_id = affected.id AND NOT EXISTS (
-                SELECT FROM contacts_event e WHERE e.dedupe_id = o.message AND e.source_id = o.source_id
-                    AND (e.retracted_at IS NOT NULL OR e.suspect_reason <> ''))
-             ORDER BY o.effective_at, o.message LIMIT 1)
-        ) known ORDER BY at, message, preference LIMIT 1
-    ) first ON true
+    LEFT JOIN LATERAL ({_EARLIEST}) first ON true
     WHERE affected.id = ANY(%(contacts)s) AND affected.source_message = ANY(%(gone)s::uuid[])
 ) n WHERE c.id = n.id
 """  # noqa: S608  constants only

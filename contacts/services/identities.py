@@ -21,16 +21,20 @@ ANONYMOUS: Final = IdentityKind.ANONYMOUS_ID.value
 _ADDRESSES: Final = uuid.UUID("0f3c6d52-6b0c-5c0e-8f0f-3b1c0a7c9e42")
 
 FIND_IDENTITIES: Final = """
-SELECT i.kind, i.value, c.id, c.source_at, c.source_message::text, i.seen_at
+SELECT i.kind, i.value, c.id, i.origin_contact_id, c.source_at, c.source_message::text, i.seen_at
 FROM jsonb_to_recordset(%s::jsonb) AS wanted(kind text, value text)
 JOIN contacts_identity i ON i.value = wanted.value AND i.kind = wanted.kind
 JOIN contacts_contact c ON c.id = i.contact_id
 """
+# Whoever was merged away is found as whom it became, however many merges on.
 FIND_CONTACTS: Final = """
-SELECT asked.id, c.id, c.source_at, c.source_message::text
-FROM contacts_contact asked
-JOIN contacts_contact c ON c.id = coalesce(asked.merged_into_id, asked.id)
-WHERE asked.id = ANY(%s) AND asked.erased_at IS NULL
+WITH RECURSIVE way AS (
+    SELECT id AS asked, id, merged_into_id FROM contacts_contact WHERE id = ANY(%s)
+    UNION ALL
+    SELECT way.asked, c.id, c.merged_into_id FROM way JOIN contacts_contact c ON c.id = way.merged_into_id
+)
+SELECT way.asked, c.id, c.source_at, c.source_message::text
+FROM way JOIN contacts_contact c ON c.id = way.id AND c.present
 """
 FIND_HELD_KINDS: Final = """
 SELECT contact_id, array_agg(DISTINCT kind::text) FROM contacts_identity WHERE contact_id = ANY(%s) GROUP BY contact_id
@@ -47,9 +51,10 @@ FROM unnest(%s::bigint[]) AS r(id)
 """
 # In one order everywhere: two writers of the same names then wait for each other, never in a circle.
 INSERT_IDENTITIES: Final = """
-INSERT INTO contacts_identity (contact_id, kind, value, seen_at, source_id, created_at)
-SELECT r.contact_id, r.kind, r.value, r.seen_at, %s, %s
-FROM jsonb_to_recordset(%s::jsonb) AS r(contact_id bigint, kind text, value text, seen_at timestamptz)
+INSERT INTO contacts_identity (contact_id, origin_contact_id, kind, value, seen_at, source_id, created_at)
+SELECT r.contact_id, r.origin_id, r.kind, r.value, r.seen_at, %s, %s
+FROM jsonb_to_recordset(%s::jsonb) AS r(
+    contact_id bigint, origin_id bigint, kind text, value text, seen_at timestamptz)
 ORDER BY r.kind, r.value
 ON CONFLICT (value, kind) DO NOTHING
 """
@@ -75,6 +80,7 @@ class Beginning(msgspec.Struct, gc=False):
 
 class _Identity(msgspec.Struct, gc=False):
     contact_id: int
+    origin_id: int | None
     kind: str
     value: str
     seen_at: datetime | None
@@ -92,9 +98,13 @@ class _Wanted(msgspec.Struct, gc=False):
 
 
 class Resolution(msgspec.Struct):
-    """Whose the messages are, decided but not yet written. New contacts have negative ids until they are."""
+    """Whose the messages are, decided but not yet written. New contacts have negative ids until they are.
+
+    ``origins`` holds the contact that a name was made for, where a merge has given the name to another.
+    """
 
     owners: dict[Name, int] = {}
+    origins: dict[Name, int] = {}
     by_id: dict[int, int] = {}
     beginnings: dict[int, Beginning] = {}
     addresses_seen: dict[str, datetime | None] = {}
@@ -103,6 +113,8 @@ class Resolution(msgspec.Struct):
     created: list[int] = []
     erased: set[Name] = set()
     suggestions: dict[tuple[int, int], str] = {}
+    # The suggestions as written: real ids, the smaller one first.
+    pairs: list[tuple[int, int]] = []
     warnings: list[IngestionWarning] = []
     rejected: list[Rejected] = []
 
@@ -131,6 +143,9 @@ def resolve(cursor: CursorWrapper, *, source: Source, items: Sequence[Item]) -> 
     gets the message and a merge suggestion is filed. An identifier that nobody knows joins the contact found by a
     weaker one, unless that contact is already known under another one at least as strong: then it is somebody else
     on the same device, or a decision for a person.
+
+    What is said under a name belongs to the contact that the name was made for (``Item.origin_id``), and so does a new
+    name that joins by it; the same goes for an id of a contact that was merged away.
     """
     found = Resolution()
     _look_up(cursor, items, found)
@@ -161,8 +176,10 @@ def _look_up(cursor: CursorWrapper, items: Sequence[Item], found: Resolution) ->
     if wanted:
         rows = [_Wanted(kind, value) for kind, value in wanted]
         cursor.execute(FIND_IDENTITIES, [as_json(rows)])
-        for kind, value, contact_id, source_at, source_message, seen_at in cursor.fetchall():
+        for kind, value, contact_id, origin_id, source_at, source_message, seen_at in cursor.fetchall():
             found.owners[kind, value] = contact_id
+            if origin_id is not None:
+                found.origins[kind, value] = origin_id
             found.beginnings[contact_id] = Beginning(source_at, source_message)
             if kind == EMAIL:
                 found.addresses_seen[value] = seen_at
@@ -198,32 +215,48 @@ def _place(item: Item, found: Resolution, *, public: bool) -> None:
     if item.event.previous_id is None and item.event.id is None and known and len(known) == len(names):
         # By far the most common message: everything it names is known, mostly as one contact.
         item.contact_id = owners[known[0]]
+        item.origin_id = found.origins.get(known[0])
         if len(known) > 1:
             _suggest(item, {owners[name] for name in known}, found)
         return
-    if not found.erased.isdisjoint(names):
+    previous = _previous_name(item, found)
+    given_up = _names_given_up(item, previous, found)
+    if not found.erased.isdisjoint((*names, *given_up)):
         raise Refused("erased", "contact", "Somebody of this name was erased at their own request and stays so.")
     named = {owners[name] for name in known}
-    previous = _previous_name(item, found)
     if previous is not None and previous in owners:
         named.add(owners[previous])
     if item.event.id is not None:
         if item.event.id not in found.by_id:
             raise Refused("unknown_contact", "contact.id", "No contact has this id.")
         target = found.by_id[item.event.id]
+        item.origin_id = item.event.id if item.event.id != target else None
     elif known and not _is_somebody_else(owners[known[0]], known[0], names, found):
         target = owners[known[0]]
+        item.origin_id = found.origins.get(known[0])
     elif not known and previous is not None and previous in owners:
         target = owners[previous]
+        item.origin_id = found.origins.get(previous)
     else:
         target = -len(found.created) - 1
         found.created.append(target)
         found.held[target] = set()
     item.contact_id = target
-    for name in [*names, *([previous] if previous is not None else [])]:
+    for name in [*names, *given_up]:
         if name not in owners:
             _attach(item, name, target, found, public=public)
     _suggest(item, named | {target}, found)
+
+
+def _names_given_up(item: Item, previous: Name | None, found: Resolution) -> list[Name]:
+    """Return the names that an alias gives up and nobody knows.
+
+    Such an id may turn out to be either sort, so that of somebody with an external id is taken as both: else a chain of
+    aliases would come out otherwise when its links arrive in another order.
+    """
+    if previous is None or previous in found.owners:
+        return []
+    return [previous] if item.event.external_id is None else [previous, (EXTERNAL, previous[1])]
 
 
 def _previous_name(item: Item, found: Resolution) -> Name | None:
@@ -250,6 +283,8 @@ def _attach(item: Item, name: Name, target: int, found: Resolution, *, public: b
         _warn(item, "email_kept", "contact.email", "A public source cannot add a second e-mail address.", found)
         return
     found.owners[name] = target
+    if item.origin_id is not None:
+        found.origins[name] = item.origin_id
     found.new_names.append(name)
     held.add(name[0])
     if name[0] == EMAIL:
@@ -315,6 +350,8 @@ def write_identities(
 
 
 def _identity(name: Name, found: Resolution, appearances: Mapping[str, Item]) -> _Identity:
+        found.pairs = sorted(pairs)
     kind, value = name
     seen = appearances.get(value) if kind == EMAIL else None
-    return _Identity(found.owners[name], kind, value, seen.event.occurred_at if seen is not None else None)
+    seen_at = seen.event.occurred_at if seen is not None else None
+    return _Identity(found.owners[name], found.origins.get(name), kind, value, seen_at)

@@ -38,7 +38,8 @@ WITH held AS MATERIALIZED (
 )
 INSERT INTO contacts_due (contact_id, occurred_at, queued_at) SELECT id, occurred_at, clock_timestamp() FROM held
 """
-# Whoever is or ever was with a company is judged again when what is known of it changes.
+# Whoever is or ever was with a company is judged again when what is known of it changes. Whoever was merged away while
+# this looked, too: the drain passes such a row on.
 INSERT_DUE_OF_COMPANIES: Final = """
 WITH touched AS MATERIALIZED (
     SELECT a.contact_id, min(r.occurred_at) AS occurred_at
@@ -46,10 +47,22 @@ WITH touched AS MATERIALIZED (
     JOIN contacts_attributechange a ON a.name = 'company' AND a.value = r.company
     GROUP BY a.contact_id
 ), held AS MATERIALIZED (
-    SELECT c.id, t.occurred_at FROM touched t JOIN contacts_contact c ON c.id = t.contact_id AND c.present
+    SELECT c.id, t.occurred_at FROM touched t JOIN contacts_contact c ON c.id = t.contact_id AND c.erased_at IS NULL
     ORDER BY c.id FOR KEY SHARE OF c
 )
 INSERT INTO contacts_due (contact_id, occurred_at, queued_at) SELECT id, occurred_at, clock_timestamp() FROM held
+"""
+# Parted from the contact that they were resolved to, meanwhile.
+FIND_PARTED: Final = """
+WITH RECURSIVE way AS (
+    SELECT DISTINCT r.origin_id, r.contact_id, c.id, c.merged_into_id
+    FROM jsonb_to_recordset(%s::jsonb) AS r(origin_id bigint, contact_id bigint)
+    JOIN contacts_contact c ON c.id = r.origin_id
+    UNION ALL
+    SELECT way.origin_id, way.contact_id, c.id, c.merged_into_id
+    FROM way JOIN contacts_contact c ON c.id = way.merged_into_id
+)
+SELECT EXISTS (SELECT FROM way WHERE merged_into_id IS NULL AND id <> contact_id)
 """
 MAX_EVENT_CHANNEL: Final = 32
 
@@ -119,8 +132,8 @@ def write_due(cursor: CursorWrapper, *, items: Iterable[Item], companies: Mappin
     """Queue the contacts of ``items``, and those who were ever with one of ``companies`` (changed since when).
 
     Raises:
-        Raced: one of the contacts was merged away, or erased, since the items were resolved. From here on the rows
-            that were written for a contact keep it as it is until this transaction ends.
+        Raced: one of the contacts was merged away, erased or parted since the items were resolved. From here on the
+            rows that were written for a contact keep it as it is until this transaction ends.
     """
     since: dict[int, datetime] = {}
     for item in items:
@@ -129,6 +142,13 @@ def write_due(cursor: CursorWrapper, *, items: Iterable[Item], companies: Mappin
     cursor.execute(INSERT_DUE, [as_json([_DueRow(*pair) for pair in since.items()])])
     if cursor.rowcount != len(since):
         raise Raced
+    origins = {item.origin_id: item.contact_id for item in items if item.origin_id is not None}
+    if origins:
+        # In a statement of its own: only now, with the contacts held, is what it sees bound to stay so.
+        pairs = [{"origin_id": origin_id, "contact_id": contact_id} for origin_id, contact_id in origins.items()]
+        cursor.execute(FIND_PARTED, [as_json(pairs)])
+        if cursor.fetchone()[0]:
+            raise Raced
     if companies:
         rows = [{"company": company_id, "occurred_at": at} for company_id, at in companies.items()]
         cursor.execute(INSERT_DUE_OF_COMPANIES, [as_json(rows)])

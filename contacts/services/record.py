@@ -21,6 +21,7 @@ from contacts.ingest.incoming import (
     mint_message_id,
 )
 from contacts.models import Source
+from contacts.selectors.merges import roots_of
 from contacts.services.beginnings import write_beginnings
 from contacts.services.companies import Companies, CompanyCall, record_companies
 from contacts.services.consent_facts import follow_refusals
@@ -28,6 +29,7 @@ from contacts.services.identities import EMAIL, Resolution, address_uuid, names_
 from contacts.services.kinds import check_kind, find_kinds
 from contacts.services.machines import suspect_bursts
 from contacts.services.messages import write_due, write_messages
+from contacts.services.merging import merge_suggested
 from contacts.services.rows import Item, Raced
 from contacts.services.traits import (
     AttributeRow,
@@ -44,6 +46,8 @@ logger = logging.getLogger(__name__)
 MAX_ROUNDS: Final = 20
 _NOT_FROM_PUBLIC: Final = ("means", "authority", "details_confirmed")
 _COMPANY_NAMES: Final = frozenset({"name", "domain"})
+# Each is a transaction of its own, and the sender waits.
+MERGES_AT_ONCE: Final = 20
 
 FIND_RECORDED: Final = """
 SELECT dedupe_id::text, body_digest, contact_id FROM contacts_event WHERE source_id = %s AND dedupe_id = ANY(%s::uuid[])
@@ -56,7 +60,8 @@ class Receipt(msgspec.Struct, kw_only=True):
     """What came of a batch.
 
     ``contact_ids`` maps the index of each stored message (and of each repeated event) to its contact; ``created``
-    holds the contacts that this batch made, ``stored`` the indexes of the messages that are new.
+    holds the contacts that this batch made, ``stored`` the indexes of the messages that are new; ``pairs`` the contacts
+    that a message named together, of which those that need no person's word are merged by now.
     """
 
     accepted: int = 0
@@ -68,6 +73,7 @@ class Receipt(msgspec.Struct, kw_only=True):
     stored: set[int] = set()
 
 
+    pairs: list[tuple[int, int]] = []
 class TooBusy(Exception):
     """Concurrent writers kept getting in the way; sending again is safe."""
 
@@ -125,12 +131,22 @@ def record_events(
             receipt.contact_ids = {}
         receipt.rejected.sort(key=lambda item: item.index)
         receipt.warnings.sort(key=lambda item: item.index)
+        elif receipt.pairs and not dry_run:
+            _merge_pairs(source, receipt, received_at)
         return receipt
     raise TooBusy
 
 
 def record_fact(
     *,
+def _merge_pairs(source: Source, receipt: Receipt, received_at: datetime) -> None:
+    """Merge whom the messages named together, as far as that needs no person; the sweep does what is left."""
+    merges = merge_suggested(source=source, pairs=receipt.pairs[:MERGES_AT_ONCE], now=received_at)
+    if merges:
+        became = roots_of(receipt.contact_ids.values())
+        receipt.contact_ids = {index: became[contact_id] for index, contact_id in receipt.contact_ids.items()}
+
+
     contact_id: int,
     kind: str,
     by: User | None,
@@ -215,6 +231,7 @@ def _permitted(
     cursor: CursorWrapper, source: Source, events: Sequence[IncomingEvent], receipt: Receipt, *, system: bool
 ) -> list[Item]:
     kinds = find_kinds(cursor, source=source, events=events)
+    receipt.pairs = found.pairs
     public = source.kind == SourceKind.PUBLIC
     source_id = source.pk
     items: list[Item] = []
@@ -291,6 +308,9 @@ def _appearances(items: Iterable[Item], found: Resolution) -> dict[str, Item]:
     }
 
 
+        if found.origins.get((EMAIL, address)) != item.origin_id:
+            # The address of one part of a merged contact, in a message of another part's.
+            continue
 def _company_calls(items: Iterable[Item], appearances: Mapping[str, Item]) -> list[CompanyCall]:
     calls = [CompanyCall(item, item.event.traits["company"]) for item in items if item.event.traits.get("company")]
     for address, item in appearances.items():

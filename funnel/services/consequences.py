@@ -14,7 +14,8 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import BigIntegerField, Case, Exists, F, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models.functions import Coalesce
 
 from contacts.ingest.incoming import IncomingEvent
 from contacts.models import Contact, Due, Standing
@@ -43,6 +44,8 @@ _UNJUDGED = Exists(
     )
 )
 _HELD = Handoff.objects.filter(state__in=[HandoffState.CLAIMED, HandoffState.ACCEPTED])
+# Whoever won a contact stays its owner.
+_KEEPS = [HandoffState.CLAIMED, HandoffState.ACCEPTED, HandoffState.WON]
 
 
 def draw_consequences(*, now: datetime, limit: int = 1000) -> int:
@@ -58,6 +61,8 @@ def draw_consequences(*, now: datetime, limit: int = 1000) -> int:
         contact_ids = _lock_contacts(Contact.objects.filter(id__in=window), limit=limit)
         if contact_ids:
             _follow_standings(contact_ids, now=now)
+            if fresh := _newly_standing(contact_ids):
+                restate_owners(contact_ids=fresh)
             Transition.objects.filter(contact_id__in=contact_ids, consumed_at=None).update(consumed_at=now)
         return len(contact_ids)
 
@@ -87,6 +92,21 @@ def restore_owners(*, contact_ids: Iterable[int]) -> int:
     )
 
 
+def restate_owners(*, contact_ids: Iterable[int]) -> int:
+    """Set the owner's copy on these standings to what their handoffs say; return how many were otherwise.
+
+    The rep of the handoff that was claimed last, unless it went back to Marketing: for contacts whose handoffs changed
+    hands (merged, parted) or whose standing was made anew.
+    """
+    claimed = Handoff.objects.filter(contact=OuterRef("contact"), claimed_by__isnull=False)
+    latest = claimed.exclude(state=HandoffState.SUSPENDED).order_by("-claimed_at", "-id")
+    said = latest.annotate(rep=Case(When(state__in=_KEEPS, then=F("claimed_by")))).values("rep")[:1]
+    standings = Standing.objects.filter(contact_id__in=list(contact_ids)).annotate(said=Subquery(said))
+    another = Q(owner__isnull=True, said__isnull=False) | Q(owner__isnull=False, said__isnull=True)
+    another |= Q(owner__isnull=False, said__isnull=False) & ~Q(owner=F("said"))
+    return standings.filter(another).update(owner=Subquery(said))
+
+
 def _out_of_line(limit: int) -> list[int]:
     """Ids of contacts whose handoffs do not follow from where they stand, at most ``limit`` of each sort."""
     stages = handoff_stages()
@@ -96,6 +116,13 @@ def _out_of_line(limit: int) -> list[int]:
     unowned = _HELD.filter(Exists(standing.exclude(owner=OuterRef("claimed_by"))))
     found = (_unoffered(stages), misplaced, finished, unowned)
     return sorted({contact_id for rows in found for contact_id in rows.values_list("contact_id", flat=True)[:limit]})
+
+
+def _newly_standing(contact_ids: Sequence[int]) -> list[int]:
+    """Those of these contacts that were just judged for the first time, or again after a merge was undone."""
+    first = Transition.objects.filter(contact_id__in=contact_ids, consumed_at=None, superseded_at=None, from_stage="")
+    held = Exists(Handoff.objects.filter(contact=OuterRef("contact"), claimed_by__isnull=False))
+    return list(first.filter(held).values_list("contact_id", flat=True))
 
 
 def _lock_contacts(contacts: "QuerySet[Contact]", *, limit: int) -> list[int]:
@@ -123,7 +150,7 @@ def _follow_standings(contact_ids: Sequence[int], *, now: datetime) -> int:
     if outside:
         withdrawn = _move_all(WITHDRAW, outside, now=now)
         changes += len(withdrawn)
-        _record_withdrawals(withdrawn, now=now)
+        record_withdrawals([handoff_id for handoff_id, _ in withdrawn], now=now)
     # One statement, so one snapshot: an offer seen as closed comes with the due row of what closed it.
     if ready := list(_unoffered(stages).filter(contact_id__in=contact_ids)):
         changes += _open_handoffs(ready, now=now)
@@ -148,8 +175,10 @@ def _move_all(move: Move, contact_ids: Sequence[int], *, now: datetime) -> list[
     return moved
 
 
-def _record_withdrawals(withdrawn: Sequence[tuple[int, int]], *, now: datetime) -> None:
-    """Record that these (handoff id, contact id) were withdrawn, in one batch."""
+def record_withdrawals(handoff_ids: Sequence[int], *, now: datetime) -> None:
+    """Record that these handoffs were withdrawn, in one batch, each of the contact whose handoff it is."""
+    whose = Coalesce("origin_contact_id", "contact_id", output_field=BigIntegerField())
+    withdrawn = list(Handoff.objects.filter(pk__in=handoff_ids).order_by("pk").values_list("pk", whose))
     events = [
         IncomingEvent(
             index=index,

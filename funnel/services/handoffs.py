@@ -134,7 +134,8 @@ def _record_move(
     """Record the fact that ``move`` leaves behind and return the handoff as it is now."""
     handoff = Handoff.objects.select_related("contact__company", "claimed_by").get(pk=handoff_id)
     record_fact(
-        contact_id=handoff.contact_id,
+        # Of two that were merged, the one whose handoff it is.
+        contact_id=handoff.origin_contact_id or handoff.contact_id,
         kind=move.fact,
         by=by,
         occurred_at=now,

@@ -16,6 +16,7 @@ _LOOKS = {
     HandoffState.RETURNED: ("warn", "corner-up-left"),
     HandoffState.EXPIRED: ("bad", "alarm-clock"),
     HandoffState.WITHDRAWN: ("", "undo-2"),
+    HandoffState.SUSPENDED: ("", "pause"),
 }
 
 

@@ -25,6 +25,7 @@ _HANDOFF_ICONS = {
     HandoffState.RETURNED: "corner-up-left",
     HandoffState.EXPIRED: "alarm-clock",
     HandoffState.WITHDRAWN: "undo-2",
+    HandoffState.SUSPENDED: "pause",
 }
 
 

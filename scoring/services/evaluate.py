@@ -5,7 +5,8 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
-from contacts.models import Due
+from contacts.models import Contact, Due
+from contacts.selectors.merges import roots_of
 from scoring.services.folding import judge_contacts
 from scoring.services.holding import judge_under_current_publications
 
@@ -20,8 +21,16 @@ UNION
 LIMIT %(limit)s
 """
 
-# NO KEY: a plain FOR UPDATE would block event inserts through their foreign key.
-_LOCK = "SELECT id FROM contacts_contact WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"
+# NO KEY: a plain FOR UPDATE would block event inserts through their foreign key. Whoever was merged away is nobody to
+# judge.
+_LOCK = "SELECT id FROM contacts_contact WHERE id = ANY(%s) AND present ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"
+# Rows that were written for a contact while it was merged away: whom it became has to be judged for them.
+_GIVE_DUE = """
+UPDATE contacts_due AS due SET contact_id = became.id
+FROM unnest(%s::bigint[], %s::bigint[]) AS became (asked, id)
+WHERE due.contact_id = became.asked AND became.asked <> became.id
+  AND EXISTS (SELECT FROM contacts_contact AS contact WHERE contact.id = due.contact_id AND NOT contact.present)
+"""
 
 
 def drain_due(*, now: datetime, limit: int = 1000) -> int:
@@ -36,11 +45,23 @@ def drain_due(*, now: datetime, limit: int = 1000) -> int:
         candidates = [contact_id for (contact_id,) in cursor.fetchall()]
     if not candidates:
         return 0
+    candidates = _pass_on(candidates)
     try:
         return _judge_locked(candidates, now)
     except Exception:
         logger.exception("judging a batch failed, judging its contacts one by one", extra={"contacts": len(candidates)})
     return sum(_judge_alone(contact_id, now) for contact_id in candidates)
+
+
+def _pass_on(candidates: list[int]) -> list[int]:
+    """Give due rows of contacts that were merged away to whom they became; returns who is to be judged instead."""
+    gone = list(Contact.objects.filter(pk__in=candidates, merged_into__isnull=False).values_list("pk", flat=True))
+    if not gone:
+        return candidates
+    became = roots_of(gone)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_GIVE_DUE, [list(became), list(became.values())])
+    return sorted(set(candidates) - set(gone) | set(became.values()))
 
 
 def _judge_locked(candidates: list[int], now: datetime) -> int:

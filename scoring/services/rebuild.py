@@ -14,7 +14,7 @@ from scoring.models import Publication, Run
 from scoring.services.folding import judge_contacts
 from scoring.services.holding import judge_under_current_publications
 
-_LOCK = "SELECT id FROM contacts_contact WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
+_LOCK = "SELECT id FROM contacts_contact WHERE id = ANY(%s) AND present ORDER BY id FOR NO KEY UPDATE"
 _BEGINNING = datetime.fromisoformat("0001-01-02T00:00:00+00:00")
 # Contacts of one transaction of a roll-back: their judgement waits for no longer than it takes.
 _CHUNK = 1_000
@@ -23,6 +23,8 @@ _CHUNK = 1_000
 def rebuild_contacts(*, contact_ids: Iterable[int] | None = None, now: datetime, chunk: int = 5_000) -> int:
     """Recompute the timelines of the given contacts (None: of all) from their first moment, in chunks.
 
+    Those that were merged away have none and are left out.
+
     Standings are overwritten and recorded transitions that turn out different superseded; what is already
     right stays untouched. Each chunk is a transaction of its own. Returns the number of contacts.
     """
@@ -30,17 +32,19 @@ def rebuild_contacts(*, contact_ids: Iterable[int] | None = None, now: datetime,
     if contact_ids is None:
         # Whatever publications and roll-backs have left undone is done once everybody is rebuilt.
         unfinished = list(Publication.objects.filter(judged_at=None).values_list("pk", flat=True))
-        contact_ids = Contact.objects.order_by("id").values_list("id", flat=True).iterator(chunk_size=50_000)
+        present = Contact.objects.filter(present=True).order_by("id")
+        contact_ids = present.values_list("id", flat=True).iterator(chunk_size=50_000)
     total = 0
-    for ids in _chunks(contact_ids, chunk):
+    for asked in _chunks(contact_ids, chunk):
         with transaction.atomic():
             until = judge_under_current_publications(now)
             with connection.cursor() as cursor:
-                cursor.execute(_LOCK, [ids])
+                cursor.execute(_LOCK, [asked])
+                ids = [contact_id for (contact_id,) in cursor.fetchall()]
             due = list(Due.objects.filter(contact_id__in=ids).values_list("id", flat=True))
             judge_contacts(ids, earliest=dict.fromkeys(ids, _BEGINNING), now=until)
             Due.objects.filter(pk__in=due).delete()
-        total += len(ids)
+        total += len(asked)
     Publication.objects.filter(pk__in=unfinished, judged_at=None).update(judged_at=timezone.now())
     return total
 

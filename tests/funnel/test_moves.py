@@ -5,7 +5,7 @@ from pathlib import Path
 
 from contacts.enums import SHIPPED_KINDS
 from funnel.enums import OPEN_STATES, HandoffState
-from funnel.moves import MOVES, diagram, table
+from funnel.moves import MOVES, Actor, diagram, table
 
 PAGE = Path(__file__).parents[2] / "docs" / "handoffs.md"
 MARKED = re.compile(r"(<!-- generated: moves -->\n).*?(<!-- /generated -->)", re.DOTALL)
@@ -25,8 +25,11 @@ def test_every_fact_of_a_move_is_a_system_kind() -> None:
     assert {move.fact for move in MOVES if move.fact} <= system
 
 
-def test_no_move_leaves_a_closed_handoff() -> None:
-    assert all(set(move.sources) <= set(OPEN_STATES) for move in MOVES)
+def test_no_move_leaves_a_closed_handoff_but_that_a_suspended_one_comes_back() -> None:
+    assert all(set(move.sources) <= {*OPEN_STATES, HandoffState.SUSPENDED} for move in MOVES)
+    back = [move for move in MOVES if HandoffState.SUSPENDED in move.sources]
+    assert {move.target for move in back} == {*OPEN_STATES, HandoffState.WITHDRAWN}
+    assert {move.actor for move in back} == {Actor.PARTING}
 
 
 def test_every_state_but_expired_can_be_reached() -> None:
