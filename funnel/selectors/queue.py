@@ -64,7 +64,10 @@ class MyHandoffs:
 
 
 def handoffs_for_cards() -> "QuerySet[Handoff]":
-    """Return handoffs with everything that a card or the API shows loaded, and the id of the last words."""
+    """Return handoffs with everything that a card or the API shows loaded, and the id of the last words.
+
+    Those of erased people are counted elsewhere and shown nowhere.
+    """
     last_words = (
         Event.objects.filter(
             Q(kind__maps_to=None, kind__initiator__in=_THEIRS) | Q(kind__maps_to__initiator__in=_THEIRS),
@@ -75,9 +78,8 @@ def handoffs_for_cards() -> "QuerySet[Handoff]":
         .order_by("-occurred_at", "-id")
         .values("id")[:1]
     )
-    return Handoff.objects.select_related("contact__company", "contact__standing__owner", "claimed_by").annotate(
-        last_words_id=Subquery(last_words)
-    )
+    rows = Handoff.objects.filter(contact__erased_at=None).annotate(last_words_id=Subquery(last_words))
+    return rows.select_related("contact__company", "contact__standing__owner", "claimed_by")
 
 
 def make_cards(handoffs: Iterable[Handoff], *, user: User) -> tuple[HandoffCard, ...]:

@@ -63,7 +63,8 @@ def recent_moves(*, limit: int) -> list[Transition]:
 
     First judgements at the weakest stage are no news and are left out.
     """
-    latest = Transition.objects.filter(superseded_at=None).exclude(from_stage="").order_by("-pk")
+    latest = Transition.objects.filter(superseded_at=None, contact__erased_at=None)
+    latest = latest.exclude(from_stage="").order_by("-pk")
     keys = latest.values_list("pk", "effective_at")[:_WINDOW]
     newest = sorted(keys, key=lambda row: (row[1], row[0]), reverse=True)[:limit]
     loaded: QuerySet[Transition] = Transition.objects.select_related(
