@@ -5,6 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from contacts.api.consent import ContactConsentView, SuppressionsView
 from contacts.api.corrections import ReclassifyEventsView, RestoreEventsView, RetractEventsView
+from contacts.api.email_hooks import receive_reports
 from contacts.api.ingest import OtherPosthogView, PosthogView, SegmentView, ShortSegmentView
 from contacts.api.views import CompanyViewSet, ContactViewSet, EventsView
 from contacts.ingest.segment import SHORT_TYPES
@@ -21,6 +22,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/contacts/<str:pk>/consent/", ContactConsentView.as_view(), name="api-contact-consent"),
     path("api/v1/suppressions/", SuppressionsView.as_view(), name="api-suppressions"),
     path("api/v1/", include(router.urls)),
+    re_path(r"^hooks/email/(?P<provider>[a-z_]{1,32})/(?P<token>[^/]{1,200})/?$", receive_reports, name="email-hook"),
     *(
         re_path(rf"^v1/{name}/?$", view.as_view(), name=f"segment-{name}")
         for name, view in {"batch": SegmentView, "b": ShortSegmentView, "import": SegmentView}.items()
