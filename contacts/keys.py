@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 # What a key begins with says whose it is, to people and to secret scanners.
 SOURCE_PREFIX: Final = "rpn_src_"
 TOKEN_PREFIX: Final = "rpn_usr_"  # noqa: S105  how tokens begin, not one of them
+HOOK_PREFIX: Final = "rpn_hook_"
 _SHOWN: Final = 12
 
 

@@ -105,9 +105,12 @@ def suspect_bursts(
 def _find_nearby(cursor: CursorWrapper, items: Iterable[Item]) -> dict[int, _Stored]:
     """Return the stored events that may be part of a burst with one of ``items``, by id."""
     cursor.execute(FIND_NEARBY, {"stretches": as_json(_stretches(items)), "kinds": list(_KINDS)})
-    rows = cursor.fetchall()
-    # Raw cursors give jsonb as text.
-    return {row[0]: _Stored(*row[:4], msgspec.json.decode(row[4]), *row[5:]) for row in rows}
+    found: dict[int, _Stored] = {}
+    for event_id, contact_id, kind_id, occurred_at, properties, reason, is_settled in cursor.fetchall():
+        # Raw cursors give jsonb as text.
+        told = msgspec.json.decode(properties)
+        found[event_id] = _Stored(event_id, contact_id, kind_id, occurred_at, told, reason, is_settled)
+    return found
 
 
 def _stretches(items: Iterable[Item]) -> list[_Stretch]:
