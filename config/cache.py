@@ -27,6 +27,10 @@ class ForgivingRedisCache(RedisCache):
         """Store the value, if the server is there."""
         self._forgive(super().set, None, args, kwargs)
 
+    def incr(self, *args: Any, **kwargs: Any) -> int:
+        """Count up; 0 when the server is away."""
+        return int(self._forgive(super().incr, 0, args, kwargs))
+
     def delete(self, *args: Any, **kwargs: Any) -> bool:
         """Forget the key; False when the server is away."""
         return bool(self._forgive(super().delete, False, args, kwargs))

@@ -262,6 +262,7 @@ class Migration(migrations.Migration):
                 ('confirmed_at', models.DateTimeField(blank=True, null=True)),
                 ('contact', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='form_submissions', to='contacts.contact')),
                 ('form', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='submissions', to='contacts.form')),
+                ('purpose', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to='contacts.purpose')),
             ],
         ),
         migrations.CreateModel(

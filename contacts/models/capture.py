@@ -51,7 +51,7 @@ class Form(models.Model):
 class FormSubmission(models.Model):
     """Somebody sent a form. ``confirmed_at`` is when the link in the mail was followed (double opt-in).
 
-    ``consent_text`` is what they agreed to, in the words they saw; blank where they agreed to nothing.
+    ``consent_text`` are the words they agreed to; blank where they agreed to nothing.
     """
 
     form = models.ForeignKey(Form, on_delete=models.CASCADE, related_name="submissions")
@@ -59,6 +59,8 @@ class FormSubmission(models.Model):
     origin_contact_id = models.BigIntegerField(null=True, blank=True)
     message = models.UUIDField(unique=True)
     received_at = models.DateTimeField(db_default=Now())
+    # What they agreed to, as the form was then.
+    purpose = models.ForeignKey(Purpose, on_delete=models.PROTECT, null=True, blank=True)
     consent_version = models.PositiveIntegerField(null=True, blank=True)
     consent_text = models.TextField(blank=True)
     token_hash = models.CharField(max_length=64, blank=True, db_index=True)

@@ -5,10 +5,20 @@ from django.urls import path
 from config.web.places import show_place_to
 from contacts.permissions import can_manage_sources, can_manage_team, can_work_handoffs
 from contacts.views.activities import log_activity
-from contacts.views.administration import account, sources, team
+from contacts.views.administration import account, team
 from contacts.views.corrections import correct_event
 from contacts.views.exports import companies_csv, contact_events_csv, contacts_csv, rejected_csv
 from contacts.views.preferences import preferences, unsubscribe
+from contacts.views.public_forms import form, form_confirm, form_thanks
+from contacts.views.source_problems import (
+    replay_source,
+    source_kind,
+    source_kinds,
+    source_message,
+    source_rejected,
+    source_warnings,
+)
+from contacts.views.sources import revoke_source_key, rotate_source_key, source, source_key, sources
 
 urlpatterns = [
     path("contacts/<int:contact_id>/log/", log_activity, name="contact-log"),
@@ -19,7 +29,20 @@ urlpatterns = [
     path("exports/sources/<int:source_id>/rejected.csv", rejected_csv, name="export-rejected"),
     path("preferences/<str:signed>/", preferences, name="preferences"),
     path("unsubscribe/<str:signed>/", unsubscribe, name="unsubscribe"),
+    path("f/<slug:token>/", form, name="form"),
+    path("f/<slug:token>/thanks/", form_thanks, name="form-thanks"),
+    path("confirm/<str:token>/", form_confirm, name="form-confirm"),
     path("sources/", sources, name="sources"),
+    path("sources/<int:source_id>/", source, name="source"),
+    path("sources/<int:source_id>/rejected/", source_rejected, name="source-rejected"),
+    path("sources/<int:source_id>/rejected/replay/", replay_source, name="source-replay"),
+    path("sources/<int:source_id>/rejected/<int:rejected_id>/", source_message, name="source-message"),
+    path("sources/<int:source_id>/warnings/", source_warnings, name="source-warnings"),
+    path("sources/<int:source_id>/kinds/", source_kinds, name="source-kinds"),
+    path("sources/<int:source_id>/kinds/<int:kind_id>/", source_kind, name="source-kind"),
+    path("sources/<int:source_id>/key/", source_key, name="source-key"),
+    path("sources/<int:source_id>/key/rotate/", rotate_source_key, name="source-rotate"),
+    path("sources/<int:source_id>/key/revoke/", revoke_source_key, name="source-revoke"),
     path("team/", team, name="team"),
     path("account/", account, name="account"),
 ]
