@@ -28,8 +28,8 @@ from contacts.services.consent_facts import follow_refusals
 from contacts.services.identities import EMAIL, Resolution, address_uuid, names_of, resolve, write_identities
 from contacts.services.kinds import check_kind, find_kinds
 from contacts.services.machines import suspect_bursts
-from contacts.services.messages import write_due, write_messages
 from contacts.services.merging import merge_suggested
+from contacts.services.messages import write_due, write_messages
 from contacts.services.rows import Item, Raced
 from contacts.services.traits import (
     AttributeRow,
@@ -44,10 +44,10 @@ logger = logging.getLogger(__name__)
 
 # Each round loses only to a writer that committed meanwhile, so this many in a row means something is broken.
 MAX_ROUNDS: Final = 20
-_NOT_FROM_PUBLIC: Final = ("means", "authority", "details_confirmed")
-_COMPANY_NAMES: Final = frozenset({"name", "domain"})
 # Each is a transaction of its own, and the sender waits.
 MERGES_AT_ONCE: Final = 20
+_NOT_FROM_PUBLIC: Final = ("means", "authority", "details_confirmed")
+_COMPANY_NAMES: Final = frozenset({"name", "domain"})
 
 FIND_RECORDED: Final = """
 SELECT dedupe_id::text, body_digest, contact_id FROM contacts_event WHERE source_id = %s AND dedupe_id = ANY(%s::uuid[])
@@ -71,9 +71,9 @@ class Receipt(msgspec.Struct, kw_only=True):
     contact_ids: dict[int, int] = {}
     created: set[int] = set()
     stored: set[int] = set()
-
-
     pairs: list[tuple[int, int]] = []
+
+
 class TooBusy(Exception):
     """Concurrent writers kept getting in the way; sending again is safe."""
 
@@ -129,16 +129,14 @@ def record_events(
         if strict and receipt.rejected:
             receipt.accepted = 0
             receipt.contact_ids = {}
-        receipt.rejected.sort(key=lambda item: item.index)
-        receipt.warnings.sort(key=lambda item: item.index)
         elif receipt.pairs and not dry_run:
             _merge_pairs(source, receipt, received_at)
+        receipt.rejected.sort(key=lambda item: item.index)
+        receipt.warnings.sort(key=lambda item: item.index)
         return receipt
     raise TooBusy
 
 
-def record_fact(
-    *,
 def _merge_pairs(source: Source, receipt: Receipt, received_at: datetime) -> None:
     """Merge whom the messages named together, as far as that needs no person; the sweep does what is left."""
     merges = merge_suggested(source=source, pairs=receipt.pairs[:MERGES_AT_ONCE], now=received_at)
@@ -147,6 +145,8 @@ def _merge_pairs(source: Source, receipt: Receipt, received_at: datetime) -> Non
         receipt.contact_ids = {index: became[contact_id] for index, contact_id in receipt.contact_ids.items()}
 
 
+def record_fact(
+    *,
     contact_id: int,
     kind: str,
     by: User | None,
@@ -221,6 +221,7 @@ def _record(
     follow_refusals(cursor, source=source, items=items, received_at=received_at)
     receipt.accepted = len(items)
     receipt.created = set(found.created)
+    receipt.pairs = found.pairs
     receipt.stored = {item.event.index for item in items}
     for item in items:
         receipt.contact_ids[item.event.index] = item.contact_id
@@ -231,7 +232,6 @@ def _permitted(
     cursor: CursorWrapper, source: Source, events: Sequence[IncomingEvent], receipt: Receipt, *, system: bool
 ) -> list[Item]:
     kinds = find_kinds(cursor, source=source, events=events)
-    receipt.pairs = found.pairs
     public = source.kind == SourceKind.PUBLIC
     source_id = source.pk
     items: list[Item] = []
@@ -298,6 +298,9 @@ def _appearances(items: Iterable[Item], found: Resolution) -> dict[str, Item]:
         address = item.event.email
         if address is None or found.owners.get((EMAIL, address)) != item.contact_id:
             continue
+        if found.origins.get((EMAIL, address)) != item.origin_id:
+            # The address of one part of a merged contact, in a message of another part's.
+            continue
         if address not in earliest or item.order < earliest[address].order:
             earliest[address] = item
     seen = found.addresses_seen
@@ -308,9 +311,6 @@ def _appearances(items: Iterable[Item], found: Resolution) -> dict[str, Item]:
     }
 
 
-        if found.origins.get((EMAIL, address)) != item.origin_id:
-            # The address of one part of a merged contact, in a message of another part's.
-            continue
 def _company_calls(items: Iterable[Item], appearances: Mapping[str, Item]) -> list[CompanyCall]:
     calls = [CompanyCall(item, item.event.traits["company"]) for item in items if item.event.traits.get("company")]
     for address, item in appearances.items():
@@ -359,7 +359,12 @@ def _attribute_rows(source: Source, items: Iterable[Item], calls: Iterable[Compa
             if name != "company" or value is None
         ]
         rows += [_said(item, name, value, source, weak=True) for name, value in event.fills.items()]
-        if event.kind == "details_confirmed" and not event.suspect_reason and "details_confirmed" not in event.traits:
+        if (
+            item.kind is not None
+            and item.kind.name == "details_confirmed"
+            and not event.suspect_reason
+            and "details_confirmed" not in event.traits
+        ):
             rows.append(_said(item, "details_confirmed", True, source, weak=weak))
     rows += [
         _said(call.item, "company", call.company_id, source, weak=weak) for call in calls if "address" not in call.given
