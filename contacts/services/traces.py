@@ -84,6 +84,11 @@ class Person:
         """Tell whether a short text speaks of this person; one of the ids counts as a word of it."""
         return self.is_in_text(text) or not set(text.split()).isdisjoint(self.ids)
 
+    def names_a_field(self, path: str) -> bool:
+        """Tell whether a dotted path has one of the addresses or ids as its last part: a key that somebody sent."""
+        folded = _folded(path)
+        return any(folded.endswith(_folded(f".{value}")) for value in (*self.addresses, *self.ids))
+
     def is_in_document(self, text: str) -> bool:
         """Tell whether a JSON text speaks of this person; one that was cut off is looked through for quoted values."""
         try:
@@ -121,8 +126,7 @@ def forget_warnings(person: Person) -> int:
         rows = _rows(cursor)
     texts = {pk: (message_id, about, message) for pk, message_id, about, message in rows}
     told = [pk for pk, parts in texts.items() if any(person.is_in_words(part) for part in parts)]
-    named = [pk for pk in told if person.is_in_words(texts[pk][1])]
-    SourceWarning.objects.filter(pk__in=named).delete()
+    SourceWarning.objects.filter(pk__in=[pk for pk, parts in texts.items() if person.names_a_field(parts[1])]).delete()
     SourceWarning.objects.filter(pk__in=told).update(message="", message_id="")
     return len(told)
 

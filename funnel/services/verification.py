@@ -53,7 +53,7 @@ FROM (
     JOIN contacts_contact AS contact ON contact.id = held.contact_id AND contact.erased_at IS NULL
 ) AS handoff FULL JOIN fact ON fact.handoff = handoff.id::text
 WHERE fact.id IS NOT NULL OR handoff.claimed_at IS NOT NULL
-GROUP BY handoff.id, fact.handoff
+GROUP BY handoff.id, handoff.contact_id, handoff.claimed_at, handoff.claimed_by_id, fact.handoff
 HAVING handoff.id IS NULL OR handoff.claimed_at IS NULL OR count(fact.id) <> 1
     OR NOT bool_and(fact.recorded_by_id IS NOT DISTINCT FROM handoff.claimed_by_id)
 ORDER BY 1, 2
