@@ -23,6 +23,8 @@ ExcInfo: TypeAlias = tuple[type[BaseException] | None, BaseException | None, Tra
 _OF_VISITORS: Final = ("ip", "user_agent")
 _ADDRESS: Final = re.compile(r"[^\s@\"'<>(),;:=/?&]+(?:@|%40)[^\s@\"'<>(),;:=/?&]+\.[^\s@\"'<>(),;:=/?&]+")
 _QUERY: Final = re.compile(r"(/[^\s?\"']*)\?[^\s\"']+")
+# Keys that open something here, which some addresses hold (contacts/keys.py).
+_KEY: Final = re.compile(r"\brpn_[a-z]+_[\w-]+")
 _LONGEST: Final = 500
 _MOST_IN_A_CHAIN: Final = 10
 # Their messages speak of code and files of ours, never of data.
@@ -35,8 +37,8 @@ _ABOUT_CONNECTIONS: Final = frozenset({"BusyLoadingError", "ConnectionError", "T
 
 
 def redact(text: str) -> str:
-    """Return a text without e-mail addresses and without the queries of addresses."""
-    return _ADDRESS.sub("[address]", _QUERY.sub(r"\1?[query]", text))
+    """Return a text without e-mail addresses, keys of ours, and the queries of addresses."""
+    return _KEY.sub("[key]", _ADDRESS.sub("[address]", _QUERY.sub(r"\1?[query]", text)))
 
 
 def describe_exception(error: BaseException) -> str:
