@@ -318,10 +318,12 @@ def write_identities(
     found: Resolution,
     appearances: Mapping[str, Item],
     received_at: datetime,
+    blank: bool = True,
 ) -> None:
     """Write the new contacts, names and suggestions, and put real ids in place of the negative ones.
 
-    ``appearances`` holds the earliest message of each new address.
+    ``appearances`` holds the earliest message of each new address. ``blank`` False: the caller writes the new contacts
+    themselves, as finished rows.
 
     Raises:
         Raced: a concurrent writer was first with one of the names.
@@ -330,7 +332,8 @@ def write_identities(
     if found.created:
         cursor.execute(ALLOCATE_IDS, [len(found.created)])
         real = dict(zip(found.created, (row[0] for row in cursor.fetchall()), strict=True))
-        cursor.execute(INSERT_CONTACTS, [received_at, received_at, list(real.values())])
+        if blank:
+            cursor.execute(INSERT_CONTACTS, [received_at, received_at, list(real.values())])
         for item in items:
             item.contact_id = real.get(item.contact_id, item.contact_id)
         found.created = list(real.values())
