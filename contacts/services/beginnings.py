@@ -1,6 +1,6 @@
 """Where a contact came from: the original source, that of its earliest message in event time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -86,7 +86,9 @@ FROM (
 """  # noqa: S608  constants only
 
 
-class _Row(msgspec.Struct):
+class BeginningRow(msgspec.Struct):
+    """Where a contact came from, as its earliest message tells."""
+
     contact_id: int
     channel: str
     direction: str
@@ -98,8 +100,13 @@ class _Row(msgspec.Struct):
 
 def write_beginnings(cursor: CursorWrapper, *, source: Source, items: Sequence[Item]) -> None:
     """Let each item be the beginning of its contact unless an earlier one is known. The contacts must be locked."""
-    rows = [
-        _Row(
+    cursor.execute(WRITE_BEGINNINGS, [as_json(beginnings_of(items, source=source))])
+
+
+def beginnings_of(items: Iterable[Item], *, source: Source) -> list[BeginningRow]:
+    """Return what each item says as the beginning of its contact."""
+    return [
+        BeginningRow(
             item.contact_id,
             _channel_of(item, source)[:_LONGEST_CHANNEL],
             (item.event.origin.direction if item.event.origin else "") or source.direction or direction_of(item.kind),
@@ -110,7 +117,6 @@ def write_beginnings(cursor: CursorWrapper, *, source: Source, items: Sequence[I
         )
         for item in items
     ]
-    cursor.execute(WRITE_BEGINNINGS, [as_json(rows)])
 
 
 def restate_beginnings(

@@ -22,7 +22,7 @@ from contacts.ingest.incoming import (
 )
 from contacts.models import Source
 from contacts.selectors.merges import roots_of
-from contacts.services.beginnings import write_beginnings
+from contacts.services.beginnings import beginnings_of, write_beginnings
 from contacts.services.companies import Companies, CompanyCall, record_companies
 from contacts.services.consent_facts import follow_refusals
 from contacts.services.identities import EMAIL, Resolution, address_uuid, names_of, resolve, write_identities
@@ -30,6 +30,7 @@ from contacts.services.kinds import check_kind, find_kinds
 from contacts.services.machines import suspect_bursts
 from contacts.services.merging import merge_suggested
 from contacts.services.messages import write_due, write_messages
+from contacts.services.newcomers import MANY, write_newcomers
 from contacts.services.rows import Item, Raced
 from contacts.services.traits import (
     AttributeRow,
@@ -213,7 +214,15 @@ def _record(
     calls = _company_calls(items, appearances)
     companies = record_companies(cursor, source=source, calls=calls, received_at=received_at)
     receipt.warnings += companies.warnings
-    write_identities(cursor, source=source, items=items, found=found, appearances=appearances, received_at=received_at)
+    write_identities(
+        cursor,
+        source=source,
+        items=items,
+        found=found,
+        appearances=appearances,
+        received_at=received_at,
+        blank=len(found.created) < MANY,
+    )
     suspect_bursts(cursor, items=items, created=found.created, renamed=companies.renamed, received_at=received_at)
     _write_attributes(cursor, source, items, found, appearances, calls, companies, received_at)
     write_messages(cursor, source=source, items=items, received_at=received_at, by=by)
@@ -335,6 +344,19 @@ def _write_attributes(
     changed = {row.contact_id for row in rows} | {row.contact_id for row in first_seen}
     human = (item for item in items if not item.event.suspect_reason)
     beginnings = [item for item in _earliest(human) if _is_beginning(item, found)]
+    if len(found.created) >= MANY:
+        new = set(found.created)
+        write_newcomers(
+            cursor,
+            contact_ids=found.created,
+            rows=[row for row in (*rows, *first_seen) if row.contact_id in new],
+            beginnings=beginnings_of((item for item in beginnings if item.contact_id in new), source=source),
+            received_at=received_at,
+        )
+        rows = [row for row in rows if row.contact_id not in new]
+        first_seen = [row for row in first_seen if row.contact_id not in new]
+        beginnings = [item for item in beginnings if item.contact_id not in new]
+        changed -= new
     locked = (changed | {item.contact_id for item in beginnings}) - set(found.created)
     if locked or companies.renamed:
         lock_contacts(cursor, contact_ids=sorted(locked), company_ids=companies.renamed)

@@ -52,10 +52,10 @@ ON CONFLICT (contact_id, name, weak, effective_at, message, source_id) DO NOTHIN
 """
 _SEARCH_TEXT: Final = """lower(concat_ws(' ', nullif(n.first_name, ''), nullif(n.last_name, ''),
     nullif(n.email, ''), nullif(company.name, '')))"""
-_TEXTS: Final = ("email", "phone", "first_name", "last_name", "job_title", "role", "country")
-_ANSWERS: Final = ("means", "authority")
+TEXTS: Final = ("email", "phone", "first_name", "last_name", "job_title", "role", "country")
+ANSWERS: Final = ("means", "authority")
 _COMPARED: Final = (
-    ", ".join(f"{{0}}.{name}" for name in (*_TEXTS, *_ANSWERS, "details_confirmed", "attributes"))
+    ", ".join(f"{{0}}.{name}" for name in (*TEXTS, *ANSWERS, "details_confirmed", "attributes"))
     + ", coalesce({0}.company_id, 0)"
 )
 
@@ -67,8 +67,8 @@ def _bring_in_step(*, touched: str, anew: bool) -> str:
     touched stays, and a contact of whom nothing changed is not written.
     """
     said = [
-        *((name, f"coalesce(f.said ->> '{name}', '')", "''") for name in _TEXTS),
-        *((name, f"coalesce(f.said ->> '{name}', 'unknown')", "'unknown'") for name in _ANSWERS),
+        *((name, f"coalesce(f.said ->> '{name}', '')", "''") for name in TEXTS),
+        *((name, f"coalesce(f.said ->> '{name}', 'unknown')", "'unknown'") for name in ANSWERS),
         ("details_confirmed", "coalesce((f.said ->> 'details_confirmed')::boolean, false)", "false"),
         ("company", "(f.said ->> 'company')::bigint", "NULL"),
     ]
