@@ -4,8 +4,10 @@ from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any, Concatenate, ParamSpec, TypeAlias
 
+from django import forms
 from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -73,3 +75,10 @@ def safe_next(request: HttpRequest, default: str) -> str:
     if url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
         return target
     return default
+
+
+def add_errors(form: forms.Form, error: ValidationError) -> None:
+    """Put what a service refused beside the field it names."""
+    problems: dict[str, Any] = error.message_dict if hasattr(error, "error_dict") else {"": error.messages}
+    for name, texts in problems.items():
+        form.add_error(name if name in form.fields else None, texts)

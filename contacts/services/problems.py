@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
+from django.contrib.auth.models import User
 from django.db import DatabaseError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 
@@ -14,7 +15,8 @@ from contacts.ingest.identifiers import MAX_IDENTIFIER_LENGTH, normalise_email
 from contacts.ingest.incoming import MESSAGE_ID_LENGTH, IngestionWarning, Refused, Rejected
 from contacts.ingest.limits import MAX_EVENT_BYTES
 from contacts.ingest.reading import write_json
-from contacts.models import Source
+from contacts.models import Source, SourceWarning
+from contacts.permissions import check_manage_sources
 from contacts.services.erased_names import find_erased
 from contacts.services.identities import ANONYMOUS, EMAIL, EXTERNAL
 from contacts.services.record import Receipt
@@ -125,6 +127,16 @@ def forget_problems(*, now: datetime) -> int:
     with connection.cursor() as cursor:
         cursor.execute(DELETE_OLD, [now - KEPT_FOR, _DELETED_AT_ONCE])
         return int(cursor.rowcount)
+
+
+def forget_warnings(*, source: Source, by: User) -> None:
+    """Forget what was odd about a source's messages; what goes on is counted anew.
+
+    Raises:
+        PermissionDenied: ``by`` may not manage sources.
+    """
+    check_manage_sources(by)
+    SourceWarning.objects.filter(source=source).delete()
 
 
 def payload_text(payload: Any, shared: Mapping[str, Any]) -> str:

@@ -1,7 +1,8 @@
 """Sources: integrations that send facts, and their write keys."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from django.contrib.auth.models import User
@@ -10,12 +11,19 @@ from django.db import IntegrityError, transaction
 
 from contacts.enums import Scope, SourceKind
 from contacts.keys import SOURCE_PREFIX, mint_key
-from contacts.models import Source
+from contacts.models import Kind, Source
 from contacts.permissions import check_manage_sources
+from contacts.services.callers import PEOPLE
 
 DEFAULT_SCOPES: Final = (Scope.EVENTS_WRITE,)
 # A public key is readable by anybody who opens the page: it may push, nothing else.
 PUBLIC_SCOPES: Final = frozenset({Scope.EVENTS_WRITE})
+MAX_KIND_NAMES: Final = 500
+MAX_EVENT_NAME: Final = 255
+
+
+class NoKey(Exception):
+    """The source has no key and never gets one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +70,61 @@ def create_source(
     except IntegrityError as error:
         raise ValidationError({"name": f"There is a source called “{name}”."}) from error
     return NewSource(source, minted.key)
+
+
+def rotate_key(*, source: Source, by: User) -> NewSource:
+    """Give a source a new key; from this moment the old one opens nothing. A revoked source may write again.
+
+    Raises:
+        PermissionDenied: ``by`` may not manage sources.
+        NoKey: it is one of Ripen's own sources, which nobody calls with a key.
+    """
+    check_manage_sources(by)
+    _check_keyed(source)
+    minted = mint_key(SOURCE_PREFIX)
+    Source.objects.filter(pk=source.pk).update(
+        key_hash=minted.key_hash, key_prefix=minted.prefix, last_used_at=None, revoked_at=None
+    )
+    source.refresh_from_db()
+    return NewSource(source, minted.key)
+
+
+def revoke_key(*, source: Source, by: User, now: datetime) -> Source:
+    """End a source's key: nobody sends under it any more. What was sent stays, and a new key can be given.
+
+    Raises:
+        PermissionDenied: ``by`` may not manage sources.
+        NoKey: it is one of Ripen's own sources.
+    """
+    check_manage_sources(by)
+    _check_keyed(source)
+    Source.objects.filter(pk=source.pk, revoked_at=None).update(revoked_at=now)
+    source.refresh_from_db()
+    return source
+
+
+def set_kind_names(*, source: Source, names: Mapping[str, str], by: User) -> Source:
+    """Set which kind each event name of a tracker means; holds for what arrives from now on.
+
+    Raises:
+        PermissionDenied: ``by`` may not manage sources.
+        ValidationError: a name is blank or too long, there are too many, or a kind is none or Ripen's own.
+    """
+    check_manage_sources(by)
+    if len(names) > MAX_KIND_NAMES:
+        raise ValidationError({"names": f"A source has at most {MAX_KIND_NAMES} names."})
+    kinds = {kind.name: kind for kind in Kind.objects.filter(name__in=names.values())}
+    for name, wanted in names.items():
+        if not name.strip() or len(name) > MAX_EVENT_NAME:
+            raise ValidationError({"names": f"An event name holds 1 to {MAX_EVENT_NAME} characters."})
+        kind = kinds.get(wanted)
+        if kind is None or kind.system:
+            raise ValidationError({"names": f"“{wanted}” is no kind that a source may send."})
+    source.kind_names = {name.strip(): kind for name, kind in names.items()}
+    source.save(update_fields=["kind_names"])
+    return source
+
+
+def _check_keyed(source: Source) -> None:
+    if source.kind == SourceKind.INTERNAL or source.name == PEOPLE:
+        raise NoKey(f"“{source.name}” is Ripen's own; it has no key.")

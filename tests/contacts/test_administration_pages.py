@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from contacts.enums import Role
 from contacts.keys import hash_key
 from contacts.models import PersonalToken, Source
-from tests.factories import make_event, make_source, make_user, record
+from tests.factories import make_source, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -64,11 +64,6 @@ def test_what_is_wrong_with_a_source_is_said_beside_its_field(sent: dict[str, ob
     assert page.status_code == 422
     assert remark in page.content.decode()
     assert not Source.objects.filter(name="Web").exists()
-
-
-def test_kinds_that_nobody_has_mapped_are_listed() -> None:
-    record(make_event("watched_the_paint_dry"))
-    assert "watched_the_paint_dry" in signed_in(Role.ADMIN).get("/sources/").content.decode()
 
 
 def test_a_person_is_made_and_can_sign_in() -> None:

@@ -15,9 +15,10 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from contacts.enums import Role, Scope
 from contacts.keys import SOURCE_PREFIX, mint_key
-from contacts.models import Contact, Source, Standing
+from contacts.models import Contact, Kind, RejectedMessage, Source, Standing
 from contacts.services.people import create_token
 from funnel.models import Handoff
+from tests.factories import make_source
 from tests.funnel.conftest import World
 
 R, M, L, A = Role.REP, Role.MARKETER, Role.MANAGER, Role.ADMIN
@@ -136,6 +137,28 @@ PAGES: dict[str, list[Call]] = {
     "export-companies": [Call("get", "/exports/companies.csv", {M, L, A})],
     "export-rejected": [Call("get", "/exports/sources/1/rejected.csv", {A})],
     "sources": [Call("get", "/sources/", {A}), Call("post", "/sources/", {A}, body={"source-name": "CRM"})],
+    "source": [Call("get", "/sources/{source}/", {A})],
+    "source-rejected": [Call("get", "/sources/{source}/rejected/", {A})],
+    "source-replay": [Call("post", "/sources/{source}/rejected/replay/", {A})],
+    "source-message": [
+        Call("get", "/sources/{source}/rejected/{rejected}/", {A}),
+        Call("post", "/sources/{source}/rejected/{rejected}/", {A}, body={"payload": "{}"}),
+    ],
+    "source-warnings": [
+        Call("get", "/sources/{source}/warnings/", {A}),
+        Call("post", "/sources/{source}/warnings/", {A}),
+    ],
+    "source-kinds": [Call("get", "/sources/{source}/kinds/", {A})],
+    "source-kind": [
+        Call("get", "/sources/{source}/kinds/{kind}/", {A}),
+        Call("post", "/sources/{source}/kinds/{kind}/", {A}, body={"action": "ignore"}),
+    ],
+    "source-key": [
+        Call("get", "/sources/{source}/key/", {A}),
+        Call("post", "/sources/{source}/key/", {A}, body={"names": "Paid = purchased"}),
+    ],
+    "source-rotate": [Call("post", "/sources/{source}/key/rotate/", {A})],
+    "source-revoke": [Call("post", "/sources/{source}/key/revoke/", {A})],
     "team": [Call("get", "/team/", {A}), Call("post", "/team/", {A}, body={"person-email": "new@acme.example"})],
     "definitions": [Call("get", "/definitions/", EVERYBODY)],
     "definition": [Call("get", "/definitions/1/", EVERYBODY)],
@@ -195,7 +218,8 @@ PAGES: dict[str, list[Call]] = {
 
 # Open to the world, or with a key scheme of their own (tested beside it).
 ELSEWHERE = (
-    "healthz", "readyz", "metrics", "account/", "^v1/", "admin/", "ui/", "api/schema", "api/docs", "static/",
+    "healthz", "readyz", "metrics", "account/", "^v1/", "^batch/", "^capture/", "^e/", "^i/v0/",
+    "admin/", "ui/", "api/schema", "api/docs", "static/",
     "preferences/", "unsubscribe/", "f/", "confirm/",
 )  # fmt: skip
 
@@ -245,8 +269,17 @@ def cast_of(world: World, rep: User) -> Cast:
         "handoff": str(handoff.pk),
         "claimed": str(claimed.pk),
         "event": str(handoff.contact.events.earliest("id").pk),
+        **_source_names(),
     }
     return Cast(names, handoff.contact, handoff, claimed)
+
+
+def _source_names() -> dict[str, str]:
+    """A source, a kind that it introduced, and a message of it that was rejected."""
+    source, _ = make_source()
+    kind = Kind.objects.create(pk=1_000, name="tour", introduced_by=source)
+    rejected = RejectedMessage.objects.create(source=source, wire_format="native", code="required", message="No kind.")
+    return {"source": str(source.pk), "kind": str(kind.pk), "rejected": str(rejected.pk)}
 
 
 def send(client: Client, call: Call, url: str, *, json: bool) -> int:
