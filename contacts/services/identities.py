@@ -350,10 +350,10 @@ def write_identities(
         }
         suggestions = [_Suggestion(one, other, reason) for (one, other), reason in pairs.items()]
         cursor.execute(INSERT_SUGGESTIONS, [source.pk, received_at, as_json(suggestions)])
+        found.pairs = sorted(pairs)
 
 
 def _identity(name: Name, found: Resolution, appearances: Mapping[str, Item]) -> _Identity:
-        found.pairs = sorted(pairs)
     kind, value = name
     seen = appearances.get(value) if kind == EMAIL else None
     seen_at = seen.event.occurred_at if seen is not None else None
