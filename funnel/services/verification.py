@@ -7,6 +7,7 @@ from typing import Any, Final
 from django.db import connection
 
 from contacts.models import Contact
+from contacts.services.merge_verification import verify_merges
 from contacts.services.verification import PATIENCE, Violation, verify_messages, verify_queue
 from funnel.enums import OPEN_STATES
 from funnel.moves import CLAIM
@@ -16,7 +17,7 @@ from scoring.services.verification import verify_chains, verify_judgements
 
 
 def verify_invariants(*, now: datetime, sample: int | None = None) -> Iterator[Violation]:
-    """Check invariants 1 to 5 of API.md one after the other; yields what does not hold as it is found.
+    """Check the invariants of API.md one after the other; yields what does not hold as it is found.
 
     ``sample`` replays so many contacts, drawn at random, instead of all; what costs little is checked in full.
     """
@@ -26,6 +27,7 @@ def verify_invariants(*, now: datetime, sample: int | None = None) -> Iterator[V
     yield from verify_judgements(contact_ids=chosen, now=now)
     yield from verify_chains(contact_ids=chosen)
     yield from verify_handoffs(now=now)
+    yield from verify_merges(others=["funnel_handoff"])
 
 
 def _draw(number: int) -> list[int]:
