@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Literal
+from typing import Final, Literal
 
 Tone = Literal["", "good", "warn", "bad", "note"]
 StepState = Literal["reached", "current", "next", "ahead"]
+
+# A message whose ``extra_tags`` begin so can be taken back: the rest is the address that does it when posted to.
+UNDO: Final = "undo:"
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,7 @@ def open_suggestions(*, after: str = "", limit: int = PAGE_SIZE) -> SuggestionPa
     rows = list(waiting.filter(_beyond(after)).order_by("-score", "id")[: limit + 1])
     return SuggestionPage(
         pairs=tuple(_pairs(rows[:limit])),
-        next=_mark(rows[limit - 1]) if len(rows) > limit else "",
+        next=place_of(rows[limit - 1]) if len(rows) > limit else "",
     )
 
 
@@ -125,7 +125,8 @@ def _contacts(contact_ids: Iterable[int]) -> Mapping[int, Contact]:
     return people.in_bulk(set(contact_ids))
 
 
-def _mark(row: MergeSuggestion) -> str:
+def place_of(row: MergeSuggestion) -> str:
+    """Return the ``after`` of those that come after this suggestion in the list."""
     return f"{'' if row.score is None else row.score}_{row.pk}"
 
 

@@ -3,11 +3,30 @@
 from django.urls import path
 
 from config.web.places import show_place_to
-from contacts.permissions import can_manage_sources, can_manage_team, can_work_handoffs
+from contacts.permissions import can_import, can_manage_sources, can_manage_team, can_merge, can_work_handoffs
 from contacts.views.activities import log_activity
 from contacts.views.administration import account, team
 from contacts.views.corrections import correct_event
+from contacts.views.duplicates import (
+    contact_merge,
+    duplicate,
+    duplicate_progress,
+    duplicate_search,
+    duplicates,
+    merge_undo,
+    merges,
+)
 from contacts.views.exports import companies_csv, contact_events_csv, contacts_csv, rejected_csv
+from contacts.views.import_mapping import import_mapping, import_preview
+from contacts.views.imports import (
+    import_cancel,
+    import_errors,
+    import_new,
+    import_page,
+    import_progress,
+    import_resume,
+    imports,
+)
 from contacts.views.preferences import preferences, unsubscribe
 from contacts.views.public_forms import form, form_confirm, form_thanks
 from contacts.views.source_problems import (
@@ -23,6 +42,22 @@ from contacts.views.sources import revoke_source_key, rotate_source_key, source,
 urlpatterns = [
     path("contacts/<int:contact_id>/log/", log_activity, name="contact-log"),
     path("contacts/<int:contact_id>/events/<int:event_id>/<slug:action>/", correct_event, name="event-correct"),
+    path("imports/", imports, name="imports"),
+    path("imports/new/", import_new, name="import-new"),
+    path("imports/<int:import_id>/", import_page, name="import"),
+    path("imports/<int:import_id>/mapping/", import_mapping, name="import-mapping"),
+    path("imports/<int:import_id>/preview/", import_preview, name="import-preview"),
+    path("imports/<int:import_id>/progress/", import_progress, name="import-progress"),
+    path("imports/<int:import_id>/errors/", import_errors, name="import-errors"),
+    path("imports/<int:import_id>/cancel/", import_cancel, name="import-cancel"),
+    path("imports/<int:import_id>/resume/", import_resume, name="import-resume"),
+    path("duplicates/", duplicates, name="duplicates"),
+    path("duplicates/search/", duplicate_search, name="duplicate-search"),
+    path("duplicates/search/<int:job_id>/progress/", duplicate_progress, name="duplicate-progress"),
+    path("duplicates/<int:suggestion_id>/", duplicate, name="duplicate"),
+    path("merges/", merges, name="merges"),
+    path("merges/<int:merge_id>/undo/", merge_undo, name="merge-undo"),
+    path("contacts/<int:contact_id>/merge/", contact_merge, name="contact-merge"),
     path("exports/contacts.csv", contacts_csv, name="export-contacts"),
     path("exports/contacts/<int:contact_id>/events.csv", contact_events_csv, name="export-events"),
     path("exports/companies.csv", companies_csv, name="export-companies"),
@@ -48,5 +83,7 @@ urlpatterns = [
 ]
 
 show_place_to("sources", can_manage_sources)
+show_place_to("imports", can_import)
+show_place_to("duplicates", can_merge)
 show_place_to("team", can_manage_team)
 show_place_to("mine", can_work_handoffs)

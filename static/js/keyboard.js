@@ -1,4 +1,5 @@
 // Keys: "/" search, "g" then c q m f d o to go places, "j" "k" rows, Enter opens, "c" claims, "?" lists them all.
+// A control with data-key is pressed by that key.
 const PLACES = { o: "overview", c: "contacts", q: "queue", m: "mine", f: "funnel", d: "definitions" };
 const ROWS = "[data-row]";
 let waiting = 0;
@@ -55,4 +56,5 @@ document.addEventListener("keydown", (event) => {
   else if (key === "k") move(-1);
   else if (key === "c") claim();
   else if (key === "?") document.getElementById("shortcuts")?.showModal();
+  else if (/^[a-z0-9]$/.test(key)) document.querySelector(`[data-key="${key}"]`)?.click();
 });

@@ -14,6 +14,8 @@ const arm = (toast) => {
   if (toast.dataset.armed) return;
   toast.dataset.armed = "yes";
   if (toast.dataset.tone !== "good" && toast.dataset.tone !== "note") return;
+  // What can be undone stays until somebody says that it need not be.
+  if (toast.querySelector("form")) return;
   let timer = setTimeout(() => leave(toast), LINGER);
   const hold = () => clearTimeout(timer);
   const resume = () => {

@@ -20,6 +20,8 @@ MATRIX: dict[str, str] = {
     "can_create_contacts": "MLA",
     "can_erase_contacts": "LA",
     "can_import": "MLA",
+    "can_export": "MLA",
+    "can_merge": "MLA",
     "can_see_handoffs": "RMLA",
     "can_work_handoffs": "RLA",
     "can_see_definitions": "RMLA",

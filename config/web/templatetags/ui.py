@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from config.web import charts, formats, icons
 from config.web.templatetags import texts
-from config.web.ui import Chip, Criterion, LedgerLine, MenuItem, Step, Tab, TimelineDay, Tone
+from config.web.ui import UNDO, Chip, Criterion, LedgerLine, MenuItem, Step, Tab, TimelineDay, Tone
 
 register = template.Library()
 # One {% load ui %} brings the words and numbers along.
@@ -294,18 +294,20 @@ def timeline(days: Sequence[TimelineDay], level: int = 3) -> dict[str, Any]:
 
 @register.inclusion_tag("components/toasts.html")
 def toasts(messages: Any) -> dict[str, Any]:
-    """The page's live region, with Django's messages in it as toasts."""
+    """The page's live region, with Django's messages in it as toasts; those that can be undone have a button for it."""
     rows = []
     for message in messages or ():
         tone = _MESSAGE_TONES.get(message.level_tag, "note")
-        rows.append({"text": str(message), "tone": tone, "icon": _TONE_ICONS[tone]})
+        tags = message.extra_tags or ""
+        undo = tags.removeprefix(UNDO) if tags.startswith(UNDO) else ""
+        rows.append({"text": str(message), "tone": tone, "icon": _TONE_ICONS[tone], "undo_url": undo})
     return {"rows": rows, "kinds": [(tone, _TONE_ICONS[tone]) for tone in ("good", "bad", "note")]}
 
 
 @register.inclusion_tag("components/toast.html")
-def toast(text: str, tone: Tone = "note") -> dict[str, Any]:
-    """One toast. It must stand in a live region to be heard."""
-    return {"text": text, "tone": tone, "icon": _TONE_ICONS[tone]}
+def toast(text: str, tone: Tone = "note", undo_url: str = "") -> dict[str, Any]:
+    """One toast. It must stand in a live region to be heard. ``undo_url``: what takes it back when posted to."""
+    return {"text": text, "tone": tone, "icon": _TONE_ICONS[tone], "undo_url": undo_url}
 
 
 @register.inclusion_tag("components/alert.html")
