@@ -296,6 +296,7 @@ class Migration(migrations.Migration):
             name='Mail',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('origin_contact_id', models.BigIntegerField(blank=True, null=True)),
                 ('state', models.CharField(choices=[('waiting', 'waiting'), ('sent', 'sent'), ('failed', 'failed'), ('dropped', 'not sent: the address is suppressed')], default='waiting', max_length=7)),
                 ('address', models.CharField(blank=True, max_length=254)),
                 ('subject', models.CharField(max_length=255)),

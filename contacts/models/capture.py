@@ -77,6 +77,7 @@ class Mail(models.Model):
     """
 
     contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="mails")
+    origin_contact_id = models.BigIntegerField(null=True, blank=True)
     state = models.CharField(max_length=7, choices=MailState, default=MailState.WAITING)
     address = models.CharField(max_length=254, blank=True)
     subject = models.CharField(max_length=255)

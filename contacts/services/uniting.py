@@ -25,6 +25,7 @@ REPOINTED: Final = (
     "contacts_attributechange",
     "contacts_consententry",
     "contacts_formsubmission",
+    "contacts_mail",
 )
 # Each of the partial indexes of events holds one of the two sorts.
 _SORTS_OF_EVENTS: Final = (
