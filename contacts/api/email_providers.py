@@ -31,7 +31,7 @@ from anymail.webhooks import (
     sparkpost,
     unisender_go,
 )
-from anymail.webhooks.base import AnymailBasicAuthMixin, AnymailCoreWebhookView
+from anymail.webhooks.base import AnymailCoreWebhookView
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
 from django.core.files.uploadhandler import FileUploadHandler, SkipFile
@@ -255,7 +255,7 @@ def _read_json(body: bytes) -> Any:
 def _make_view(
     view_class: View, provider: Provider, keys: Mapping[str, str], request: HttpRequest
 ) -> AnymailCoreWebhookView:
-    # The token in our address is the shared secret; without one the views warn, and confirm no subscriptions.
+    # The token in our address is the shared secret. Without one the views warn; what they would ask for is Basic auth.
     arguments: dict[str, Any] = {"webhook_secret": ["the token in the address"]}
     for name, setting in keys.items():
         arguments[name] = settings.ANYMAIL.get(setting) or ""
@@ -266,18 +266,17 @@ def _make_view(
         arguments = {name: value or None for name, value in arguments.items()}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AnymailNotSupportedWarning)
-        return view_class(**arguments)
+        view = view_class(**arguments)
+    view.basic_auth = []
+    return view
 
 
 def _check_signature(view: AnymailCoreWebhookView, provider: Provider, keys: Mapping[str, str], whole: _Part) -> None:
     has_key = provider.signs and bool(keys) and bool(settings.ANYMAIL.get(next(iter(keys.values()))))
     if not (provider.is_checked_always or has_key):
         return
-    own = (AnymailCoreWebhookView.validate_request, AnymailBasicAuthMixin.validate_request)
     try:
-        for check in view.validators:
-            if check not in own:
-                check(view, whole)
+        view.run_validators(whole)
     except AnymailWebhookValidationFailure as failure:
         raise BadSignature(str(failure)) from None
     except Exception:  # noqa: BLE001  whatever the library makes of a body that it cannot check, it is not checked
