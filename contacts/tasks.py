@@ -7,6 +7,7 @@ from contacts.services.imports.files import sweep_files
 from contacts.services.jobs import work_off_jobs
 from contacts.services.mailing import forget_mails, send_mails
 from contacts.services.merging import merge_left_behind
+from contacts.services.problems import forget_problems
 from contacts.services.wake import clear_wake
 
 
@@ -35,3 +36,9 @@ def mail() -> None:
 def forget_mail() -> None:
     """Delete what was mailed long ago. Swept every 10 minutes."""
     forget_mails(now=timezone.now())
+
+
+@shared_task(name="contacts.forget_problems", ignore_result=True)
+def forget_rejected() -> None:
+    """Delete rejected messages of long ago. Swept every 10 minutes."""
+    forget_problems(now=timezone.now())

@@ -21,6 +21,7 @@ from contacts.ingest.native import (
     check_size,
     origin_text,
     read_each,
+    read_kind,
     read_message_id,
     read_object,
 )
@@ -323,7 +324,7 @@ def _group_traits(properties: dict[str, Any], warn: Warn) -> dict[str, Any]:
 
 def _kind_of(name: str, kind_names: Mapping[str, str]) -> str | None:
     if name in kind_names:
-        return kind_names[name]
+        return read_kind(kind_names[name])
     if name in _VIEWS:
         return "page_viewed"
     if name.startswith("$"):

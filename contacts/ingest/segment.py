@@ -17,6 +17,7 @@ from contacts.ingest.native import (
     check_size,
     origin_text,
     read_each,
+    read_kind,
     read_message_id,
     read_object,
 )
@@ -184,7 +185,10 @@ def _kind_of(call: str, payload: dict[str, Any], kind_names: Mapping[str, str]) 
     name = payload.get("event")
     if not isinstance(name, str) or not name.strip():
         raise Refused("required", "event", "A track message names its event.")
-    kind = kind_names.get(name) or kind_names.get(name.strip()) or slug(name)
+    mapped = kind_names.get(name) or kind_names.get(name.strip())
+    if mapped:
+        return read_kind(mapped)
+    kind = slug(name)
     if not kind:
         raise Refused("invalid_kind", "event", "No kind can be made of this name; map it in the source's settings.")
     return kind
