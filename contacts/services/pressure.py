@@ -100,18 +100,18 @@ def check_capacity() -> None:
 @contextmanager
 def timing_storage() -> Iterator[None]:
     """Note how long the database took to store what is stored inside; the next batches of this process wait for it."""
-    began = time.monotonic()
+    began = _gate.clock()
     try:
         yield
     finally:
-        _gate.note_duration(time.monotonic() - began)
+        _gate.note_duration(_gate.clock() - began)
 
 
 class Gate:
     """What one process knows of the load. ``clock`` gives monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+        self.clock = clock
         self._broker_back_at = 0.0
         self._look_at = 0.0
         self._is_piled_up = False
@@ -119,21 +119,21 @@ class Gate:
 
     def is_broker_away(self) -> bool:
         """Tell whether the broker did not answer just now: asking again would only cost the sender time."""
-        return self._clock() < self._broker_back_at
+        return self.clock() < self._broker_back_at
 
     def note_broker_away(self) -> None:
         """Leave the broker alone for some seconds."""
-        self._broker_back_at = self._clock() + _BROKER_AWAY_FOR
+        self._broker_back_at = self.clock() + _BROKER_AWAY_FOR
 
     def note_duration(self, seconds: float) -> None:
         """Remember that storing a batch took so long."""
         if seconds > settings.INGEST_MAX_SECONDS:
             logger.warning("ingest_slow", extra={"seconds": round(seconds, 1)})
-            self._slow_until = self._clock() + settings.INGEST_MAX_SECONDS
+            self._slow_until = self.clock() + settings.INGEST_MAX_SECONDS
 
     def check(self) -> None:
         """Raise `Overloaded` while too much waits or the database is slow."""
-        now = self._clock()
+        now = self.clock()
         if now < self._slow_until:
             raise Overloaded(math.ceil(self._slow_until - now), "The database is slow")
         if now >= self._look_at:
