@@ -56,8 +56,8 @@ class Handlers:
 
     merge: Callable[[Merging], None]
     part: Callable[[Merging], None]
-    erase: Callable[[Erasing], None] = lambda erasing: None
-    export: Callable[[Sequence[int]], Mapping[str, Any]] = lambda contact_ids: {}
+    erase: Callable[[Erasing], None]
+    export: Callable[[Sequence[int]], Mapping[str, Any]]
 
 
 _providers: list[Callable[[], DefinitionInForce]] = []
