@@ -9,12 +9,14 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Literal
 
 import msgspec
 
 from contacts.ingest.csv import ERROR_COLUMN
-from contacts.ingest.csv_values import ColumnType, convert
+from contacts.ingest.csv_escaping import unescape
+from contacts.ingest.csv_values import CHOICES, ColumnType, convert
 
 IDENTITY_TARGETS = ("id", "external_id", "email", "anonymous_id")
 TRAIT_TARGETS = (
@@ -63,6 +65,8 @@ _IMPLIED_TYPES: dict[str, ColumnType] = {
 }
 _PLAIN_FIELDS = frozenset(("occurred_at", "kind", "message_id"))
 _MAX_VALUE_CHARS = 8192
+# Cells so short hold nothing that the limits of the API forbid.
+_SURELY_PLAIN = 1_000
 _ATTRIBUTE_KEY = re.compile(r"[^\s.\x00][^\x00.]{0,200}")
 
 
@@ -127,6 +131,13 @@ class _BoundColumn(msgspec.Struct, frozen=True):
     values: dict[str, str]
     empty: frozenset[str]
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether a cell is taken as it is, so that one without anything odd in it needs no further look."""
+        rule = self.rule
+        is_ruled = rule.values or rule.default or rule.fold_case or rule.case or rule.required or self.empty
+        return self.type == "text" and not is_ruled and rule.to not in CHOICES
+
 
 class Mapping:
     """A mapping document bound to the header of a file: ``read_row`` turns its rows into facts."""
@@ -137,6 +148,7 @@ class Mapping:
         self.event = document.event
         self._columns = self._bind(document, header, what)
         self._constants = [(target, _convert_constant(target, value)) for target, value in document.constants.items()]
+        self._reading = [(bound, bound.is_plain, bound.index, bound.rule.to) for bound in self._columns]
         self._spellings: dict[int, dict[str, str]] = {}
         targets = {bound.rule.to for bound in self._columns}
         if not targets.intersection(IDENTITY_TARGETS):
@@ -176,7 +188,7 @@ class Mapping:
         """Header and target of every mapped column, in the order of the document."""
         return [(bound.header, bound.rule.to) for bound in self._columns]
 
-    @property
+    @cached_property
     def sets_origin(self) -> bool:
         """Whether the mapping says where contacts came from; then a blank cell means that nobody knows."""
         return any(
@@ -207,10 +219,14 @@ class Mapping:
     def read_row(self, values: Sequence[str]) -> RowFacts:
         """The facts of one row. Raises RowError naming the column of the first cell that cannot be read."""
         found: dict[str, Any] = {}
-        for bound in self._columns:
-            value = self._read_cell(bound, values[bound.index])
+        for bound, is_plain, index, target in self._reading:
+            text = values[index]
+            if is_plain and text.isprintable() and len(text) <= _SURELY_PLAIN and text[:1] != "'":
+                value = _tidy(text) or None
+            else:
+                value = self._read_cell(bound, text)
             if value is not None:
-                found.setdefault(bound.rule.to, value)
+                found.setdefault(target, value)
         for target, value in self._constants:
             found.setdefault(target, value)
         facts = _arrange(found)
@@ -229,7 +245,7 @@ class Mapping:
         if "\0" in text:
             raise RowError(bound.header, "the value contains a NUL character")
         rule = bound.rule
-        value = _tidy(text)
+        value = unescape(_tidy(text))
         folded = value.casefold()
         if not value or folded in bound.empty:
             value = ""

@@ -2,13 +2,15 @@
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
+from math import isfinite
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from contacts.enums import Direction, Motion
 
 ColumnType = Literal["text", "integer", "number", "boolean", "answer", "date", "domain"]
-_CHOICES = {
+CHOICES = {
     "source.direction": frozenset(Direction.values) - {""},
     "source.motion": frozenset(Motion.values) - {""},
 }
@@ -30,15 +32,21 @@ def convert(target: str, kind: ColumnType, value: str, date_format: str) -> Any:
             moment = _to_moment(value, date_format)
             return moment if target == "occurred_at" else moment.isoformat()
         case "domain":
-            host = urlsplit(value if "//" in value else f"//{value}").hostname or ""
-            return host.removeprefix("www.")
+            return _to_domain(value)
         case "text":
-            choices = _CHOICES.get(target)
+            choices = CHOICES.get(target)
             if choices is not None:
                 value = value.casefold().replace(" ", "_")
                 if value not in choices:
                     raise ValueError(f"{value!r} is none of {', '.join(sorted(choices))}")
             return value
+
+
+@lru_cache(maxsize=4_096)
+def _to_domain(value: str) -> str:
+    """The host of a web address; remembered, for a company's comes with each of its people."""
+    host = urlsplit(value if "//" in value else f"//{value}").hostname or ""
+    return host.removeprefix("www.")
 
 
 def _to_integer(value: str) -> int:
@@ -53,7 +61,10 @@ def _to_number(value: str) -> float:
     plain = value.replace(",", "").replace(" ", "")
     if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?", plain):
         raise ValueError(f"{value[:80]!r} is no number")
-    return float(plain)
+    number = float(plain)
+    if not isfinite(number):
+        raise ValueError(f"{value[:80]!r} is out of range")
+    return number
 
 
 def _to_answer(value: str, kind: str) -> bool | str:

@@ -70,16 +70,18 @@ def write_newcomers(
 
 def _fold(rows: Iterable[AttributeRow]) -> dict[int, dict[str, Any]]:
     """The values in force, by contact and name: the latest strong row's, else the earliest weak one's."""
-    best: dict[tuple[int, str], AttributeRow] = {}
+    best: dict[int, dict[str, AttributeRow]] = {}
     for row in rows:
-        key = (row.contact_id, row.name)
-        other = best.get(key)
+        of_contact = best.get(row.contact_id)
+        if of_contact is None:
+            best[row.contact_id] = {row.name: row}
+            continue
+        other = of_contact.get(row.name)
         if other is None or _counts_before(row, other):
-            best[key] = row
-    folded: dict[int, dict[str, Any]] = {}
-    for (contact_id, name), row in best.items():
-        folded.setdefault(contact_id, {})[name] = row.value
-    return folded
+            of_contact[row.name] = row
+    return {
+        contact_id: {name: row.value for name, row in of_contact.items()} for contact_id, of_contact in best.items()
+    }
 
 
 def _counts_before(row: AttributeRow, other: AttributeRow) -> bool:

@@ -44,6 +44,11 @@ _FIND_EVENTS: Final = "SELECT dedupe_id::text FROM contacts_event WHERE source_i
 _FIND_SUGGESTIONS: Final = """
 SELECT contact_id, other_id FROM contacts_mergesuggestion WHERE contact_id = ANY(%s) OR other_id = ANY(%s)
 """
+_NAMES_ANYBODY: Final = """
+SELECT EXISTS (
+    SELECT FROM jsonb_to_recordset(%s::jsonb) AS wanted(kind text, value text)
+    JOIN contacts_identity i ON i.value = wanted.value AND i.kind = wanted.kind)
+"""
 _COMPANY_FIELDS: Final = ("industry", "employees", "country")
 
 
@@ -51,6 +56,11 @@ class _Wanted(msgspec.Struct):
     place: int
     id: int
     at: datetime | None
+
+
+class _Name(msgspec.Struct, gc=False):
+    kind: str
+    value: str
 
 
 class _Known(msgspec.Struct):
@@ -78,12 +88,23 @@ class Comparison:
     """
 
     def __init__(self, cursor: CursorWrapper, *, source: Source, rows: Sequence[Row], dated: bool) -> None:
+        self._source_id = source.pk
+        self._dated = dated
+        self._recorded = _find_events(cursor, source, rows)
+        self._known: dict[int, _Known] = {}
+        self._growing: set[int] = set()
+        self._companies: dict[int, _Company] = {}
+        self._by_domain: dict[str, _Company] = {}
+        if _names_anybody(cursor, rows):
+            self._compare(cursor, source, rows)
+        self._companies, self._by_domain = _find_companies(cursor, rows, self._known.values())
+
+    def _compare(self, cursor: CursorWrapper, source: Source, rows: Sequence[Row]) -> None:
         items = [Item(row.message, None, dedupe_id(source.pk, row.message.message_id), list(row.names)) for row in rows]
         found = resolve(cursor, source=source, items=items)
-        self._known: dict[int, _Known] = {}
         self._growing = {found.owners[name] for name in found.new_names} | _undecided(cursor, found)
         wanted = [
-            _Wanted(item.event.index, item.contact_id, item.event.occurred_at if dated else None)
+            _Wanted(item.event.index, item.contact_id, item.event.occurred_at if self._dated else None)
             for item in items
             if item.contact_id > 0
         ]
@@ -92,9 +113,6 @@ class Comparison:
             cursor.execute(_FIND_KNOWN, [as_json(wanted)])
             for place, began_at, values in cursor.fetchall():
                 self._known[place] = _Known(contact_ids[place], began_at, msgspec.json.decode(values))
-        self._companies, self._by_domain = _find_companies(cursor, rows, self._known.values())
-        self._source_id = source.pk
-        self._recorded = _find_events(cursor, source, rows)
 
     def is_known(self, row: Row) -> bool:
         """Whether the row names a contact that exists."""
@@ -110,13 +128,22 @@ class Comparison:
             else:
                 message = msgspec.structs.replace(message, message_id=row.event_id)
         if known is None:
-            return message
+            return self._without_known_company(message)
         news = {name: value for name, value in message.traits.items() if not self._is_in_force(name, value, known)}
         message = msgspec.structs.replace(message, traits=news)
         earlier = known.began_at is None or message.occurred_at < known.began_at
         if message.kind is None and not message.traits and not earlier and known.contact_id not in self._growing:
             return None
         return message
+
+    def _without_known_company(self, message: IncomingEvent) -> IncomingEvent:
+        """A newcomer's message without what its company, named by its domain, is known to be already."""
+        given = message.traits.get("company")
+        company = self._by_domain.get(given.get("domain", "")) if given else None
+        if company is None or self._dated:
+            return message
+        news = {name: value for name, value in given.items() if name == "domain" or value != getattr(company, name)}
+        return msgspec.structs.replace(message, traits={**message.traits, "company": news})
 
     def changes(self, row: Row, message: IncomingEvent) -> list[Change]:
         """What the message of a known contact's row would change, as texts before and after."""
@@ -162,6 +189,15 @@ def _as_text(value: Any) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _names_anybody(cursor: CursorWrapper, rows: Sequence[Row]) -> bool:
+    """Whether somebody of a chunk is known: of a first import nobody is, which saves asking everything else."""
+    if any(row.message.id is not None for row in rows):
+        return True
+    names = [_Name(kind, value) for row in rows for kind, value in row.names]
+    cursor.execute(_NAMES_ANYBODY, [as_json(names)])
+    return bool(cursor.fetchone()[0])
 
 
 def _undecided(cursor: CursorWrapper, found: Resolution) -> set[int]:

@@ -7,15 +7,20 @@ from typing import Any, Final
 
 import msgspec
 
+from contacts.ingest import limits, times
 from contacts.ingest.csv import BadRecord, Record
-from contacts.ingest.csv_mapping import Mapping, RowError
+from contacts.ingest.csv_mapping import Mapping, RowError, RowFacts
 from contacts.ingest.incoming import IncomingEvent, Origin, Refused, Rejected
-from contacts.ingest.native import read_event
+from contacts.ingest.native import read_event, read_names
+from contacts.ingest.traits import clean_traits, name_company
+from contacts.services.identities import names_of
 from contacts.services.imports.errors import RejectedRow
 from contacts.services.rows import Name
 
 _PLAIN_KIND: Final = "list_imported"
 _LONGEST_MESSAGE_ID: Final = 255
+# Characters of a row that cannot be over a limit however they are written as JSON.
+_SURELY_SMALL: Final = 2_000
 
 
 class Outcome(StrEnum):
@@ -62,34 +67,52 @@ class RowReader:
             return RejectedRow(record.number, record.values, record.column, record.reason)
         try:
             facts = self.mapping.read_row(record.values)
-            payload: dict[str, Any] = {
-                "message_id": self._message_id(record.number),
-                "kind": self.mapping.event or _PLAIN_KIND,
-                "occurred_at": facts.occurred_at.isoformat() if facts.occurred_at else None,
-                "contact": facts.contact,
-                "traits": facts.traits,
-                "properties": {"file": self._file_name} if self.mapping.event else {},
-            }
-            message = read_event(record.number, payload, self._started_at, _ignore)
+            message = self._message(record, facts)
         except RowError as error:
             return RejectedRow(record.number, record.values, error.column, str(error))
         except Refused as refused:
             return self._refused(record, refused.code, refused.field, refused.message)
-        message.body_digest = 0
         message.campaign = facts.origin.pop("campaign", "")[:_LONGEST_MESSAGE_ID]
         if self.mapping.sets_origin:
             message.origin = Origin(**facts.origin)
-        names = [
-            (kind, value)
-            for kind in ("external_id", "email", "anonymous_id")
-            if (value := getattr(message, kind)) is not None
-        ]
-        row = Row(record, message, names)
+        row = Row(record, message, names_of(message))
         if self.mapping.event:
             row.event_id = self._event_id(row)
-        else:
-            message.kind = None
         return row
+
+    def _message(self, record: Record, facts: RowFacts) -> IncomingEvent:
+        """The row under the checks of the events API, those left out that a small row cannot fail."""
+        message_id = self._message_id(record.number)
+        kind = self.mapping.event or None
+        properties = {"file": self._file_name} if kind else {}
+        given_time = facts.occurred_at.isoformat() if facts.occurred_at else None
+        if len(record.values) > limits.MAX_PROPERTIES or sum(map(len, record.values)) > _SURELY_SMALL:
+            payload: dict[str, Any] = {
+                "message_id": message_id,
+                "kind": kind or _PLAIN_KIND,
+                "occurred_at": given_time,
+                "contact": facts.contact,
+                "traits": facts.traits,
+                "properties": properties,
+            }
+            return msgspec.structs.replace(
+                read_event(record.number, payload, self._started_at, _ignore), kind=kind, body_digest=0
+            )
+        traits = clean_traits(facts.traits)
+        names = read_names(facts.contact, "contact", _ignore)
+        name_company(traits, names.get("email"))
+        occurred_at = self._started_at
+        if given_time is not None:
+            occurred_at, _ = times.occurred(given_time, received_at=self._started_at)
+        return IncomingEvent(
+            index=record.number,
+            message_id=message_id,
+            kind=kind,
+            occurred_at=occurred_at,
+            traits=traits,
+            properties=properties,
+            **names,
+        )
 
     def refused(self, row: Row, rejected: Rejected) -> RejectedRow:
         """The row, after recording refused its message."""
@@ -100,11 +123,8 @@ class RowReader:
 
     def _message_id(self, number: int) -> str:
         """A version 7 UUID that grows with the row's number: of rows of one instant the later one counts."""
-        return str(
-            uuid.UUID(
-                int=self._milliseconds << 80 | 0x7 << 76 | self._run << 64 | 0b10 << 62 | number << 24,
-            )
-        )
+        digits = f"{self._milliseconds << 80 | 0x7 << 76 | self._run << 64 | 0b10 << 62 | number << 24:032x}"
+        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
     def _event_id(self, row: Row) -> str:
         """The same for the same contact and file, so that importing a file again repeats no event."""
