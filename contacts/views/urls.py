@@ -3,7 +3,14 @@
 from django.urls import path
 
 from config.web.places import show_place_to
-from contacts.permissions import can_import, can_manage_sources, can_manage_team, can_merge, can_work_handoffs
+from contacts.permissions import (
+    can_import,
+    can_manage_sources,
+    can_manage_team,
+    can_merge,
+    can_see_jobs,
+    can_work_handoffs,
+)
 from contacts.views.activities import log_activity
 from contacts.views.administration import account, team
 from contacts.views.corrections import correct_event
@@ -17,6 +24,7 @@ from contacts.views.duplicates import (
     merges,
 )
 from contacts.views.exports import companies_csv, contact_events_csv, contacts_csv, rejected_csv
+from contacts.views.forms import form_edit, forms
 from contacts.views.import_mapping import import_mapping, import_preview
 from contacts.views.imports import (
     import_cancel,
@@ -27,6 +35,8 @@ from contacts.views.imports import (
     import_resume,
     imports,
 )
+from contacts.views.jobs import job, job_cancel, job_file, job_progress, job_resume, jobs
+from contacts.views.persons import contact_privacy
 from contacts.views.preferences import preferences, unsubscribe
 from contacts.views.public_forms import form, form_confirm, form_thanks
 from contacts.views.source_problems import (
@@ -38,6 +48,7 @@ from contacts.views.source_problems import (
     source_warnings,
 )
 from contacts.views.sources import revoke_source_key, rotate_source_key, source, source_key, sources
+from contacts.views.suppressions import suppression_lift, suppressions
 
 urlpatterns = [
     path("contacts/<int:contact_id>/log/", log_activity, name="contact-log"),
@@ -58,6 +69,13 @@ urlpatterns = [
     path("merges/", merges, name="merges"),
     path("merges/<int:merge_id>/undo/", merge_undo, name="merge-undo"),
     path("contacts/<int:contact_id>/merge/", contact_merge, name="contact-merge"),
+    path("contacts/<int:contact_id>/privacy/", contact_privacy, name="contact-privacy"),
+    path("jobs/", jobs, name="jobs"),
+    path("jobs/<int:job_id>/", job, name="job"),
+    path("jobs/<int:job_id>/progress/", job_progress, name="job-progress"),
+    path("jobs/<int:job_id>/cancel/", job_cancel, name="job-cancel"),
+    path("jobs/<int:job_id>/resume/", job_resume, name="job-resume"),
+    path("jobs/<int:job_id>/person.json", job_file, name="job-file"),
     path("exports/contacts.csv", contacts_csv, name="export-contacts"),
     path("exports/contacts/<int:contact_id>/events.csv", contact_events_csv, name="export-events"),
     path("exports/companies.csv", companies_csv, name="export-companies"),
@@ -78,11 +96,16 @@ urlpatterns = [
     path("sources/<int:source_id>/key/", source_key, name="source-key"),
     path("sources/<int:source_id>/key/rotate/", rotate_source_key, name="source-rotate"),
     path("sources/<int:source_id>/key/revoke/", revoke_source_key, name="source-revoke"),
+    path("sources/<int:source_id>/forms/", forms, name="forms"),
+    path("forms/<int:form_id>/", form_edit, name="form-edit"),
+    path("suppressions/", suppressions, name="suppressions"),
+    path("suppressions/lift/", suppression_lift, name="suppression-lift"),
     path("team/", team, name="team"),
     path("account/", account, name="account"),
 ]
 
 show_place_to("sources", can_manage_sources)
+show_place_to("jobs", can_see_jobs)
 show_place_to("imports", can_import)
 show_place_to("duplicates", can_merge)
 show_place_to("team", can_manage_team)

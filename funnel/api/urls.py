@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, path
 
+from funnel.api.may_contact import MayContactView
 from funnel.api.views import ContactHandoffViewSet, HandoffViewSet
 
 urlpatterns: list[URLPattern] = [
@@ -16,4 +17,5 @@ urlpatterns: list[URLPattern] = [
         ContactHandoffViewSet.as_view({"get": "list"}),
         name="api-contact-handoffs",
     ),
+    path("contacts/<int:contact_id>/may-contact/", MayContactView.as_view(), name="api-may-contact"),
 ]

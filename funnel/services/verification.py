@@ -7,6 +7,7 @@ from typing import Any, Final
 from django.db import connection
 
 from contacts.models import Contact
+from contacts.services.consent_verification import verify_consent
 from contacts.services.merge_verification import verify_merges
 from contacts.services.verification import PATIENCE, Violation, verify_messages, verify_queue
 from funnel.enums import OPEN_STATES
@@ -28,6 +29,7 @@ def verify_invariants(*, now: datetime, sample: int | None = None) -> Iterator[V
     yield from verify_chains(contact_ids=chosen)
     yield from verify_handoffs(now=now)
     yield from verify_merges(others=["funnel_handoff"])
+    yield from verify_consent()
 
 
 def _draw(number: int) -> list[int]:

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from funnel.views.consent import contact_consent
 from funnel.views.handoffs import accept, claim, hand_back, handoff, mine, queue, win
 from funnel.views.journey import journey
 from funnel.views.overview import overview
@@ -9,6 +10,7 @@ from funnel.views.overview import overview
 urlpatterns = [
     path("", overview, name="overview"),
     path("contacts/<int:contact_id>/journey/", journey, name="journey"),
+    path("contacts/<int:contact_id>/consent/", contact_consent, name="contact-consent"),
     path("queue/", queue, name="queue"),
     path("mine/", mine, name="mine"),
     path("handoffs/<int:handoff_id>/", handoff, name="handoff"),

@@ -20,7 +20,12 @@ def header_or_404(request: HttpRequest, contact_id: int, now: datetime) -> Conta
 
 def contact_tabs(contact_id: int, current: str) -> list[Tab]:
     """Return the tabs of a contact's pages; they live in several apps, so they are told by address."""
-    places = (("Timeline", "", "history"), ("Why", "why/", "scale"), ("Journey", "journey/", "route"))
+    places = (
+        ("Timeline", "", "history"),
+        ("Why", "why/", "scale"),
+        ("Journey", "journey/", "route"),
+        ("Consent", "consent/", "mail-check"),
+    )
     return [
         Tab(label, f"/contacts/{contact_id}/{path}", current=label == current, icon=icon)
         for label, path, icon in places

@@ -19,6 +19,9 @@ MATRIX: dict[str, str] = {
     "can_correct_events": "MLA",
     "can_create_contacts": "MLA",
     "can_erase_contacts": "LA",
+    "can_suppress_addresses": "MLA",
+    "can_lift_suppressions": "LA",
+    "can_manage_forms": "A",
     "can_import": "MLA",
     "can_export": "MLA",
     "can_merge": "MLA",
@@ -50,7 +53,7 @@ def test_each_role_passes_exactly_its_rules(role: Role) -> None:
 
 
 def test_every_plain_rule_is_in_the_matrix() -> None:
-    asking_more = {"can_edit_contact", "can_log_activity", "can_approve_definition"}
+    asking_more = {"can_edit_contact", "can_log_activity", "can_record_consent", "can_approve_definition"}
     plain = {name for name in vars(permissions) if name.startswith("can_")} - asking_more
 
     assert plain == set(MATRIX)

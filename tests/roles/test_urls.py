@@ -15,7 +15,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from contacts.enums import Role, Scope
 from contacts.keys import SOURCE_PREFIX, mint_key
-from contacts.models import Contact, Kind, RejectedMessage, Source, Standing
+from contacts.models import Contact, Form, Kind, RejectedMessage, Source, Standing
 from contacts.services.people import create_token
 from funnel.models import Handoff
 from tests.factories import make_source
@@ -65,6 +65,7 @@ API: dict[str, list[Call]] = {
         Call("post", "/api/v1/contacts/{contact}/consent/", {M, L, A}, Scope.CONTACTS_WRITE, CONSENT),
         Call("post", "/api/v1/contacts/{own}/consent/", EVERYBODY, Scope.CONTACTS_WRITE, CONSENT),
     ],
+    "api-may-contact": [Call("get", "/api/v1/contacts/{contact}/may-contact/", EVERYBODY, Scope.CONTACTS_READ)],
     "api-suppressions": [
         Call("get", "/api/v1/suppressions/", EVERYBODY, Scope.CONTACTS_READ),
         Call("post", "/api/v1/suppressions/", {M, L, A}, Scope.CONTACTS_WRITE, {"email": "ann@acme.example"}),
@@ -179,6 +180,21 @@ PAGES: dict[str, list[Call]] = {
     ],
     "source-rotate": [Call("post", "/sources/{source}/key/rotate/", {A})],
     "source-revoke": [Call("post", "/sources/{source}/key/revoke/", {A})],
+    "contact-consent": [
+        Call("get", "/contacts/{contact}/consent/", EVERYBODY),
+        Call("post", "/contacts/{contact}/consent/", {M, L, A}),
+        Call("post", "/contacts/{own}/consent/", EVERYBODY),
+    ],
+    "forms": [
+        Call("get", "/sources/{source}/forms/", {A}),
+        Call("post", "/sources/{source}/forms/", {A}, body={"name": "New"}),
+    ],
+    "form-edit": [Call("get", "/forms/{form}/", {A}), Call("post", "/forms/{form}/", {A})],
+    "suppressions": [
+        Call("get", "/suppressions/", {M, L, A}),
+        Call("post", "/suppressions/", {M, L, A}, body={"email": "ann@acme.example"}),
+    ],
+    "suppression-lift": [Call("post", "/suppressions/lift/", {L, A}, body={"email": "ann@acme.example"})],
     "team": [Call("get", "/team/", {A}), Call("post", "/team/", {A}, body={"person-email": "new@acme.example"})],
     "definitions": [Call("get", "/definitions/", EVERYBODY)],
     "definition": [Call("get", "/definitions/1/", EVERYBODY)],
@@ -295,11 +311,12 @@ def cast_of(world: World, rep: User) -> Cast:
 
 
 def _source_names() -> dict[str, str]:
-    """A source, a kind that it introduced, and a message of it that was rejected."""
+    """A source, a kind that it introduced, a message of it that was rejected, and a form of it."""
     source, _ = make_source()
     kind = Kind.objects.create(pk=1_000, name="tour", introduced_by=source)
     rejected = RejectedMessage.objects.create(source=source, wire_format="native", code="required", message="No kind.")
-    return {"source": str(source.pk), "kind": str(kind.pk), "rejected": str(rejected.pk)}
+    form = Form.objects.create(source=source, token="a-form", name="Form", title="Form")
+    return {"source": str(source.pk), "kind": str(kind.pk), "rejected": str(rejected.pk), "form": str(form.pk)}
 
 
 def send(client: Client, call: Call, url: str, *, json: bool) -> int:
