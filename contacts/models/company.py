@@ -1,7 +1,8 @@
 """Companies and the append-only history of their attributes."""
 
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now, NullIf
 
 
 class Company(models.Model):
@@ -15,9 +16,21 @@ class Company(models.Model):
     country = models.CharField(max_length=100, blank=True)
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
+    # What it is called in lists: its name in the form that is compared, else its domain.
+    label = models.GeneratedField(
+        expression=Coalesce(NullIf("normalised_name", models.Value("")), "domain", models.Value("")),
+        output_field=models.CharField(max_length=255),
+        db_persist=True,
+    )
 
     class Meta:
         verbose_name_plural = "companies"
+        indexes = [
+            models.Index(fields=["label", "id"], name="company_by_label"),
+            GinIndex(
+                OpClass("label", name="gin_trgm_ops"), OpClass("domain", name="gin_trgm_ops"), name="company_search"
+            ),
+        ]
         constraints = [
             # A company known by name alone is found by that name, so two writers must not both make it.
             models.UniqueConstraint(
