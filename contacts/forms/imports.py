@@ -50,6 +50,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "kind": "What happened (kind)",
     "message_id": "Message id",
 }
+_ORDER: Final[Mapping[str, int]] = {target: place for place, target in enumerate(_WORDS)}
 _TYPES: Final = (
     ("", "Automatic"),
     ("text", "Text"),
@@ -222,6 +223,14 @@ def target_words(target: str) -> str:
     """Return what people call a target of the mapping."""
     part, _, name = target.partition(".")
     return _WORDS.get(target) or (f"Own field: {name}" if part in _FREE_PART.values() else target)
+
+
+def change_words(name: str) -> tuple[int, str]:
+    """Return where a field that a row changes stands among others, and what people call it."""
+    part, _, own = name.partition(".")
+    if name == "company":
+        return _ORDER["company.name"], "Company"
+    return _ORDER.get(name, len(_ORDER)), _WORDS.get(name) or (own if part in _FREE_PART.values() else name)
 
 
 def _choices(what: What, header: str, own: Sequence[Mapping[str, Any]]) -> list[Any]:

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods
 
 from config.web.formats import format_number
 from config.web.pages import page, person_of
-from contacts.forms.imports import MappingForm, ModeForm, target_words
+from contacts.forms.imports import MappingForm, ModeForm, change_words
 from contacts.ingest.csv import CsvFileError
 from contacts.ingest.csv_mapping import MappingError
 from contacts.models import ImportRun, Kind
@@ -124,7 +124,7 @@ def _groups(samples: dict[str, list[Any]]) -> list[tuple[str, str, str, list[Any
     groups = []
     for key, title, tone in titles:
         rows = [
-            (row, [(target_words(change.name), change.old, change.new) for change in row.changes])
+            (row, sorted((*change_words(change.name), change.old, change.new) for change in row.changes))
             for row in samples.get(key, [])
         ]
         if rows:

@@ -63,7 +63,7 @@ def import_new(request: HttpRequest) -> HttpResponse:
             form.add_error("file", str(error))
         else:
             return redirect("import-mapping" if _has_columns(run) else "import-preview", run.pk)
-    return render(request, "contacts/import_new.html", {"form": form}, status=422 if form.errors else 200)
+    return render(request, "contacts/import_new.html", {"form": form, "step": 1}, status=422 if form.errors else 200)
 
 
 @page(check_import)
@@ -134,6 +134,8 @@ def _shown(run: ImportRun) -> dict[str, Any]:
     job = run.job
     return {
         "run": run,
+        # The fourth step is done, too, once it is over.
+        "step": 5 if run.finished_at else 4,
         "title": f"Importing {run.file_name}",
         "state": _state(run),
         "job": job,
