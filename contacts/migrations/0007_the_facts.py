@@ -45,6 +45,11 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AddField(
+            model_name='companychange',
+            name='by',
+            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, to=settings.AUTH_USER_MODEL),
+        ),
+        migrations.AddField(
             model_name='company',
             name='label',
             field=models.GeneratedField(db_persist=True, expression=django.db.models.functions.comparison.Coalesce(django.db.models.functions.comparison.NullIf('normalised_name', models.Value('')), 'domain', models.Value('')), output_field=models.CharField(max_length=255)),

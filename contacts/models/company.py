@@ -1,5 +1,6 @@
 """Companies and the append-only history of their attributes."""
 
+from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models.functions import Coalesce, Now, NullIf
@@ -57,6 +58,8 @@ class CompanyChange(models.Model):
     effective_at = models.DateTimeField()
     received_at = models.DateTimeField(db_default=Now())
     source = models.ForeignKey("contacts.Source", on_delete=models.PROTECT, null=True)
+    # The person who said so, where it was one.
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, db_index=False)
     message = models.UUIDField()
 
     class Meta:

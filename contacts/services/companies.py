@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import msgspec
+from django.contrib.auth.models import User
 from django.db.backends.utils import CursorWrapper
 
 from contacts.enums import SourceKind
@@ -44,8 +45,8 @@ FROM jsonb_to_recordset(%s::jsonb) AS r(id bigint, normalised_name text)
 WHERE c.id = r.id AND c.normalised_name = ''
 """
 INSERT_CHANGES: Final = """
-INSERT INTO contacts_companychange (company_id, name, value, effective_at, received_at, source_id, message)
-SELECT r.company_id, r.name, r.value, r.effective_at, %s, %s, r.message
+INSERT INTO contacts_companychange (company_id, name, value, effective_at, received_at, source_id, by_id, message)
+SELECT r.company_id, r.name, r.value, r.effective_at, %s, %s, %s, r.message
 FROM jsonb_to_recordset(%s::jsonb)
     AS r(company_id bigint, name text, value jsonb, effective_at timestamptz, message uuid)
 ON CONFLICT (company_id, name, effective_at, message) DO NOTHING
@@ -190,11 +191,17 @@ def lock_companies(cursor: CursorWrapper, *, company_ids: Sequence[int]) -> None
 
 
 def append_changes(
-    cursor: CursorWrapper, *, source: Source, changes: Sequence[CompanyRow], received_at: datetime, outcome: Companies
+    cursor: CursorWrapper,
+    *,
+    source: Source,
+    changes: Sequence[CompanyRow],
+    received_at: datetime,
+    outcome: Companies,
+    by: User | None = None,
 ) -> None:
     """Append to the history of locked companies and bring their columns in step. Three statements."""
     payload = as_json(changes)
-    cursor.execute(INSERT_CHANGES, [received_at, source.pk, payload])
+    cursor.execute(INSERT_CHANGES, [received_at, source.pk, by.pk if by else None, payload])
     cursor.execute(FIND_REAL_CHANGES, [payload])
     for company_id, since, renamed in cursor.fetchall():
         outcome.changed[company_id] = since

@@ -78,7 +78,7 @@ def change_company(*, company_id: int, source: Source, by: User | None, given: d
             if given.get("name"):
                 Company.objects.filter(pk=company_id).update(normalised_name=normalise_company_name(given["name"]))
             if changes:
-                append_changes(cursor, source=source, changes=changes, received_at=now, outcome=outcome)
+                append_changes(cursor, source=source, changes=changes, received_at=now, outcome=outcome, by=by)
             _follow(cursor, outcome)
     except IntegrityError as error:
         raise CompanyTaken("name" if "company_by_name_once" in str(error) else "domain") from error

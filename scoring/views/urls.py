@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from scoring.views.companies import companies, company
 from scoring.views.contact import timeline
 from scoring.views.contacts import contacts
 from scoring.views.definitions import definition, definition_yaml, definitions
@@ -17,6 +18,8 @@ urlpatterns = [
     path("contacts/", contacts, name="contacts"),
     path("contacts/<int:contact_id>/", timeline, name="contact"),
     path("contacts/<int:contact_id>/why/", why, name="why"),
+    path("companies/", companies, name="companies"),
+    path("companies/<int:company_id>/", company, name="company"),
     path("definitions/", definitions, name="definitions"),
     path("definitions/import/", definition_import, name="definition-import"),
     path("definitions/<int:definition_id>/", definition, name="definition"),
