@@ -7,18 +7,23 @@ from contacts.api.consent import ContactConsentView, SuppressionsView
 from contacts.api.corrections import ReclassifyEventsView, RestoreEventsView, RetractEventsView
 from contacts.api.email_hooks import receive_reports
 from contacts.api.ingest import OtherPosthogView, PosthogView, SegmentView, ShortSegmentView
+from contacts.api.jobs import JobCancelView, JobDetailView, JobFileView, JobListView, JobResumeView
+from contacts.api.merges import MergeContactsView, MergeSuggestionViewSet, MergeViewSet
 from contacts.api.views import CompanyViewSet, ContactViewSet, EventsView
 from contacts.ingest.segment import SHORT_TYPES
 
 router = SimpleRouter()
 router.register("contacts", ContactViewSet, basename="api-contact")
 router.register("companies", CompanyViewSet, basename="api-company")
+router.register("merges", MergeViewSet, basename="api-merge")
+router.register("merge-suggestions", MergeSuggestionViewSet, basename="api-merge-suggestion")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/events/", EventsView.as_view(), name="api-events"),
     path("api/v1/events/retract/", RetractEventsView.as_view(), name="api-events-retract"),
     path("api/v1/events/restore/", RestoreEventsView.as_view(), name="api-events-restore"),
     path("api/v1/events/reclassify/", ReclassifyEventsView.as_view(), name="api-events-reclassify"),
+    path("api/v1/contacts/merge/", MergeContactsView.as_view(), name="api-contact-merge"),
     path("api/v1/contacts/<str:pk>/consent/", ContactConsentView.as_view(), name="api-contact-consent"),
     path("api/v1/suppressions/", SuppressionsView.as_view(), name="api-suppressions"),
     path("api/v1/", include(router.urls)),

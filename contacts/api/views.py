@@ -34,6 +34,7 @@ from contacts.models import Company, Contact, Event, Source
 from contacts.scopes import person_of, source_of
 from contacts.selectors.facts import companies_in_full, contacts_in_full, events_in_full, events_of_contact
 from contacts.services.callers import people_source
+from contacts.selectors.naming import present_id
 from contacts.services.company_records import CompanyTaken, change_company, save_company
 from contacts.services.contact_records import ContactRefused, IdentityTaken, change_contact, save_contact
 from contacts.services.record import TooBusy
@@ -69,7 +70,10 @@ def refusal(refused: Refused) -> ApiError:
     list=extend_schema(
         summary="List contacts", description="In the order of their last change, so that following `next` misses none."
     ),
-    retrieve=extend_schema(summary="Read a contact"),
+    retrieve=extend_schema(
+        summary="Read a contact",
+        description="The id of a contact that was merged into another names that one; `id` says which it is.",
+    ),
 )
 class ContactViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[Any]):
     """Contacts, with stage, scores, owner and source."""
@@ -91,7 +95,11 @@ class ContactViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVi
     def get_object(self) -> Contact:
         """The contact of the address; 404 where there is none."""
         check_parameters(self.request)
-        contact = contacts_in_full().filter(pk=id_of(self.kwargs["pk"])).first()
+        return self.found()
+
+    def found(self) -> Contact:
+        """The contact of the address, whatever the parameters; 404 where there is none."""
+        contact = contacts_in_full().filter(pk=present_id(id_of(self.kwargs["pk"]))).first()
         if contact is None:
             raise Http404
         return contact
@@ -127,7 +135,8 @@ class ContactViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVi
         """Change what is given."""
         contact = self.get_object()
         try:
-            message = read_contact(request.data, now=timezone.now(), contact_id=contact.pk)
+            # Under the id that was asked for: of a contact that was merged away, it is that one's fact.
+            message = read_contact(request.data, now=timezone.now(), contact_id=id_of(pk))
             change_contact(contact=contact, source=writer_of(request), by=person_of(request), message=message)
         except Refused as refused:
             raise refusal(refused) from None
@@ -149,8 +158,8 @@ class ContactViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVi
     )
     def events(self, request: Request, pk: str) -> Response:
         """What the contact did, and what we did about it."""
-        contact_id = id_of(pk)
-        if not Contact.objects.filter(pk=contact_id, present=True).exists():
+        contact_id = present_id(id_of(pk))
+        if contact_id is None:
             raise Http404
         page = self.paginate_queryset(self.filter_queryset(events_of_contact(contact_id)))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)

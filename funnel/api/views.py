@@ -22,6 +22,7 @@ from config.web.pagination import KeysetPagination
 from config.web.schema import ErrorSerializer
 from contacts.enums import Scope
 from contacts.models import Contact
+from contacts.selectors.naming import present_id
 from contacts.scopes import HasScope, person_of
 from funnel.api.filters import HandoffFilters
 from funnel.api.serializers import HandoffSerializer, ReturnSerializer, WinSerializer
@@ -151,7 +152,7 @@ class ContactHandoffViewSet(mixins.ListModelMixin, HandoffReads):
         """Only this contact's; 404 where there is no such contact."""
         if getattr(self, "swagger_fake_view", False):
             return Handoff.objects.none()
-        contact_id = self.kwargs["contact_id"]
-        if not Contact.objects.filter(pk=contact_id).exists():
+        contact_id = present_id(self.kwargs["contact_id"])
+        if contact_id is None:
             raise Http404
         return super().get_queryset().filter(contact_id=contact_id)

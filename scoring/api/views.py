@@ -22,6 +22,7 @@ from config.web.pagination import CURSOR, KeysetPagination
 from contacts.enums import Scope
 from contacts.models import Contact
 from contacts.scopes import HasScope
+from contacts.selectors.naming import present_id
 from scoring.api.serializers import TransitionSerializer, WhySerializer
 from scoring.models import Definition, Transition
 from scoring.selectors import find_definition
@@ -67,6 +68,7 @@ class WhyView(APIView):
         definition = _definition(request.query_params.get("definition"))
         other_id = _other(request.query_params.get("compare_with"))
         most = _ledger_lines(request.query_params.get("ledger"))
+        contact_id = present_id(contact_id) or contact_id
         try:
             told = explain_contact(contact_id=contact_id, at=at, definition=definition, ledger_lines=most)
         except Contact.DoesNotExist:
@@ -145,8 +147,8 @@ class ContactTransitionsView(generics.ListAPIView[Transition]):
         """The contact's transitions, or 404."""
         if getattr(self, "swagger_fake_view", False):
             return Transition.objects.none()
-        contact_id = self.kwargs["contact_id"]
-        if not Contact.objects.filter(pk=contact_id).exists():
+        contact_id = present_id(self.kwargs["contact_id"])
+        if contact_id is None:
             raise Http404
         return _transitions().filter(contact_id=contact_id)
 
