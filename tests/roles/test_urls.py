@@ -15,7 +15,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from contacts.enums import Role, Scope
 from contacts.keys import SOURCE_PREFIX, mint_key
-from contacts.models import Contact, Form, Kind, RejectedMessage, Source, Standing
+from contacts.models import Contact, Form, Job, Kind, RejectedMessage, Source, Standing
 from contacts.services.people import create_token
 from funnel.models import Handoff
 from tests.factories import make_source
@@ -60,14 +60,6 @@ API: dict[str, list[Call]] = {
         Call("patch", "/api/v1/contacts/{own}/", EVERYBODY, Scope.CONTACTS_WRITE, {"phone": "1"}),
         Call("delete", "/api/v1/contacts/{contact}/", {L, A}, Scope.CONTACTS_WRITE),
     ],
-    "api-contact-merge": [Call("post", "/api/v1/contacts/merge/", {M, L, A}, Scope.CONTACTS_WRITE)],
-    "api-merge-list": [Call("get", "/api/v1/merges/", EVERYBODY, Scope.CONTACTS_READ)],
-    "api-merge-detail": [Call("get", "/api/v1/merges/7/", EVERYBODY, Scope.CONTACTS_READ)],
-    "api-merge-undo": [Call("post", "/api/v1/merges/7/undo/", {M, L, A}, Scope.CONTACTS_WRITE)],
-    "api-merge-suggestion-list": [Call("get", "/api/v1/merge-suggestions/", EVERYBODY, Scope.CONTACTS_READ)],
-    "api-merge-suggestion-dismiss": [
-        Call("post", "/api/v1/merge-suggestions/7/dismiss/", {M, L, A}, Scope.CONTACTS_WRITE),
-    ],
     "api-contact-events": [Call("get", "/api/v1/contacts/{contact}/events/", EVERYBODY, Scope.CONTACTS_READ)],
     "api-contact-consent": [
         Call("get", "/api/v1/contacts/{contact}/consent/", EVERYBODY, Scope.CONTACTS_READ),
@@ -87,6 +79,12 @@ API: dict[str, list[Call]] = {
         Call("get", "/api/v1/companies/{company}/", EVERYBODY, Scope.CONTACTS_READ),
         Call("patch", "/api/v1/companies/{company}/", {M, L, A}, Scope.CONTACTS_WRITE, {"industry": "retail"}),
     ],
+    "api-contact-export": [Call("post", "/api/v1/contacts/{contact}/export/", {L, A}, Scope.CONTACTS_WRITE)],
+    "api-job-list": [Call("get", "/api/v1/jobs/", {M, L, A}, Scope.CONTACTS_READ)],
+    "api-job-detail": [Call("get", "/api/v1/jobs/{job}/", {M, L, A}, Scope.CONTACTS_READ)],
+    "api-job-cancel": [Call("post", "/api/v1/jobs/{job}/cancel/", {L, A}, Scope.CONTACTS_WRITE)],
+    "api-job-resume": [Call("post", "/api/v1/jobs/{job}/resume/", {L, A}, Scope.CONTACTS_WRITE)],
+    "api-job-file": [Call("get", "/api/v1/jobs/{job}/file/", {L, A}, Scope.CONTACTS_WRITE)],
     "contact-why": [Call("get", "/api/v1/contacts/{contact}/why/", EVERYBODY, Scope.CONTACTS_READ)],
     "contact-transitions": [Call("get", "/api/v1/contacts/{contact}/transitions/", EVERYBODY, Scope.CONTACTS_READ)],
     "transition-feed": [Call("get", "/api/v1/transitions/", EVERYBODY, Scope.CONTACTS_READ)],
@@ -141,6 +139,19 @@ PAGES: dict[str, list[Call]] = {
         Call("post", "/contacts/{contact}/log/", {M, L, A}),
         Call("post", "/contacts/{own}/log/", EVERYBODY),
     ],
+    "contact-privacy": [
+        Call("get", "/contacts/{contact}/privacy/", {L, A}),
+        Call("post", "/contacts/{contact}/privacy/", {L, A}, body={"action": "export"}),
+        Call("post", "/contacts/{contact}/privacy/", {L, A}, body={"action": "erase"}),
+    ],
+    "jobs": [Call("get", "/jobs/", {M, L, A})],
+    "job": [Call("get", "/jobs/{job}/", {M, L, A})],
+    "job-progress": [Call("get", "/jobs/{job}/progress/", {M, L, A})],
+    "job-cancel": [Call("post", "/jobs/{job}/cancel/", {L, A})],
+    "job-resume": [Call("post", "/jobs/{job}/resume/", {L, A})],
+    "job-file": [Call("get", "/jobs/{job}/person.json", {L, A})],
+    "companies": [Call("get", "/companies/", EVERYBODY)],
+    "company": [Call("get", "/companies/{company}/", EVERYBODY), Call("post", "/companies/{company}/", {M, L, A})],
     "event-correct": [Call("post", "/contacts/{contact}/events/{event}/retract/", {M, L, A})],
     # Number 7 is no import, suggestion or merge; what there is of them is tested beside their pages.
     "imports": [Call("get", "/imports/", {M, L, A})],
@@ -314,6 +325,7 @@ def cast_of(world: World, rep: User) -> Cast:
         "handoff": str(handoff.pk),
         "claimed": str(claimed.pk),
         "event": str(handoff.contact.events.earliest("id").pk),
+        "job": str(Job.objects.create(kind="export_person", contact=handoff.contact).pk),
         **_source_names(),
     }
     return Cast(names, handoff.contact, handoff, claimed)
