@@ -11,21 +11,24 @@ from django.db.backends.utils import CursorWrapper
 from contacts.models import Source
 from contacts.services.rows import Item, Raced, as_json
 
+# An id is one message's, be it an event or none: each insert looks into the other table too.
 INSERT_EVENTS: Final = """
 INSERT INTO contacts_event (
     contact_id, origin_contact_id, kind_id, occurred_at, received_at, channel, source_id, message_id, dedupe_id,
     body_digest, properties, recorded_by_id, suspect_reason)
 SELECT r.contact_id, r.origin_id, r.kind_id, r.occurred_at, %s, r.channel, %s, r.message_id, r.dedupe_id,
     r.body_digest, r.properties, %s, r.suspect_reason
-FROM jsonb_to_recordset(%s::jsonb) AS r(
+FROM json_to_recordset(%s::json) AS r(
     contact_id bigint, origin_id bigint, kind_id smallint, occurred_at timestamptz, channel text, message_id text,
     dedupe_id uuid, body_digest bigint, properties jsonb, suspect_reason text)
+WHERE NOT EXISTS (SELECT FROM contacts_message m WHERE m.dedupe_id = r.dedupe_id AND m.source_id = %s)
 ON CONFLICT (dedupe_id, source_id) DO NOTHING
 """
 INSERT_MESSAGES: Final = """
 INSERT INTO contacts_message (id, source_id, dedupe_id, body_digest, received_at)
 SELECT gen_random_uuid(), %s, r.dedupe_id, r.body_digest, %s
 FROM jsonb_to_recordset(%s::jsonb) AS r(dedupe_id uuid, body_digest bigint)
+WHERE NOT EXISTS (SELECT FROM contacts_event e WHERE e.dedupe_id = r.dedupe_id AND e.source_id = %s)
 ON CONFLICT (dedupe_id, source_id) DO NOTHING
 """
 # References are checked only when a transaction ends: this lock is what keeps a merge or an erasure waiting until then.
@@ -98,7 +101,7 @@ def write_messages(
     In the order of the unique key, so that two writers of the same messages never wait in a circle.
 
     Raises:
-        Raced: a concurrent writer was first with one of the messages.
+        Raced: one of the messages is recorded already, before or by a concurrent writer.
     """
     ordered = sorted(items, key=lambda item: item.dedupe_id)
     events = [
@@ -118,12 +121,12 @@ def write_messages(
         if item.kind is not None
     ]
     if events:
-        cursor.execute(INSERT_EVENTS, [received_at, source.pk, by.pk if by else None, as_json(events)])
+        cursor.execute(INSERT_EVENTS, [received_at, source.pk, by.pk if by else None, as_json(events), source.pk])
         if cursor.rowcount != len(events):
             raise Raced
     messages = [_MessageRow(item.dedupe_id, item.event.body_digest) for item in ordered if item.kind is None]
     if messages:
-        cursor.execute(INSERT_MESSAGES, [source.pk, received_at, as_json(messages)])
+        cursor.execute(INSERT_MESSAGES, [source.pk, received_at, as_json(messages), source.pk])
         if cursor.rowcount != len(messages):
             raise Raced
 

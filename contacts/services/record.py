@@ -50,6 +50,9 @@ MERGES_AT_ONCE: Final = 20
 _NOT_FROM_PUBLIC: Final = ("means", "authority", "details_confirmed")
 _COMPANY_NAMES: Final = frozenset({"name", "domain"})
 
+# Of a recorded message: the digest of its body, and the contact of an event.
+Recorded = tuple[int, int | None]
+
 FIND_RECORDED: Final = """
 SELECT dedupe_id::text, body_digest, contact_id FROM contacts_event WHERE source_id = %s AND dedupe_id = ANY(%s::uuid[])
 UNION ALL
@@ -109,12 +112,14 @@ def record_events(
     Raises:
         TooBusy: concurrent writers of the same names were always first.
     """
-    for _ in range(MAX_ROUNDS):
+    for number in range(MAX_ROUNDS):
         receipt = Receipt(rejected=list(rejected), warnings=list(warnings))
         try:
             with transaction.atomic():
                 with connection.cursor() as cursor:
-                    stored = _record(cursor, source, events, received_at, by, receipt, system=system)
+                    stored = _record(
+                        cursor, source, events, received_at, by, receipt, system=system, look_first=number > 0
+                    )
                 if dry_run or (strict and receipt.rejected):
                     transaction.set_rollback(True)
                 elif stored:
@@ -196,16 +201,26 @@ def _record(
     receipt: Receipt,
     *,
     system: bool,
+    look_first: bool,
 ) -> int:
     """Record within the current transaction; return how many messages are new.
 
     Locks are taken in one order: kinds, companies, identities, suggestions, contacts, messages; each by their key.
+    Unless told to ``look_first`` it takes the messages for new, as nearly all are, and leaves it to the unique keys to
+    know better.
+
+    Raises:
+        Raced: somebody else was first, or one of the messages is not new.
     """
     items = _permitted(cursor, source, events, receipt, system=system)
-    items = _new_messages(cursor, source, items, receipt)
+    recorded = _find_recorded(cursor, source, items) if look_first else {}
+    items = _new_messages(items, recorded, receipt)
     if not items:
         return 0
     found = resolve(cursor, source=source, items=items)
+    if found.rejected and not look_first:
+        # What was good once is a duplicate, whatever it would be today.
+        raise Raced
     receipt.rejected += found.rejected
     receipt.warnings += found.warnings
     refused = {rejected.index for rejected in found.rejected}
@@ -269,13 +284,16 @@ def _check_public(event: IncomingEvent) -> None:
             raise Refused("not_allowed", f"traits.company.{name}", "A public source may not describe companies.")
 
 
-def _new_messages(cursor: CursorWrapper, source: Source, items: list[Item], receipt: Receipt) -> list[Item]:
-    """Leave out what is already recorded: the same body is a duplicate, another one a conflict; the first wins."""
-    if not items:
-        return items
+def _find_recorded(cursor: CursorWrapper, source: Source, items: Iterable[Item]) -> dict[str, Recorded]:
     ids = [item.dedupe_id for item in items]
+    if not ids:
+        return {}
     cursor.execute(FIND_RECORDED, [source.pk, ids, source.pk, ids])
-    recorded: dict[str, tuple[int, int | None]] = {row[0]: (row[1], row[2]) for row in cursor.fetchall()}
+    return {row[0]: (row[1], row[2]) for row in cursor.fetchall()}
+
+
+def _new_messages(items: Iterable[Item], recorded: dict[str, Recorded], receipt: Receipt) -> list[Item]:
+    """Leave out what is already recorded: the same body is a duplicate, another one a conflict; the first wins."""
     fresh: list[Item] = []
     for item in items:
         event = item.event
