@@ -15,7 +15,7 @@ import msgspec
 from rapidfuzz.distance import OSA
 from rapidfuzz.fuzz import token_set_ratio
 
-from contacts.ingest.identifiers import FREE_MAIL
+from contacts.ingest.free_mail import is_free_mail
 
 # From here on a pair is worth a person's look.
 SUGGESTED_FROM: Final = 60
@@ -161,7 +161,7 @@ def _addresses(one: Person, other: Person, say: Say) -> None:
     elif domain == other_domain and _is_mistyped_mailbox(local, other_local):
         # The longer the address, the less likely it is that somebody else's is so near.
         say("Addresses differ in one letter", 62 if len(local) >= _LONG_MAILBOX else 38)
-    elif domain == other_domain and domain not in FREE_MAIL:
+    elif domain == other_domain and not is_free_mail(domain):
         # Whose first name is longer tells more of it.
         whole = max(one, other, key=lambda person: len(person.first_name))
         first, last = fold(whole.first_name), fold(whole.last_name)
@@ -244,7 +244,7 @@ def _is_mistyped_domain(one: str, other: str) -> bool:
     if not is_typo(one, other):
         return False
     # Of two real companies with similar names each may be somebody's; of a big provider's near name hardly anybody is.
-    return one in FREE_MAIL or other in FREE_MAIL or one.partition(".")[0] == other.partition(".")[0] or len(one) > 11
+    return is_free_mail(one) or is_free_mail(other) or one.partition(".")[0] == other.partition(".")[0] or len(one) > 11
 
 
 def _is_short_form(one: str, other: str) -> bool:

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from typing import Any, Final
 
+from contacts.ingest.free_mail import is_free_mail
 from contacts.ingest.incoming import Refused
 
 MAX_IDENTIFIER_LENGTH: Final = 255
@@ -19,25 +20,6 @@ ILLEGAL_IDENTIFIERS: Final = frozenset(
         "not_authenticated", "email", "true", "false", "0", "-1", "0.0", "[object object]", "[object]", "object object",
         "[]", "{}", "default", "00000000-0000-0000-0000-000000000000",
         "00000000000000000000000000000000", "{00000000-0000-0000-0000-000000000000}",
-    }
-)  # fmt: skip
-
-# Providers whose addresses say nothing about an employer.
-FREE_MAIL: Final = frozenset(
-    {
-        "126.com", "163.com", "aim.com", "aol.com", "bk.ru", "bluewin.ch", "bol.com.br", "btinternet.com",
-        "comcast.net",
-        "duck.com", "email.com", "fastmail.com", "fastmail.fm", "foxmail.com", "free.fr", "freenet.de", "gmail.com",
-        "gmx.at", "gmx.ch", "gmx.com", "gmx.de", "gmx.net", "googlemail.com", "hey.com", "hotmail.co.uk", "hotmail.com",
-        "hotmail.de", "hotmail.es", "hotmail.fr", "hotmail.it", "hushmail.com", "icloud.com", "inbox.ru", "laposte.net",
-        "libero.it", "list.ru", "live.co.uk", "live.com", "live.de", "live.fr", "live.nl", "mac.com", "mail.com",
-        "mail.de", "mail.ru", "mailbox.org", "me.com", "msn.com", "naver.com", "online.de", "orange.fr", "outlook.com",
-        "outlook.de", "outlook.es", "outlook.fr", "pm.me", "posteo.de", "proton.me", "protonmail.ch", "protonmail.com",
-        "qq.com", "rambler.ru", "rediffmail.com", "rocketmail.com", "seznam.cz", "sfr.fr", "sina.com", "t-online.de",
-        "tutanota.com", "tuta.io", "uol.com.br", "verizon.net", "virgilio.it", "wanadoo.fr", "web.de", "wp.pl",
-        "ya.ru", "yahoo.ca", "yahoo.co.in", "yahoo.co.jp", "yahoo.co.uk", "yahoo.com", "yahoo.com.br", "yahoo.de",
-        "yahoo.es", "yahoo.fr", "yahoo.in", "yahoo.it", "yandex.com", "yandex.ru", "yeah.net", "ymail.com", "ziggo.nl",
-        "zoho.com",
     }
 )  # fmt: skip
 
@@ -107,7 +89,7 @@ def normalise_domain(value: str) -> str:
     text = text.partition("://")[2] or text
     text = re.split(r"[/?#]", text, maxsplit=1)[0].rpartition("@")[2].partition(":")[0].rstrip(".")
     text = text.removeprefix("www.")
-    if len(text) > MAX_NAME_LENGTH or not _DOMAIN.fullmatch(text) or text in FREE_MAIL:
+    if len(text) > MAX_NAME_LENGTH or not _DOMAIN.fullmatch(text) or is_free_mail(text):
         return ""
     return text
 
@@ -115,7 +97,7 @@ def normalise_domain(value: str) -> str:
 def company_domain(email: str) -> str:
     """Return the domain of a normalised address where it may be an employer's, else ``""``."""
     domain = email.rpartition("@")[2]
-    return "" if domain in FREE_MAIL else domain
+    return "" if is_free_mail(domain) else domain
 
 
 def normalise_company_name(value: str) -> str:
