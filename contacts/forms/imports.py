@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 
 from django import forms
 
-from contacts.ingest.csv import ERROR_COLUMN
+from contacts.ingest.csv import OWN_COLUMNS
 from contacts.ingest.csv_guess import Guess
 from contacts.ingest.csv_mapping import (
     COMPANY_TARGETS,
@@ -160,7 +160,7 @@ class MappingForm(forms.Form):
     def _otherwise(self, column: str) -> str:
         """What becomes of a column that the document does not name."""
         others = self._document.get("other_columns", "ignore")
-        return IGNORE if others == "ignore" or column == ERROR_COLUMN else f"{others}.{slugify_header(column)}"
+        return IGNORE if others == "ignore" or column.startswith(OWN_COLUMNS) else f"{others}.{slugify_header(column)}"
 
     def rows(self, guesses: Iterable[Guess], samples: Sequence[Sequence[str]], *, guessed: bool) -> list[ColumnRow]:
         """Return the columns as the page shows them. ``guessed``: nobody has settled the mapping yet."""

@@ -15,8 +15,9 @@ import msgspec
 
 DELIMITERS = (",", ";", "\t", "|")
 MAX_RECORD_CHARS = 262_144
-# What an errors file adds; ignored when the file comes back.
-ERROR_COLUMN = "ripen_error"
+# Columns that Ripen adds to files it writes (errors, exports) begin so; left aside when a file comes back.
+OWN_COLUMNS = "ripen_"
+ERROR_COLUMN = f"{OWN_COLUMNS}error"
 
 _SNIFFED_LINES = 50
 _FEWEST_COLUMNS_SPLIT = 2

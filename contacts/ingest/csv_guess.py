@@ -5,8 +5,15 @@ from collections.abc import Sequence
 
 import msgspec
 
-from contacts.ingest.csv import ERROR_COLUMN
-from contacts.ingest.csv_mapping import IDENTITY_TARGETS, ColumnRule, MappingDocument, What, slugify_header
+from contacts.ingest.csv import OWN_COLUMNS
+from contacts.ingest.csv_mapping import (
+    IDENTITY_TARGETS,
+    ColumnRule,
+    MappingDocument,
+    What,
+    is_target,
+    slugify_header,
+)
 
 # Best first; the share of certainty falls along the list.
 _CONTACT_HEADERS: dict[str, tuple[str, ...]] = {
@@ -78,7 +85,10 @@ class Guess(msgspec.Struct, frozen=True):
 
 
 def guess_columns(header: Sequence[str], what: What = "contacts") -> list[Guess]:
-    """A target for every column; no target is given twice, the better match gets it."""
+    """A target for every column but Ripen's own ones; no target is given twice, the better match gets it.
+
+    A header that is itself a target, as in an export, means that: ``company.name``, ``attributes.plan``.
+    """
     plain_names = [_plain(name) for name in header]
     wanted: list[tuple[float, int, str]] = []
     for place, plain in enumerate(plain_names):
@@ -86,8 +96,10 @@ def guess_columns(header: Sequence[str], what: What = "contacts") -> list[Guess]
             if plain in names:
                 wanted.append((1 - names.index(plain) * 0.05, place, target))
     wanted += _by_endings(plain_names, {target for _, _, target in wanted}, what)
-    chosen: dict[int, Guess] = {}
-    given: set[str] = set()
+    # "id" is what other systems call their own.
+    exact = {name: place for place, name in enumerate(header) if name != "id" and is_target(name, what)}
+    chosen = {place: Guess(name, name, 1) for name, place in exact.items()}
+    given = set(exact)
     for confidence, place, target in sorted(wanted, key=lambda item: (-item[0], item[1])):
         if place not in chosen and target not in given:
             chosen[place] = Guess(header[place], target, round(confidence, 2))
@@ -96,7 +108,7 @@ def guess_columns(header: Sequence[str], what: What = "contacts") -> list[Guess]
     return [
         chosen.get(place) or Guess(name, f"{part}.{slugify_header(name)}", 0)
         for place, name in enumerate(header)
-        if name != ERROR_COLUMN
+        if not name.startswith(OWN_COLUMNS)
     ]
 
 

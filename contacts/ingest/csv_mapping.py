@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from contacts.ingest.csv import ERROR_COLUMN
+from contacts.ingest.csv import OWN_COLUMNS
 from contacts.ingest.csv_escaping import unescape
 from contacts.ingest.csv_values import CHOICES, ColumnType, convert
 
@@ -67,7 +67,8 @@ _PLAIN_FIELDS = frozenset(("occurred_at", "kind", "message_id"))
 _MAX_VALUE_CHARS = 8192
 # Cells so short hold nothing that the limits of the API forbid.
 _SURELY_PLAIN = 1_000
-_ATTRIBUTE_KEY = re.compile(r"[^\s.\x00][^\x00.]{0,200}")
+# Sources may use dots in names, "utm.source"; space around a header is not read.
+_ATTRIBUTE_KEY = re.compile(r"[^\s\x00](?:[^\x00]{0,199}[^\s\x00])?")
 
 
 class MappingError(ValueError):
@@ -179,7 +180,7 @@ class Mapping:
             bound.extend(_bind_rule(place, header[place], rule, empty, what) for rule in rules)
         if document.other_columns != "ignore":
             for place, name in enumerate(header):
-                if place not in taken and name != ERROR_COLUMN:
+                if place not in taken and not name.startswith(OWN_COLUMNS):
                     rule = ColumnRule(to=f"{document.other_columns}.{slugify_header(name)}")
                     bound.append(_bind_rule(place, name, rule, empty, what))
         return bound
@@ -309,16 +310,22 @@ def _bind_rule(place: int, header: str, rule: ColumnRule, empty: frozenset[str],
     )
 
 
+def is_target(name: str, what: What) -> bool:
+    """Whether a column may be mapped to ``name``."""
+    head, _, key = name.partition(".")
+    if head not in _FREE_PARTS[what]:
+        return name in TARGETS[what]
+    return bool(_ATTRIBUTE_KEY.fullmatch(key)) and (head == "properties" or key not in RESERVED_ATTRIBUTES)
+
+
 def check_target(target: str, where: str, what: What) -> None:
     """Raise MappingError unless ``target`` is one of TARGETS, ``attributes.<key>``; of events, ``properties.<key>``."""
-    if target in TARGETS[what]:
+    if is_target(target, what):
         return
     head, _, key = target.partition(".")
     if head in READ_ONLY_TARGETS:
         raise MappingError(f"{where}: {target!r} cannot be set by a file (read_only): {READ_ONLY_TARGETS[head]}.")
     if head in _FREE_PARTS[what]:
-        if _ATTRIBUTE_KEY.fullmatch(key) and (head == "properties" or key not in RESERVED_ATTRIBUTES):
-            return
         raise MappingError(f"{where}: {target!r} cannot be an attribute: {key or 'a blank name'} is taken or unusable.")
     near = difflib.get_close_matches(target, TARGETS[what], 1)
     hint = f"did you mean {near[0]!r}?" if near else f"use {_FREE_PARTS[what][-1]}.<name> for a field of your own."

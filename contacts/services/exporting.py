@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 
 from contacts.enums import Answer
 from contacts.ingest.csv_escaping import as_cell, escape
-from contacts.ingest.csv_mapping import MappingError, What, check_target
+from contacts.ingest.csv_mapping import What, is_target
 from contacts.models import Contact, Source
 from contacts.permissions import check_export, check_manage_sources
 from contacts.registry import definition_in_force
@@ -138,17 +138,8 @@ def stream_table(table: Table) -> Iterator[bytes]:
 
 def _split(keys: Sequence[str], table: Table) -> tuple[list[str], bool]:
     """Return the keys that get a column of their own, and whether others are left."""
-    own = [key for key in keys if _is_importable(f"{table.free}.{key}", table.what)][: exporting.MOST_KEYS]
+    own = [key for key in keys if is_target(f"{table.free}.{key}", table.what)][: exporting.MOST_KEYS]
     return own, len(own) < len(keys)
-
-
-def _is_importable(header: str, what: What) -> bool:
-    """Whether an import would take a column of this name for this field; space at its end would be lost."""
-    try:
-        check_target(header, "", what)
-    except MappingError:
-        return False
-    return header == header.strip()
 
 
 def _told(parts: Iterator[bytes], *, what: str, by: User, **about: Any) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ import io
 import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +14,11 @@ from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from contacts.enums import Role, WireFormat
 from contacts.ingest.csv_escaping import escape, unescape
-from contacts.models import Company, Contact, RejectedMessage, Standing
+from contacts.models import AttributeChange, Company, Contact, RejectedMessage, Standing
 from contacts.selectors import exporting
 from contacts.selectors.browse import NOBODY, Query
 from contacts.services.exporting import (
@@ -27,6 +29,7 @@ from contacts.services.exporting import (
     export_rejected,
     stream_table,
 )
+from contacts.services.imports import import_contacts
 from tests.factories import make_contact, make_event, make_source, make_user, record
 
 pytestmark = pytest.mark.django_db
@@ -334,3 +337,56 @@ def test_yesterday_is_not_in_the_way(editor: User) -> None:
     (row,) = table_of(export_contacts(query=Query(), by=editor))
 
     assert row["ripen_created_at"] == "2026-11-21T09:00:00+00:00"
+
+
+def test_what_was_exported_changes_nothing_when_it_is_imported(editor: User, tmp_path: Path) -> None:
+    values = {
+        "plan": "=pro",
+        "seats": 7,
+        "rate": -1.5,
+        "trial": True,
+        "tags": ["a", "b"],
+        "utm.source": "x",
+        "pad": " x ",
+    }
+    company = {"name": "-Acme-", "domain": "acme.example", "employees": 200, "industry": "software"}
+    make_contact(
+        email="ann@acme.example", first_name="@Ann", phone="+49 30 1", means="no", company=company, attributes=values
+    )
+    record(make_event(contact={"external_id": "=crm-1"}, traits={"first_name": "'Bob"}))
+    record(make_event(contact={"anonymous_id": "visitor 7"}))
+    before = list(Contact.objects.order_by("id").values())
+    changes = AttributeChange.objects.count()
+    file = io.BytesIO(b"".join(export_contacts(query=Query(), by=editor)))
+
+    summary = import_contacts(stream=file, file_name="contacts.csv", errors_dir=tmp_path, now=timezone.now())
+
+    assert (summary.rows, summary.unchanged, summary.rejected) == (3, 3, 0)
+    assert list(Contact.objects.order_by("id").values()) == before
+    assert AttributeChange.objects.count() == changes
+
+
+def test_hostile_strings_come_back_by_an_import_elsewhere(editor: User, tmp_path: Path) -> None:
+    hostile = [
+        "=1+1",
+        "+1",
+        "-1",
+        "@a",
+        "\t=1",
+        "'=1",
+        "' x'",
+        "  =1  ",
+        "a\r\nb",
+        'say "=1"',
+        "\uff1d1",
+        "-12.5",
+        "a,b;c",
+    ]
+    make_contact(email="eve@acme.example", attributes={f"n{number}": text for number, text in enumerate(hostile)})
+    file = io.BytesIO(b"".join(export_contacts(query=Query(), by=editor)))
+    Contact.objects.update(attributes={})
+    AttributeChange.objects.filter(name__startswith="attributes.").delete()
+
+    import_contacts(stream=file, file_name="contacts.csv", errors_dir=tmp_path, now=timezone.now())
+
+    assert Contact.objects.get().attributes == {f"n{number}": text for number, text in enumerate(hostile)}

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 from django.db.backends.utils import CursorWrapper
 
+from contacts.ingest.csv_escaping import as_cell
 from contacts.ingest.incoming import IncomingEvent, dedupe_id
 from contacts.models import Source
 from contacts.selectors.history import COUNTS, LATEST_FIRST
@@ -168,6 +169,9 @@ class Comparison:
         if name == "company":
             return self._is_company_in_force(value, known.values.get("company"))
         current = self._current(name, known)
+        if isinstance(value, str) and not isinstance(current, str):
+            # A cell is text: one that reads as the number, the truth or the list that is known says nothing new.
+            return current is not None and as_cell(current) == value
         return bool(current == value) and isinstance(current, bool) == isinstance(value, bool)
 
     def _is_company_in_force(self, given: Mapping[str, Any], company_id: int | None) -> bool:
