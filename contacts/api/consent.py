@@ -23,6 +23,7 @@ from contacts.ingest.incoming import Refused
 from contacts.models import ConsentEntry, Contact
 from contacts.scopes import person_of, scopes_of_request, source_of
 from contacts.selectors.consent import all_purposes, ledger_of
+from contacts.selectors.naming import present_id
 from contacts.services.consent import consents_of, message_uuid, record_consent
 from contacts.services.consent_facts import suppress_address
 from contacts.services.preferences import preferences_url, unsubscribe_url
@@ -144,6 +145,8 @@ class ContactConsentView(APIView):
                 by=by,
                 source=source,
                 message=_message(source.pk if source else 0, given.get("message_id", "")),
+                # Of a contact that was merged away, it is that one's word.
+                origin_id=id_of(pk),
             )
         except Refused as refused:
             if refused.code == "suppressed":
@@ -211,7 +214,7 @@ class SuppressionsView(APIView):
 
 
 def _contact(pk: str) -> Contact:
-    contact = Contact.objects.filter(pk=id_of(pk), present=True).first()
+    contact = Contact.objects.filter(pk=present_id(id_of(pk))).first()
     if contact is None:
         raise Http404
     return contact

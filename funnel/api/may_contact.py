@@ -17,6 +17,7 @@ from config.web.schema import ErrorSerializer
 from contacts.enums import Scope
 from contacts.models import Contact
 from contacts.scopes import person_of
+from contacts.selectors.naming import present_id
 from funnel.services.may_contact import NoSuchPurpose, may_contact
 
 DEFAULT_PURPOSE = "marketing"
@@ -68,7 +69,7 @@ class MayContactView(APIView):
             raise ApiError(400, "too_long", message, {"call_to_action": message})
         try:
             answer = may_contact(
-                contact_id=contact_id,
+                contact_id=present_id(contact_id) or contact_id,
                 now=timezone.now(),
                 purpose=request.query_params.get("purpose") or DEFAULT_PURPOSE,
                 call_to_action=call,
