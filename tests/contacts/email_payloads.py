@@ -155,7 +155,13 @@ def resend(event: str, **more: Any) -> Post:
 
 
 def sendgrid(event: str, **more: Any) -> Post:
-    told = {"email": ANNA, "timestamp": EPOCH, "event": event, "sg_event_id": f"sg-{event}", "smtp-id": f"<{MAIL}>"}
+    told = {
+        "email": ANNA,
+        "timestamp": EPOCH,
+        "event": event,
+        "sg_event_id": f"{event} {more.get('type')}",
+        "smtp-id": f"<{MAIL}>",
+    }
     return as_json([{**told, "sg_message_id": "14c5d75ce93", **more}])
 
 
