@@ -1,12 +1,14 @@
 """Marking the clicks of link scanners while they are recorded, and those recorded before that turn out to be theirs."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 from django.conf import settings
+from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from contacts.enums import SHIPPED_KINDS
@@ -38,6 +40,8 @@ CROSS JOIN LATERAL (
 ) near
 """  # noqa: S608  constants only
 
+COUNT_NEARBY: Final = f"SELECT count(*) FROM ({FIND_NEARBY}) near"  # noqa: S608  constants only
+
 
 class _Stretch(msgspec.Struct, gc=False):
     contact_id: int
@@ -68,25 +72,56 @@ def suspect_bursts(
     """Mark what of ``items`` is part of a scanner's burst, and what of the stored events this shows to be one.
 
     Call it when the items' contacts are known and before anything is written of them: what is suspect from the start
-    begins nothing and confirms nothing. Holds all contacts of the batch from here on (in id order, with those of the
-    companies ``renamed``), so that two batches that only together show a burst see one another. No statement unless
-    the batch holds clicks in mails, deliveries or sends; two otherwise, and a fixed number where stored events are
-    marked. ``created``: contacts that this transaction makes.
+    begins nothing and confirms nothing. Two batches on their way at once may only together show a burst, so each looks
+    again once it is committed: whichever that is last sees both, and nobody waits for anybody. No statement unless the
+    batch holds clicks in mails, deliveries or sends; one otherwise and one after the commit, and a fixed number where
+    stored events are marked: all contacts of the batch are held from then on (in id order, with those of the companies
+    ``renamed``). ``created``: contacts that this transaction makes.
     """
     concerned = [item for item in items if item.kind is not None and item.kind.id in _KINDS]
     if not concerned:
         return
-    known = {item.contact_id for item in items} - set(created)
+    new = set(created)
+    of_known = [item for item in concerned if item.contact_id not in new]
     stored: dict[int, _Stored] = {}
-    if known:
-        lock_contacts(cursor, contact_ids=sorted(known), company_ids=renamed)
-        stored = _find_nearby(cursor, [item for item in concerned if item.contact_id in known])
+    if of_known:
+        stretches = as_json(_stretches(of_known))
+        stored = _find_nearby(cursor, stretches)
+        expected = len(stored) + len(of_known)
+        transaction.on_commit(partial(look_again, stretches, expected=expected, now=received_at), robust=True)
     signs: defaultdict[int, list[Sign]] = defaultdict(list)
     for place, item in enumerate(concerned):
         if item.kind is not None:
             signs[item.contact_id].append(
                 _sign((_NEW, place), item.kind.id, item.event.occurred_at, item.event.properties)
             )
+    wanted = _judge(signs, concerned, stored)
+    if wanted:
+        lock_contacts(cursor, contact_ids=sorted({item.contact_id for item in items} - new), company_ids=renamed)
+        suspect_events(cursor, reasons=wanted, over=("", *REASONS), now=received_at)
+
+
+def look_again(stretches: str, *, expected: int, now: datetime) -> None:
+    """Mark what shows only now that a batch is committed, beside what others had on their way at the same time.
+
+    ``stretches``: those around the batch's events, as JSON; ``expected``: how many events lie there, the batch's own
+    included, if nobody else wrote any. One statement if so.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(COUNT_NEARBY, _asked(stretches))
+        if cursor.fetchone()[0] == expected:
+            return
+        stored = _find_nearby(cursor, stretches)
+        wanted = _judge(defaultdict(list), (), stored)
+        if wanted:
+            lock_contacts(cursor, contact_ids=sorted({stored[number].contact_id for number in wanted}), company_ids=())
+            suspect_events(cursor, reasons=wanted, over=("", *REASONS), now=now)
+
+
+def _judge(
+    signs: defaultdict[int, list[Sign]], concerned: Sequence[Item], stored: Mapping[int, _Stored]
+) -> dict[int, str]:
+    """Mark what of ``concerned`` is part of a burst; return which stored events are to be marked, with the reasons."""
     for event in stored.values():
         signs[event.contact_id].append(_sign((_OLD, event.id), event.kind_id, event.occurred_at, event.properties))
     wanted: dict[int, str] = {}
@@ -98,13 +133,16 @@ def suspect_bursts(
                     incoming.suspect_reason = reason
             elif not stored[number].is_settled and _is_weaker(stored[number].suspect_reason, reason):
                 wanted[number] = reason
-    if wanted:
-        suspect_events(cursor, reasons=wanted, over=("", *REASONS), now=received_at)
+    return wanted
 
 
-def _find_nearby(cursor: CursorWrapper, items: Iterable[Item]) -> dict[int, _Stored]:
-    """Return the stored events that may be part of a burst with one of ``items``, by id."""
-    cursor.execute(FIND_NEARBY, {"stretches": as_json(_stretches(items)), "kinds": list(_KINDS)})
+def _asked(stretches: str) -> dict[str, Any]:
+    return {"stretches": stretches, "kinds": list(_KINDS)}
+
+
+def _find_nearby(cursor: CursorWrapper, stretches: str) -> dict[int, _Stored]:
+    """Return the stored events that may be part of a burst with those around which ``stretches`` lie, by id."""
+    cursor.execute(FIND_NEARBY, _asked(stretches))
     found: dict[int, _Stored] = {}
     for event_id, contact_id, kind_id, occurred_at, properties, reason, is_settled in cursor.fetchall():
         # Raw cursors give jsonb as text.

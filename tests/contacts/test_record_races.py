@@ -1,8 +1,10 @@
 """Concurrent writers: one contact a person, one row a message, no deadlock; and what it costs."""
 
+import random
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -10,11 +12,16 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from contacts.models import Company, Contact, Due, Event, Identity, Source
+from contacts.ingest.bursts import MANY_LINKS
+from contacts.ingest.incoming import IncomingEvent
+from contacts.ingest.native import read_events
+from contacts.models import Company, Contact, Due, Event, Identity, Message, Source
+from contacts.services import machines
 from contacts.services import record as recording
-from contacts.services.record import Receipt
-from tests.factories import SourceFactory, make_event, record
+from contacts.services.record import Receipt, record_events
+from tests.factories import SourceFactory, make_contact, make_event, record
 
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 WRITERS = 8
 
 
@@ -43,12 +50,12 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_events(shape:
 
     assert statements(1, "a") == statements(3, "b") == statements(60, "c")
     if shape == "known":
-        assert statements(3, "d") <= 6  # savepoint, seen?, who, events, due, release
+        assert statements(3, "d") <= 5  # savepoint, who, events, due, release
 
 
-def at_once(call: Callable[[int], Any]) -> list[Any]:
+def at_once(call: Callable[[int], Any], writers: int = WRITERS) -> list[Any]:
     """What ``call`` returned or raised in each of several threads that begin together."""
-    start = threading.Barrier(WRITERS)
+    start = threading.Barrier(writers)
 
     def run(number: int) -> Any:
         try:
@@ -59,8 +66,8 @@ def at_once(call: Callable[[int], Any]) -> list[Any]:
         finally:
             connection.close()
 
-    with ThreadPoolExecutor(WRITERS) as pool:
-        return list(pool.map(run, range(WRITERS)))
+    with ThreadPoolExecutor(writers) as pool:
+        return list(pool.map(run, range(writers)))
 
 
 def people(count: int, writer: int, *, backwards: bool) -> list[dict[str, Any]]:
@@ -102,6 +109,73 @@ def test_the_same_messages_from_everybody_are_stored_once() -> None:
     assert sum(outcome.accepted for outcome in outcomes) == 50
     assert sum(outcome.duplicates for outcome in outcomes) == 50 * (WRITERS - 1)
     assert Event.objects.count() == 50
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_ten_senders_of_the_same_batches_store_each_message_once() -> None:
+    """Events, traits, companies and identifies, new people and known ones, each sender in an order of its own."""
+    source = SourceFactory.create()
+    batches = []
+    for number in range(4):
+        made = people(15, number, backwards=False)
+        identify = IncomingEvent(
+            index=len(made), message_id=f"identify {number}", kind=None, occurred_at=NOW, external_id="u3",
+            traits={"job_title": f"Title {number}"}, body_digest=number,
+        )  # fmt: skip
+        batches.append([*read_events({"events": made}, received_at=NOW).events, identify])
+
+    def send(sender: int) -> list[Receipt]:
+        order = random.Random(sender).sample(batches, len(batches))
+        return [record_events(source=source, events=batch, received_at=NOW) for batch in order]
+
+    outcomes = at_once(send, 10)
+    receipts = [receipt for outcome in outcomes for receipt in outcome]
+    assert sum(receipt.accepted for receipt in receipts) == 4 * 16
+    assert sum(receipt.duplicates for receipt in receipts) == 9 * 4 * 16
+    assert not any(receipt.rejected for receipt in receipts)
+    assert (Event.objects.count(), Message.objects.count()) == (4 * 15, 4)
+    assert (Contact.objects.count(), Identity.objects.count(), Company.objects.count()) == (15, 30, 3)
+    assert Contact.objects.get(identities__value="u3").attribute_changes.filter(name="job_title").count() == 4
+    assert set(Due.objects.values_list("contact", flat=True)) == set(Contact.objects.values_list("pk", flat=True))
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_message_is_one_thing_only_an_event_or_none() -> None:
+    source = SourceFactory.create()
+    event = make_event(message_id="m", contact={"external_id": "u"})
+    identify = IncomingEvent(index=0, message_id="m", kind=None, occurred_at=NOW, external_id="u", body_digest=1)
+    record(event, source=source)
+    receipt = record_events(source=source, events=[identify], received_at=NOW)
+    assert [refused.code for refused in receipt.rejected] == ["conflict"]
+    identify.message_id = event["message_id"] = "n"
+    assert record_events(source=source, events=[identify], received_at=NOW).accepted == 1
+    assert [refused.code for refused in record(event, source=source).rejected] == ["conflict"]
+
+
+def scan_at_once(attempt: int) -> set[str]:
+    """Let eight senders each report one click of a scanner; the reasons that the clicks then have."""
+    source = SourceFactory.create()
+    make_contact(email=f"anna{attempt}@acme.test")
+
+    def click(sender: int) -> Receipt:
+        return record(
+            make_event(
+                "email_clicked", contact={"email": f"anna{attempt}@acme.test"}, occurred_at=NOW.isoformat(),
+                properties={"message_id": "mail", "url": f"https://acme.test/{sender}"},
+            ),
+            source=source,
+        )  # fmt: skip
+
+    assert [getattr(outcome, "accepted", outcome) for outcome in at_once(click)] == [1] * WRITERS
+    return set(Event.objects.filter(source=source).values_list("suspect_reason", flat=True))
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_burst_of_which_each_sender_has_one_click_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert all(scan_at_once(attempt) == {MANY_LINKS} for attempt in range(5))
+    # Control: without the second look some clicks stay a person's.
+    monkeypatch.setattr(machines, "look_again", lambda *_, **__: None)
+    assert any(scan_at_once(attempt) != {MANY_LINKS} for attempt in range(100, 120))
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
