@@ -2,12 +2,14 @@
 
 Two writers each: COPY of rows that are already complete, and batches of native events through gunicorn, Django and
 `record_events`, both with the same number of rows a transaction, durable commits, and all keys, indexes and foreign
-keys in place. The figure is the ratio; seconds depend on the machine and on what else it does, so rounds alternate.
+keys in place. The figure is the ratio; seconds depend on the machine and on what else it does, so short rounds
+alternate and the median counts.
 
-    python benchmarks/bench_ingest.py [--events 40000] [--rounds 3] [--batch 500] [--contacts 20000]
+    python benchmarks/bench_ingest.py [--events 20000] [--rounds 9] [--batch 500] [--contacts 20000]
 """
 
 import argparse
+import http
 import http.client
 import io
 import json
@@ -17,6 +19,7 @@ import random
 import shutil
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -25,6 +28,8 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,6 +37,10 @@ sys.path.insert(0, str(ROOT))
 
 KINDS = ("page_viewed", "email_opened", "email_clicked", "form_submitted", "demo_requested", "asset_downloaded")
 WRITERS = 2
+PREPARATION_SECONDS = 120
+
+# Seconds of each batch, of one writer.
+Times = list[float]
 
 
 def properties(number: int) -> dict[str, object]:
@@ -39,8 +48,10 @@ def properties(number: int) -> dict[str, object]:
     return {"url": f"https://example.com/page/{number % 97}", "title": "A page", "position": number % 13, "new": True}
 
 
-def copy_rows(writer: int, events: int, batch: int, contact_ids: list[int], source_id: int, start: float) -> None:
-    """COPY ``events`` complete rows, ``batch`` a transaction."""
+def copy_rows(
+    draw: random.Random, events: int, batch: int, contact_ids: list[int], source_id: int
+) -> Callable[[], Times]:
+    """Prepare COPY of ``events`` complete rows, ``batch`` a transaction."""
     import django
 
     django.setup()
@@ -48,7 +59,6 @@ def copy_rows(writer: int, events: int, batch: int, contact_ids: list[int], sour
 
     from contacts.services.kinds import SHIPPED
 
-    draw = random.Random(writer + start)
     now = datetime.now(UTC)
     buffers = []
     for first in range(0, events, batch):
@@ -61,17 +71,26 @@ def copy_rows(writer: int, events: int, batch: int, contact_ids: list[int], sour
             row = (contact_id, contact_id, kind, occurred_at, now, "", source_id, message, message, 7)
             lines.append("\t".join(map(str, row)) + "\t" + json.dumps(properties(number)) + "\t\n")
         buffers.append("".join(lines))
-    wait_until(start)
     sql = """COPY contacts_event (contact_id, origin_contact_id, kind_id, occurred_at, received_at, channel, source_id,
         message_id, dedupe_id, body_digest, properties, suspect_reason) FROM STDIN"""
-    with connection.cursor() as cursor:
-        for buffer in buffers:
-            cursor.copy_expert(sql, io.StringIO(buffer))
+    connection.ensure_connection()
+
+    def write() -> Times:
+        times = []
+        with connection.cursor() as cursor:
+            for buffer in buffers:
+                began = time.perf_counter()
+                cursor.copy_expert(sql, io.StringIO(buffer))
+                times.append(time.perf_counter() - began)
+        return times
+
+    return write
 
 
-def post_events(writer: int, events: int, batch: int, port: int, key: str, contacts: int, start: float) -> None:
-    """POST ``events`` events, ``batch`` a request, over one connection."""
-    draw = random.Random(writer + start)
+def post_events(
+    draw: random.Random, events: int, batch: int, port: int, key: str, contacts: int
+) -> Callable[[], Times]:
+    """Prepare POSTs of ``events`` events, ``batch`` a request, over one connection."""
     now = datetime.now(UTC)
     bodies = []
     for first in range(0, events, batch):
@@ -88,35 +107,59 @@ def post_events(writer: int, events: int, batch: int, port: int, key: str, conta
         bodies.append(json.dumps({"events": payload}).encode())
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     connection = http.client.HTTPConnection("127.0.0.1", port)
-    wait_until(start)
-    for body in bodies:
-        connection.request("POST", "/api/v1/events/", body, headers)
-        answer = json.loads(connection.getresponse().read())
-        if answer.get("accepted") != batch:
-            raise SystemExit(f"not all were accepted: {str(answer)[:500]}")
+
+    def write() -> Times:
+        times = []
+        for body in bodies:
+            began = time.perf_counter()
+            connection.request("POST", "/api/v1/events/", body, headers)
+            response = connection.getresponse()
+            answer = response.read()
+            times.append(time.perf_counter() - began)
+            if response.status != http.HTTPStatus.OK or json.loads(answer).get("accepted") != batch:
+                raise RuntimeError(f"not all were accepted: {response.status} {answer[:500].decode()}")
+        return times
+
+    return write
 
 
-def wait_until(start: float) -> None:
-    """Let all writers begin together, once each has made its data."""
-    if time.time() > start:
-        raise SystemExit("a writer was not ready in time; allow more time to prepare")
-    time.sleep(start - time.time())
+def write_when_all_are_ready(
+    prepare: Callable[..., Callable[[], Times]], seed: float, arguments: tuple[object, ...], ready: Barrier, done: Queue
+) -> None:
+    """One writer, in a process of its own: makes its data, waits for the others, writes, tells its times."""
+    write = prepare(random.Random(seed), *arguments)
+    ready.wait(PREPARATION_SECONDS)
+    try:
+        done.put(write())
+    except RuntimeError as error:
+        done.put(error)
 
 
-def run_together(target: Callable[..., None], events: int, *arguments: object, prepare: float) -> float:
-    """Run two writers at once; return events a second."""
-    start = time.time() + prepare
+def run_together(prepare: Callable[..., Callable[[], Times]], events: int, *arguments: object) -> tuple[float, Times]:
+    """Let the writers write at once; return events a second and the seconds of each batch."""
     context = multiprocessing.get_context("spawn")
+    ready, done = context.Barrier(WRITERS + 1), context.Queue()
     writers = [
-        context.Process(target=target, args=(writer, events // WRITERS, *arguments, start)) for writer in range(WRITERS)
+        context.Process(
+            target=write_when_all_are_ready,
+            args=(prepare, writer + time.time(), (events // WRITERS, *arguments), ready, done),
+        )
+        for writer in range(WRITERS)
     ]
     for process in writers:
         process.start()
+    ready.wait(PREPARATION_SECONDS)
+    began = time.perf_counter()
+    outcomes = [done.get() for _ in writers]
+    took = time.perf_counter() - began
     for process in writers:
         process.join()
-        if process.exitcode:
-            raise SystemExit(f"a writer failed with {process.exitcode}")
-    return events // WRITERS * WRITERS / (time.time() - start)
+    times: Times = []
+    for outcome in outcomes:
+        if isinstance(outcome, RuntimeError):
+            raise SystemExit(str(outcome))
+        times += outcome
+    return events // WRITERS * WRITERS / took, times
 
 
 @contextmanager
@@ -142,8 +185,8 @@ def serving() -> Iterator[int]:
 def main() -> None:
     """Run the rounds and print the ratio of the medians."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=40_000)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--events", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--batch", type=int, default=500)
     parser.add_argument("--contacts", type=int, default=20_000)
     options = parser.parse_args()
@@ -194,20 +237,29 @@ def measure(options: argparse.Namespace) -> None:
     contact_ids = list(Contact.objects.values_list("pk", flat=True))
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
-    prepare = 8 + options.events / 5_000
     copied: list[float] = []
     posted: list[float] = []
-    for number in range(options.rounds):
-        rows = (options.batch, contact_ids, new.source.pk)
-        copied.append(run_together(copy_rows, options.events, *rows, prepare=prepare))
-        with serving() as port:
-            requests = (options.batch, port, new.key, options.contacts)
-            posted.append(run_together(post_events, options.events, *requests, prepare=prepare))
-        print(f"round {number + 1}: COPY {copied[-1]:,.0f}/s, HTTP {posted[-1]:,.0f}/s, {posted[-1] / copied[-1]:.2f}")
-    copy_rate, post_rate = sorted(copied)[len(copied) // 2], sorted(posted)[len(posted) // 2]
+    waited: Times = []
+    with serving() as port:
+        for number in range(options.rounds):
+            rate, _ = run_together(copy_rows, options.events, options.batch, contact_ids, new.source.pk)
+            copied.append(rate)
+            rate, times = run_together(post_events, options.events, options.batch, port, new.key, options.contacts)
+            posted.append(rate)
+            waited += times
+            print(f"round {number + 1}: COPY {copied[-1]:,.0f}/s, HTTP {rate:,.0f}/s, {rate / copied[-1]:.2f}")
+    ratios = [post / copy for post, copy in zip(posted, copied, strict=True)]
+    percentiles = statistics.quantiles(waited, n=100)
     stored = Event.objects.count()
     print(f"{stored:,} events stored, batches of {options.batch}, {WRITERS} writers, {os.cpu_count()} cores")
-    print(f"COPY {copy_rate:,.0f}/s, HTTP {post_rate:,.0f}/s: ratio {post_rate / copy_rate:.2f}")
+    print(
+        f"COPY {statistics.median(copied):,.0f}/s, HTTP {statistics.median(posted):,.0f}/s:"
+        f" ratio {statistics.median(ratios):.2f} (median of {len(ratios)} rounds)"
+    )
+    print(
+        f"a batch took {percentiles[49] * 1000:.0f} ms in the median, p99 {percentiles[98] * 1000:.0f} ms,"
+        f" at most {max(waited) * 1000:.0f} ms"
+    )
 
 
 if __name__ == "__main__":
