@@ -160,8 +160,8 @@ class Mapping:
     def _check_events(self, targets: set[str]) -> None:
         if "kind" not in targets and "kind" not in self.document.constants and not self.event:
             raise MappingError("No column says what happened: map one to kind, or give “event” for all rows.")
-        if "occurred_at" not in targets:
-            raise MappingError("No column says when it happened: map one to occurred_at.")
+        if "occurred_at" not in targets and "occurred_at" not in self.document.constants:
+            raise MappingError("No column says when it happened: map one to occurred_at, or give it as a constant.")
 
     @staticmethod
     def _bind(document: MappingDocument, header: Sequence[str], what: What) -> list[_BoundColumn]:

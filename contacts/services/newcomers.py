@@ -56,16 +56,17 @@ def write_newcomers(
     known = [in_force.get(contact_id, {}) for contact_id in contact_ids]
     searched = _lower(cursor, [_search_text(values, company_names) for values in known])
     began = {row.contact_id: row for row in beginnings}
-    arrival = received_at.isoformat()
+    moments = _Moments()
+    arrival = moments[received_at]
     _copy(
         cursor,
         _COPY_CONTACTS,
         [
-            _contact_line(contact_id, values, began.get(contact_id), search_text, arrival)
+            _contact_line(contact_id, values, began.get(contact_id), search_text, arrival, moments)
             for contact_id, values, search_text in zip(contact_ids, known, searched, strict=True)
         ],
     )
-    _copy(cursor, _COPY_CHANGES, _change_lines(rows, arrival))
+    _copy(cursor, _COPY_CHANGES, _change_lines(rows, arrival, moments))
 
 
 def _fold(rows: Iterable[AttributeRow]) -> dict[int, dict[str, Any]]:
@@ -109,50 +110,46 @@ def _lower(cursor: CursorWrapper, texts: list[str]) -> list[str]:
 
 
 def _contact_line(
-    contact_id: int, values: Mapping[str, Any], began: BeginningRow | None, search_text: str, arrival: str
+    contact_id: int,
+    values: Mapping[str, Any],
+    began: BeginningRow | None,
+    search_text: str,
+    arrival: str,
+    moments: "_Moments",
 ) -> str:
     free = {
         name.removeprefix(_ATTRIBUTES): value
         for name, value in values.items()
         if value is not None and name.startswith(_ATTRIBUTES)
     }
-    company_id = values.get("company")
-    fields = [
-        *(values.get(name) or "" for name in TEXTS),
-        *(values.get(name) or "unknown" for name in ANSWERS),
-        "t" if values.get("details_confirmed") else "f",
-    ]
-    source = (
-        (began.channel, began.direction, began.motion, began.campaign, began.at.isoformat(), began.message)
-        if began is not None
-        else ("", "", "", "", None, None)
-    )
+    get = values.get
+    company_id = get("company")
+    attributes = _encode(free).decode().replace("\\", "\\\\") if free else "{}"
+    known = _line([*[get(name) or "" for name in TEXTS], *[get(name) or "unknown" for name in ANSWERS]])
+    where, when = "\t\t\t", f"{_NULL}\t{_NULL}"
+    if began is not None:
+        where = _line([began.channel, began.direction, began.motion, began.campaign])
+        when = f"{moments[began.at]}\t{began.message}"
     return (
-        f"{contact_id}\t"
-        + "\t".join(map(_text, fields))
-        + f"\t{_plain(company_id)}\t{_text(_encode(free).decode())}\t"
-        + "\t".join(_NULL if part is None else _text(part) for part in source)
-        + f"\t{_text(search_text)}\t{arrival}\t{arrival}\n"
+        f"{contact_id}\t{known}\t{'t' if get('details_confirmed') else 'f'}"
+        f"\t{_NULL if company_id is None else company_id}\t{attributes}\t{where}\t{when}"
+        f"\t{_line([search_text])}\t{arrival}\t{arrival}\n"
     )
 
 
-def _change_lines(rows: Iterable[AttributeRow], arrival: str) -> list[str]:
-    moments: dict[datetime, str] = {}
+def _change_lines(rows: Iterable[AttributeRow], arrival: str, moments: "_Moments") -> list[str]:
     names: dict[str, str] = {}
     lines: list[str] = []
     for row in rows:
-        at = moments.get(row.effective_at)
-        if at is None:
-            at = moments[row.effective_at] = row.effective_at.isoformat()
         name = names.get(row.name)
         if name is None:
-            name = names[row.name] = _text(row.name)
+            name = names[row.name] = _line([row.name])
         # JSON has no tabs or line ends of its own.
         value = _NULL if row.value is None else _encode(row.value).decode().replace("\\", "\\\\")
         source_id = _NULL if row.source_id is None else row.source_id
         origin_id = _NULL if row.origin_id is None else row.origin_id
         lines.append(
-            f"{row.contact_id}\t{name}\t{value}\t{at}\t{arrival}\t{source_id}\t{row.message}"
+            f"{row.contact_id}\t{name}\t{value}\t{moments[row.effective_at]}\t{arrival}\t{source_id}\t{row.message}"
             f"\t{'t' if row.weak else 'f'}\t{origin_id}\n"
         )
     return lines
@@ -162,12 +159,20 @@ _NULL: Final = r"\N"
 _ESCAPES: Final = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
-def _text(value: str) -> str:
-    return value.translate(_ESCAPES) if not value.isprintable() or "\\" in value else value
+def _line(fields: list[str]) -> str:
+    """Fields in COPY's text format; most need no escaping, which one look at all of them tells."""
+    together = " ".join(fields)
+    if together.isprintable() and "\\" not in together:
+        return "\t".join(fields)
+    return "\t".join([field.translate(_ESCAPES) for field in fields])
 
 
-def _plain(value: Any) -> str:
-    return _NULL if value is None else str(value)
+class _Moments(dict[datetime, str]):
+    """Moments as text; those of a batch are few."""
+
+    def __missing__(self, moment: datetime) -> str:
+        text = self[moment] = moment.isoformat()
+        return text
 
 
 def _copy(cursor: CursorWrapper, sql: str, lines: Sequence[str]) -> None:
