@@ -255,7 +255,6 @@ def test_the_number_of_statements_does_not_grow_with_the_pairs() -> None:
     assert statements() == one
 
 
-@pytest.mark.django_db(transaction=True)
 def test_the_search_is_ordered_once_and_done_by_the_worker() -> None:
     two()
     person = make_user()
