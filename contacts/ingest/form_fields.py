@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from contacts.ingest.incoming import Refused
-from contacts.ingest.traits import ATTRIBUTE_PREFIX, TEXT_COLUMNS
+from contacts.ingest.traits import TEXT_COLUMNS
 
 TYPES: Final = ("text", "tel", "select", "textarea", "checkbox")
 MAX_FIELDS: Final = 30
@@ -74,22 +74,17 @@ def read_fields(rows: Sequence[Mapping[str, Any]]) -> list[FormField]:
 
 
 def traits_of(fields: Sequence[FormField], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was filled in under the names of traits; blank answers say nothing."""
+    """Return what was filled in as traits, still to be cleaned; a blank answer, or no tick, says nothing."""
     traits: dict[str, Any] = {}
     for field in fields:
         value = values.get(field.name)
         if field.type == "checkbox":
-            traits[ATTRIBUTE_PREFIX + field.name] = bool(value)
+            if value:
+                traits[field.name] = True
             continue
         text = value.strip() if isinstance(value, str) else ""
-        if not text:
-            continue
-        if field.name == "company":
-            traits["company"] = {"name": text}
-        elif field.name in TEXT_COLUMNS:
-            traits[field.name] = text
-        else:
-            traits[ATTRIBUTE_PREFIX + field.name] = text
+        if text:
+            traits[field.name] = {"name": text} if field.name == "company" else text
     return traits
 
 

@@ -156,7 +156,12 @@ def write_entries(
     if not entries:
         return 0
     rows = as_json(entries)
-    given = {"rows": rows, "now": now, "source": source.pk if source else None, "by": by.pk if by else None}
+    given: dict[str, Any] = {
+        "rows": rows,
+        "now": now,
+        "source": source.pk if source else None,
+        "by": by.pk if by else None,
+    }
     cursor.execute(INSERT_ENTRIES, given)
     appended: int = cursor.rowcount
     if appended:

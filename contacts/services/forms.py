@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -148,10 +147,9 @@ def count_bot(form: Form) -> None:
     Form.objects.filter(pk=form.pk).update(bots=F("bots") + 1)
 
 
-def is_too_often(form: Form, *, network_address: str, now: datetime) -> bool:
-    """Count one sending, and tell whether there were too many from this network address in this period."""
-    period = int(now.timestamp()) // SENT_WITHIN
-    key = f"form:{form.pk}:{network_address}:{period}"
+def is_too_often(form: Form, *, network_address: str) -> bool:
+    """Count one sending, and tell whether there were too many from this network address since the first counted."""
+    key = f"form:{form.pk}:{network_address}"
     cache.add(key, 0, SENT_WITHIN)
     try:
         return int(cache.incr(key)) > SENT_AT_MOST

@@ -1,4 +1,4 @@
-"""What people decide about our mail themselves, by a signed link in a mail: the preference page and one-click unsubscribe.
+"""What people decide about our mail themselves, by a signed link in it: preferences, and one-click unsubscribing.
 
 A link names a contact and, by a keyed hash, the address it was sent to; who has it reads that mailbox. It never
 expires, leads on to the contact that its own was merged into, and is dead once the person is erased.

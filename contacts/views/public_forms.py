@@ -54,7 +54,7 @@ def form(request: HttpRequest, token: str) -> HttpResponse:
     if request.POST.get(TRAP) or (stamp is not None and stamp.age < _LEAST_SECONDS):
         count_bot(found)
         return _thanks(request, found, asks_to_confirm=False)
-    if is_too_often(found, network_address=_network_address(request), now=now):
+    if is_too_often(found, network_address=_network_address(request)):
         visitor.add_error(None, "This was sent too often from your network. Please try again in ten minutes.")
         return _page(request, found, visitor, status=429)
     if not visitor.is_valid():

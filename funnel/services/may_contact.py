@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.contrib.auth.models import User
 from django.core.exceptions import ObjectDoesNotExist
@@ -111,7 +111,7 @@ def answer_for(
     for purpose in purposes:
         against = [
             *_address_reasons(contact, consent),
-            *_consent_reasons(purpose, consent, stage, document, now),
+            *_consent_reasons(purpose, consent, standing, document, now),
             *_owner_reasons(purpose, standing, stage, by),
             *_call_reasons(call_to_action, stage, document),
             *_frequency_reasons(purpose, sent.get(purpose.key, []), now),
@@ -137,7 +137,7 @@ def _address_reasons(contact: Contact, consent: ConsentOf) -> list[Reason]:
 
 
 def _consent_reasons(
-    purpose: Purpose, consent: ConsentOf, stage: Stage, document: DefinitionDocument, now: datetime
+    purpose: Purpose, consent: ConsentOf, standing: Standing | None, document: DefinitionDocument, now: datetime
 ) -> list[Reason]:
     state = consent.state(purpose.key)
     if state is not None and state.is_granted:
@@ -147,8 +147,12 @@ def _consent_reasons(
         return [Reason("consent_withdrawn", f"{purpose.label}: refused on {day}.")]
     if purpose.basis == ConsentBasis.CONSENT:
         return [Reason("consent_missing", f"{purpose.label} needs consent, and none was given.")]
-    if purpose.basis == ConsentBasis.LEGITIMATE_INTEREST and stage.key == document.stages[0].key:
+    weakest = document.stages[0]
+    stage = document.stage(standing.stage) if standing else weakest
+    if purpose.basis == ConsentBasis.LEGITIMATE_INTEREST and stage.key == weakest.key:
         return [Reason("stage_needs_consent", f"{stage.label} has shown no interest in us: that needs consent.")]
+    if purpose.basis == ConsentBasis.CONTRACT and (standing is None or standing.furthest_stage != "customer"):
+        return [Reason("no_contract", f"{purpose.label} rests on a contract, and they have not bought anything.")]
     return []
 
 
@@ -210,7 +214,7 @@ def _sent(contact: Contact, purposes: Sequence[Purpose], now: datetime) -> dict[
     longest = max((purpose.within_days for purpose in purposes if purpose.at_most is not None), default=0)
     if not longest:
         return {}
-    given = {"contact": contact.pk, "now": now, "since": now - timedelta(days=longest)}
+    given: dict[str, Any] = {"contact": contact.pk, "now": now, "since": now - timedelta(days=longest)}
     with connection.cursor() as cursor:
         cursor.execute(COUNT_SENT, given)
         return dict(cursor.fetchall())

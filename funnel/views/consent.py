@@ -17,7 +17,12 @@ from contacts.forms import local_now
 from contacts.forms.consent import ConsentForm
 from contacts.ingest.incoming import Refused
 from contacts.models import ConsentEntry
-from contacts.permissions import can_record_consent, check_record_consent, check_view_contacts
+from contacts.permissions import (
+    can_record_consent,
+    can_suppress_addresses,
+    check_record_consent,
+    check_view_contacts,
+)
 from contacts.selectors.consent import all_purposes, ledger_of
 from contacts.services.consent import consents_of, message_uuid, record_consent
 from funnel.selectors.people import name_of
@@ -62,6 +67,7 @@ def contact_consent(request: HttpRequest, contact_id: int) -> HttpResponse:
         "form": form,
         "form_id": request.POST.get("form_id", "") or str(uuid.uuid4()),
         "may_record": may_record,
+        "may_suppress": can_suppress_addresses(person),
     }
     return render(request, "funnel/consent.html", context, status=422 if form.errors else 200)
 

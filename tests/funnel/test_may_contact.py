@@ -255,3 +255,12 @@ def test_a_rep_who_does_not_own_the_contact_only_reads(world: World) -> None:
     assert "Record what they said" not in client.get(f"/contacts/{contact.pk}/consent/").content.decode()
     said = {"purpose": "newsletter", "action": "withdrawn", "at": "2026-11-20T10:00", "proof": "x"}
     assert client.post(f"/contacts/{contact.pk}/consent/", said).status_code == 403
+
+
+def test_what_rests_on_a_contract_needs_one(world: World) -> None:
+    contact = lead(world)
+    assert codes(ask(world, contact, "service")) == ["no_contract"]
+    world.happens(ADDRESS, "purchased")
+    world.settle()
+    answer = ask(world, contact, "service")
+    assert (answer.allowed, codes(answer)[0]) == (True, "basis_contract")
