@@ -81,6 +81,7 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
         "Brevo",
         brevo.BrevoTrackingWebhookView,
         brevo.BrevoInboundWebhookView,
+        # For attachments, which are left aside; the view asks for it all the same.
         inbound_keys={"api_key": "BREVO_API_KEY"},
     ),
     "mailersend": Provider(

@@ -12,6 +12,7 @@ from django.test import Client, override_settings
 from django.test.client import RequestFactory
 
 from contacts.api.email_providers import PROVIDERS
+from contacts.forms.email_hooks import HOW_TO
 from contacts.models import Contact, EmailHook, Event, RejectedMessage, Source, SourceWarning
 from contacts.services.email_hooks import create_hook
 from scoring.services.evaluate import drain_due
@@ -78,7 +79,11 @@ def test_every_provider_of_the_library_is_here() -> None:
     import anymail.webhooks
 
     known = {module.name for module in pkgutil.iter_modules(anymail.webhooks.__path__)} - {"base", "sendinblue"}
-    assert set(PROVIDERS) == known == set(REPORTS)
+    assert set(PROVIDERS) == known == set(REPORTS) == set(HOW_TO)
+    for key, provider in PROVIDERS.items():
+        assert HOW_TO[key].name.startswith(provider.name)
+        assert bool(HOW_TO[key].replies) == (provider.inbound is not None)
+        assert {*provider.keys.values(), *provider.inbound_keys.values()} - {"BREVO_API_KEY"} == set(HOW_TO[key].keys)
 
 
 @pytest.mark.parametrize(("provider", "event"), EVERY)
