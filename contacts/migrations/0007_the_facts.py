@@ -484,6 +484,10 @@ class Migration(migrations.Migration):
             model_name='rejectedmessage',
             index=models.Index(fields=['source', '-id'], name='rejected_of_source'),
         ),
+        migrations.AddIndex(
+            model_name='event',
+            index=models.Index(condition=models.Q(('suspect_reason', ''), _negated=True), fields=['occurred_at'], name='event_suspect'),
+        ),
         migrations.AddConstraint(
             model_name='rejectedmessage',
             constraint=models.CheckConstraint(condition=models.Q(('wire_format__in', ['native', 'segment', 'posthog', 'email', 'form'])), name='rejected_format_known'),

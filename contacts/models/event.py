@@ -96,6 +96,8 @@ class Event(models.Model):
                 condition=~models.Q(retracted_at=None, suspect_reason=""),
                 name="event_marked",
             ),
+            # What machines seem to have done, for the page that lists it by day.
+            models.Index(fields=["occurred_at"], condition=~models.Q(suspect_reason=""), name="event_suspect"),
         ]
 
     def __str__(self) -> str:

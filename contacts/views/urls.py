@@ -4,6 +4,7 @@ from django.urls import path
 
 from config.web.places import show_place_to
 from contacts.permissions import (
+    can_correct_events,
     can_import,
     can_manage_sources,
     can_manage_team,
@@ -23,6 +24,7 @@ from contacts.views.duplicates import (
     merge_undo,
     merges,
 )
+from contacts.views.email_hooks import email_hook_revoke, email_hooks
 from contacts.views.exports import companies_csv, contact_events_csv, contacts_csv, rejected_csv
 from contacts.views.forms import form_edit, forms
 from contacts.views.import_mapping import import_mapping, import_preview
@@ -49,6 +51,7 @@ from contacts.views.source_problems import (
 )
 from contacts.views.sources import revoke_source_key, rotate_source_key, source, source_key, sources
 from contacts.views.suppressions import suppression_lift, suppressions
+from contacts.views.suspects import suspects
 
 urlpatterns = [
     path("contacts/<int:contact_id>/log/", log_activity, name="contact-log"),
@@ -97,7 +100,10 @@ urlpatterns = [
     path("sources/<int:source_id>/key/rotate/", rotate_source_key, name="source-rotate"),
     path("sources/<int:source_id>/key/revoke/", revoke_source_key, name="source-revoke"),
     path("sources/<int:source_id>/forms/", forms, name="forms"),
+    path("sources/<int:source_id>/email/", email_hooks, name="email-hooks"),
+    path("sources/<int:source_id>/email/<int:hook_id>/revoke/", email_hook_revoke, name="email-hook-revoke"),
     path("forms/<int:form_id>/", form_edit, name="form-edit"),
+    path("suspects/", suspects, name="suspects"),
     path("suppressions/", suppressions, name="suppressions"),
     path("suppressions/lift/", suppression_lift, name="suppression-lift"),
     path("team/", team, name="team"),
@@ -108,5 +114,6 @@ show_place_to("sources", can_manage_sources)
 show_place_to("jobs", can_see_jobs)
 show_place_to("imports", can_import)
 show_place_to("duplicates", can_merge)
+show_place_to("suspects", can_correct_events)
 show_place_to("team", can_manage_team)
 show_place_to("mine", can_work_handoffs)
