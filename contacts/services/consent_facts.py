@@ -153,7 +153,7 @@ def _told(item: Item, source: Source, reason: SuppressionReason) -> Told:
 
 
 def _is_soft(item: Item) -> bool:
-    if item.event.kind != "email_bounced":
+    if item.kind is None or item.kind.name != "email_bounced":
         return False
     given = item.event.properties.get("type")
     return isinstance(given, str) and given.strip().lower() in _SOFT_BOUNCES
