@@ -198,6 +198,12 @@ PAGES: dict[str, list[Call]] = {
         Call("get", "/sources/{source}/key/", {A}),
         Call("post", "/sources/{source}/key/", {A}, body={"names": "Paid = purchased"}),
     ],
+    "email-hooks": [
+        Call("get", "/sources/{source}/email/", {A}),
+        Call("post", "/sources/{source}/email/", {A}, body={"provider": "postmark"}),
+    ],
+    "email-hook-revoke": [Call("post", "/sources/{source}/email/7/revoke/", {A})],
+    "suspects": [Call("get", "/suspects/", {M, L, A}), Call("post", "/suspects/", {M, L, A})],
     "source-rotate": [Call("post", "/sources/{source}/key/rotate/", {A})],
     "source-revoke": [Call("post", "/sources/{source}/key/revoke/", {A})],
     "contact-consent": [
@@ -276,7 +282,7 @@ PAGES: dict[str, list[Call]] = {
 ELSEWHERE = (
     "healthz", "readyz", "metrics", "account/", "^v1/", "^batch/", "^capture/", "^e/", "^i/v0/",
     "admin/", "ui/", "api/schema", "api/docs", "static/",
-    "preferences/", "unsubscribe/", "f/", "confirm/",
+    "preferences/", "unsubscribe/", "f/", "confirm/", "^hooks/email/",
 )  # fmt: skip
 
 
