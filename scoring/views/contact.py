@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -72,7 +73,9 @@ def _corrections(item: TimelineItem, path: str, query: str) -> tuple[MenuItem, .
     """What can be said of an event that is shown as it is."""
     if item.retracted:
         return (MenuItem("Restore", f"{path}/restore/{query}", "undo-2", post=True),)
-    bot = MenuItem("Not a bot", f"{path}/human/{query}", "user-round", post=True)
+    retract = MenuItem("Retract (mistake)", f"{path}/retract/{query}", "circle-x", danger=True, post=True)
     if not item.suspect:
-        bot = MenuItem("Mark as bot", f"{path}/bot/{query}", "bot", post=True)
-    return (bot, MenuItem("Retract (mistake)", f"{path}/retract/{query}", "circle-x", danger=True, post=True))
+        return (MenuItem("Mark as bot", f"{path}/bot/{query}", "bot", post=True), retract)
+    reason = next((text for text, tone in item.badges if tone == "warn"), "")
+    alike = MenuItem("All suspected like this", f"/suspects/?{urlencode({'reason': reason, 'days': 3650})}", "bot")
+    return (MenuItem("Not a bot", f"{path}/human/{query}", "user-round", post=True), alike, retract)
