@@ -78,7 +78,7 @@ def _reclassify(request: HttpRequest, query: Query) -> HttpResponse:
         by=person_of(request),
         now=timezone.now(),
     )
-    said = "count as people's again" if query.suspect else "are marked as a machine's and weigh nothing"
+    said = "given back to people" if query.suspect else "marked as a machine's"
     number = f"{outcome.events:,} event{'' if outcome.events == 1 else 's'}"
     messages.success(request, f"{number} {said}. Scores follow within seconds.")
     if outcome.more:
