@@ -21,7 +21,7 @@ from contacts.permissions import check_correct_events
 from contacts.services.beginnings import restate_beginnings
 from contacts.services.confirmations import restate_confirmations
 from contacts.services.messages import INSERT_DUE
-from contacts.services.rows import as_json
+from contacts.services.rows import Raced, as_json
 from contacts.services.wake import wake
 
 MAX_EVENTS: Final = 1_000
@@ -164,13 +164,15 @@ def suspect_events(cursor: CursorWrapper, *, reasons: Mapping[int, str], over: S
 
     Only events whose present suspicion is one of ``over`` (``""``: none) are marked, and none of which a person or an
     integration has said who did it: their word holds. Their contacts must be locked. Seven statements at most.
+
+    Raises:
+        Raced: one of the contacts was merged or parted meanwhile.
     """
     cursor.execute(FIND_EVENTS, [list(reasons)])
-    cursor.execute(LOCK_CONTACTS, [sorted({contact_id for _, contact_id, _ in cursor.fetchall()})])
-    beginnings = {contact_id: values for contact_id, *values in cursor.fetchall()}
+    beginnings = _lock_contacts(cursor, [contact_id for _, contact_id, _ in cursor.fetchall()])
     rows = [{"event_id": event_id, "reason": reason} for event_id, reason in reasons.items()]
     cursor.execute(MARK_SUSPECT, {"reasons": as_json(rows), "over": list(over)})
-    marked = [_Marked(*row) for row in cursor.fetchall()]
+    marked = _marked(cursor, beginnings)
     if not marked:
         return
     corrections = [_Correction(event.id, reasons[event.id], _lost_beginning(event, beginnings)) for event in marked]
@@ -200,6 +202,21 @@ def _correct(
     asked = set(event_ids)
     if len(asked) > MAX_EVENTS:
         raise ValueError(f"At most {MAX_EVENTS:,} events are corrected at once.")
+    while True:
+        try:
+            return _correct_once(action, asked, reason, by, source, now)
+        except Raced:
+            continue
+
+
+def _correct_once(
+    action: CorrectionAction,
+    asked: set[int],
+    reason: str,
+    by: User | None,
+    source: Source | None,
+    now: datetime,
+) -> Corrected:
     outcome = Corrected()
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(FIND_EVENTS, [list(asked)])
@@ -209,10 +226,9 @@ def _correct(
         chosen = sorted(asked - outcome.unknown - outcome.reserved)
         if not chosen:
             return outcome
-        cursor.execute(LOCK_CONTACTS, [sorted({contact_id for _, contact_id, _ in found})])
-        beginnings = {contact_id: values for contact_id, *values in cursor.fetchall()}
+        beginnings = _lock_contacts(cursor, [contact_id for _, contact_id, _ in found])
         cursor.execute(MARKS[action], {"ids": chosen, "reason": reason, "now": now})
-        marked = [_Marked(*row) for row in cursor.fetchall()]
+        marked = _marked(cursor, beginnings)
         outcome.accepted = {event.id for event in marked}
         outcome.unchanged = set(chosen) - outcome.accepted
         if marked:
@@ -221,6 +237,24 @@ def _correct(
             cursor.execute(INSERT_CORRECTIONS, [action.value, now, *who, as_json(corrections)])
         _judge_anew(cursor, [event for event in marked if event.counted != event.counts], now)
     return outcome
+
+
+def _lock_contacts(cursor: CursorWrapper, contact_ids: Iterable[int]) -> dict[int, list[str]]:
+    """Hold these contacts; returns what each began with."""
+    cursor.execute(LOCK_CONTACTS, [sorted(set(contact_ids))])
+    return {contact_id: values for contact_id, *values in cursor.fetchall()}
+
+
+def _marked(cursor: CursorWrapper, held: Mapping[int, list[str]]) -> list[_Marked]:
+    """Return the events that were just marked.
+
+    Raises:
+        Raced: one of them went to a contact that is not held, by a merge or its undoing.
+    """
+    marked = [_Marked(*row) for row in cursor.fetchall()]
+    if any(event.contact_id not in held for event in marked):
+        raise Raced
+    return marked
 
 
 def _lost_beginning(event: _Marked, beginnings: dict[int, list[str]]) -> dict[str, str] | None:
