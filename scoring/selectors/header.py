@@ -9,7 +9,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from config.web.formats import format_day
 from config.web.ui import MenuItem, Step, steps_of
 from contacts.models import Contact, Standing
-from contacts.permissions import can_erase_contacts, can_log_activity, can_merge
+from contacts.permissions import can_erase_contacts, can_export, can_log_activity, can_merge
 from scoring.definition import DefinitionDocument
 from scoring.models import Definition
 from scoring.selectors.definitions import published_definition
@@ -87,6 +87,8 @@ def _actions(user: User, contact_id: int) -> tuple[MenuItem, ...]:
     items = [MenuItem("Consent", f"{place}/consent/", "mail-check")]
     if can_merge(user):
         items.append(MenuItem("Merge with another", f"{place}/merge/", "merge"))
+    if can_export(user):
+        items.append(MenuItem("Events as CSV", f"/exports{place}/events.csv", "download"))
     if can_erase_contacts(user):
         items.append(MenuItem("Export or erase", f"{place}/privacy/", "shield"))
     return tuple(items)
