@@ -258,7 +258,7 @@ def outcome(ops: Sequence[Op], *, merging: bool, order: Sequence[int] = ()) -> d
         return found
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(ops=histories, order=st.lists(st.integers(0, 5), max_size=4))
 def test_undoing_every_merge_gives_the_world_without_any(ops: list[Op], order: list[int]) -> None:
     assert outcome(ops, merging=True, order=order) == outcome(ops, merging=False)
