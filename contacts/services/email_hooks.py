@@ -11,10 +11,11 @@ from django.db import connection, transaction
 from django.db.models import Q
 
 from contacts.enums import SourceKind, SuppressionReason, WireFormat
-from contacts.ingest.email import EmailReport, UnreadReport, as_payload, kind_of, read_report
+from contacts.ingest.email import EmailReport, UnreadReport, as_payload, from_payload, kind_of, read_report
 from contacts.ingest.identifiers import normalise_email
-from contacts.ingest.incoming import IncomingEvent, IngestionWarning, Refused, Rejected, dedupe_id
+from contacts.ingest.incoming import Batch, IncomingEvent, IngestionWarning, Refused, Rejected, dedupe_id
 from contacts.ingest.limits import MAX_EVENTS
+from contacts.ingest.native import Warn, read_each
 from contacts.keys import HOOK_PREFIX, hash_key, mint_key
 from contacts.models import EmailHook, Identity, Source
 from contacts.permissions import check_manage_sources
@@ -222,6 +223,26 @@ def _known(addresses: set[str]) -> set[str]:
     if not addresses:
         return set()
     return set(Identity.objects.filter(kind=EMAIL, value__in=addresses).values_list("value", flat=True))
+
+
+def read_again(payload: Any, *, received_at: datetime) -> Batch:
+    """Read a report that was kept because it could not be taken, as `contacts.ingest.email.as_payload` gave it.
+
+    What is no mail from somebody to us makes no contact, now as then.
+    """
+
+    def read(index: int, payload: Any, warn: Warn) -> IncomingEvent:
+        report = from_payload(payload)
+        event = read_report(
+            index, report, received_at=received_at, warn=warn, team=_team([report]), is_known=report.event != "inbound"
+        )
+        if event is None:
+            raise Refused("unreadable", "event", "This report says nothing about a person.")
+        return event
+
+    batch = read_each([payload], read)
+    batch.only_known = {event.index for event in batch.events if event.kind != "email_replied"}
+    return batch
 
 
 def _team(reports: Sequence[EmailReport | UnreadReport]) -> Mapping[str, str]:
