@@ -14,6 +14,7 @@ from contacts.ingest.limits import MAX_EVENT_BYTES
 from contacts.ingest.reading import read_json
 from contacts.models import RejectedMessage, Source
 from contacts.permissions import check_manage_sources
+from contacts.services.email_hooks import read_again
 from contacts.services.problems import fit
 from contacts.services.record import record_events
 from contacts.services.strangers import refuse_strangers
@@ -51,11 +52,16 @@ def _read_posthog(row: RejectedMessage, source: Source, payload: Any) -> Batch:
     return posthog.read_body({"batch": [payload]}, received_at=row.received_at, kind_names=source.kind_names)
 
 
-# Messages of the other formats are made by providers and forms, which send them again themselves.
+def _read_email(row: RejectedMessage, source: Source, payload: Any) -> Batch:
+    return read_again(payload, received_at=row.received_at)
+
+
+# What somebody entered into a form they enter again.
 READERS: Final[Mapping[WireFormat, Read]] = {
     WireFormat.NATIVE: _read_native,
     WireFormat.SEGMENT: _read_segment,
     WireFormat.POSTHOG: _read_posthog,
+    WireFormat.EMAIL: _read_email,
 }
 
 
