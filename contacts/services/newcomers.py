@@ -35,6 +35,11 @@ _LOWER: Final = "SELECT lower(t.text) FROM unnest(%s::text[]) WITH ORDINALITY AS
 _encode: Final = msgspec.json.Encoder().encode
 
 
+def are_many(contact_ids: Sequence[int]) -> bool:
+    """Tell whether so many new contacts are to be written by `write_newcomers`."""
+    return len(contact_ids) >= MANY
+
+
 def write_newcomers(
     cursor: CursorWrapper,
     *,

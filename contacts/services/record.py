@@ -30,7 +30,7 @@ from contacts.services.kinds import check_kind, find_kinds
 from contacts.services.machines import suspect_bursts
 from contacts.services.merging import merge_suggested
 from contacts.services.messages import write_due, write_messages
-from contacts.services.newcomers import MANY, write_newcomers
+from contacts.services.newcomers import are_many, write_newcomers
 from contacts.services.rows import Item, Raced
 from contacts.services.traits import (
     AttributeRow,
@@ -236,7 +236,7 @@ def _record(
         found=found,
         appearances=appearances,
         received_at=received_at,
-        blank=len(found.created) < MANY,
+        blank=not are_many(found.created),
     )
     suspect_bursts(cursor, items=items, created=found.created, renamed=companies.renamed, received_at=received_at)
     _write_attributes(cursor, source, items, found, appearances, calls, companies, received_at)
@@ -362,7 +362,7 @@ def _write_attributes(
     changed = {row.contact_id for row in rows} | {row.contact_id for row in first_seen}
     human = (item for item in items if not item.event.suspect_reason)
     beginnings = [item for item in _earliest(human) if _is_beginning(item, found)]
-    if len(found.created) >= MANY:
+    if are_many(found.created):
         new = set(found.created)
         write_newcomers(
             cursor,
