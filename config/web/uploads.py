@@ -14,7 +14,14 @@ TOO_LARGE: Final = "ripen.upload_too_large"
 class _OnDisk(TemporaryUploadedFile):
     """A temporary file in UPLOAD_DIR, removed when it is closed."""
 
-    def __init__(self, name: str, content_type: str, size: int, charset: str, content_type_extra: Any = None) -> None:
+    def __init__(
+        self,
+        name: str | None,
+        content_type: str | None,
+        size: int,
+        charset: str | None,
+        content_type_extra: dict[str, Any] | None = None,
+    ) -> None:
         # Made on first use, for nobody else to read.
         settings.UPLOAD_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = tempfile.NamedTemporaryFile(suffix=".upload", dir=settings.UPLOAD_DIR)  # noqa: SIM115  the request's

@@ -16,6 +16,7 @@ from contacts.ingest.csv_mapping import MappingError
 from contacts.models import Contact, ErasedName, Event, ImportRun, Job, Message, SavedMapping, Suppression
 from contacts.services.erased_names import keyed_hash
 from contacts.services.imports import contact_rows, engine
+from contacts.services.imports.errors import ErrorsFile
 from contacts.services.imports.files import (
     errors_of,
     files_mentioning,
@@ -179,7 +180,7 @@ class Died(BaseException):
 
 def stop_after(monkeypatch: pytest.MonkeyPatch, chunks: int) -> None:
     """Let the next attempt die in the middle of a chunk, after its errors have reached the disk."""
-    original = engine.ErrorsFile.append
+    original = ErrorsFile.append
     taken: Iterator[int] = iter(range(100))
 
     def append(self: Any, rows: Any) -> int:
@@ -188,7 +189,7 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, chunks: int) -> None:
             raise Died
         return kept
 
-    monkeypatch.setattr(engine.ErrorsFile, "append", append)
+    monkeypatch.setattr(ErrorsFile, "append", append)
 
 
 def test_what_a_dead_worker_did_is_not_done_again(monkeypatch: pytest.MonkeyPatch, small_chunks: None) -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from contacts.enums import SourceKind
 from contacts.ingest.native import read_events
 from contacts.models import Contact, Source
-from contacts.services import record
+from contacts.services import newcomers
+from contacts.services.record import record_events
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 TABLES = {
@@ -27,7 +28,7 @@ TABLES = {
     "mergesuggestion": "contact_id",
 }
 # What differs between any two recordings.
-NOT_COMPARED = {"queued_at", "created_at", "updated_at", "present"}
+NOT_COMPARED = {"queued_at", "created_at", "updated_at", "present", "merge_id", "decided_at"}
 
 pytestmark = pytest.mark.django_db
 
@@ -80,7 +81,7 @@ def rows_of(table: str, bases: dict[str, int]) -> list[tuple[Any, ...]]:
                 values.pop("id", None)
             elif values["id"] is not None:
                 values["id"] -= bases[table]
-            for name in ("contact_id", "origin_contact_id", "other_id"):
+            for name in ("contact_id", "origin_contact_id", "other_id", "merged_into_id"):
                 if values.get(name) is not None:
                     values[name] -= bases["contact"]
             if values.get("company_id") is not None:
@@ -99,7 +100,7 @@ def last_id(table: str) -> int:
 
 def left_by(batches: Sequence[list[dict[str, Any]]], source: Source, *, many: int) -> dict[str, list[Any]]:
     """What is in the tables after recording; taken back afterwards."""
-    original, record.MANY = record.MANY, many
+    original, newcomers.MANY = newcomers.MANY, many  # type: ignore[misc]  # Final in the product
     bases = {table: last_id(table) for table in ("contact", "company")}
     try:
         with transaction.atomic():
@@ -113,16 +114,16 @@ def left_by(batches: Sequence[list[dict[str, Any]]], source: Source, *, many: in
                     for place, payload in enumerate(batch)
                 ]
                 read = read_events({"events": events}, received_at=NOW)
-                record.record_events(source=source, events=read.events, received_at=NOW)
+                record_events(source=source, events=read.events, received_at=NOW)
             found = {table: rows_of(table, bases) for table in TABLES}
             transaction.set_rollback(True)
     finally:
-        record.MANY = original
+        newcomers.MANY = original  # type: ignore[misc]  # Final in the product
     return found
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(batches=st.lists(st.lists(payloads, min_size=1, max_size=6), min_size=1, max_size=2), public=st.booleans())
 @example(
@@ -152,12 +153,12 @@ def test_a_large_batch_takes_the_fast_way() -> None:
     source = Source.objects.create(name="test", kind=SourceKind.SERVER)
     people = [
         {"message_id": str(n), "kind": "page_viewed", "contact": {"email": f"p{n}@x.test"}, "traits": {"plan": n}}
-        for n in range(record.MANY)
+        for n in range(newcomers.MANY)
     ]
     read = read_events({"events": people}, received_at=NOW)
     with connection.execute_wrapper(_no_blank_contacts):
-        record.record_events(source=source, events=read.events, received_at=NOW)
-    assert Contact.objects.count() == record.MANY
+        record_events(source=source, events=read.events, received_at=NOW)
+    assert Contact.objects.count() == newcomers.MANY
     assert Contact.objects.get(email="p7@x.test").attributes == {"plan": 7}
 
 

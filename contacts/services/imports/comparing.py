@@ -141,7 +141,7 @@ class Comparison:
         """A newcomer's message without what its company, named by its domain, is known to be already."""
         given = message.traits.get("company")
         company = self._by_domain.get(given.get("domain", "")) if given else None
-        if company is None or self._dated:
+        if given is None or company is None or self._dated:
             return message
         news = {name: value for name, value in given.items() if name == "domain" or value != getattr(company, name)}
         return msgspec.structs.replace(message, traits={**message.traits, "company": news})
@@ -152,7 +152,7 @@ class Comparison:
         found: list[Change] = []
         for name, value in message.traits.items():
             if name == "company":
-                company = self._companies.get(known.values.get("company"))
+                company = self._companies.get(known.values.get("company") or 0)
                 old = (company.name or company.domain or "") if company is not None else ""
                 found.append(Change(name, old, ", ".join(str(part) for part in value.values() if part is not None)))
             else:

@@ -6,6 +6,7 @@ from typing import Final, Literal
 from django.contrib.auth.models import User
 from django.db import connection
 
+from contacts.ingest.incoming import IncomingEvent
 from contacts.models import Source
 from contacts.services.imports.comparing import Comparison
 from contacts.services.imports.engine import Chunk, Note, Taken
@@ -36,7 +37,7 @@ class ContactRows:
         with connection.cursor() as cursor:
             comparison = Comparison(cursor, source=self._source, rows=chunk.rows, dated=self._reader.dated)
         sent: dict[int, Row] = {}
-        messages = []
+        messages: list[IncomingEvent] = []
         for row in chunk.rows:
             number = row.record.number
             known = comparison.is_known(row)
@@ -56,7 +57,7 @@ class ContactRows:
             self._record(messages, sent, taken, received_at)
         return taken
 
-    def _record(self, messages: list, sent: dict[int, Row], taken: Taken, received_at: datetime) -> None:
+    def _record(self, messages: list[IncomingEvent], sent: dict[int, Row], taken: Taken, received_at: datetime) -> None:
         receipt = record_events(source=self._source, events=messages, received_at=received_at, by=self._by)
         for refused in receipt.rejected:
             row = sent[refused.index]

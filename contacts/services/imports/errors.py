@@ -3,18 +3,28 @@
 import csv
 import io
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
 import msgspec
+from django.db import connection
 
+from contacts.enums import IdentityKind
 from contacts.ingest.csv import ERROR_COLUMN
 from contacts.ingest.csv_escaping import escape, tidy, unescape
+from contacts.ingest.identifiers import MAX_IDENTIFIER_LENGTH, normalise_email
+from contacts.ingest.incoming import Refused
 from contacts.ingest.jsonl import read_line
+from contacts.models import ErasedName
+from contacts.services.erased_names import find_erased
 from contacts.services.imports.files import open_errors
+from contacts.services.rows import Name
 
 _LINE_KEY: Final = "ripen_line"
+_TEXT: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_ERASED: Final = "Somebody whom this row names was erased; it is not kept here."
 
 
 class RejectedRow(msgspec.Struct):
@@ -104,6 +114,7 @@ class ErrorsFile:
         """Write rows after what is kept; returns the size to be kept once their chunk is committed."""
         if not rows or self.path is None:
             return self.kept
+        rows = without_erased(rows)
         text = "" if self.kept else self._form.header()
         text += "".join(self._form.line(row) for row in rows)
         block = text.encode("utf-8", "surrogateescape")
@@ -114,6 +125,35 @@ class ErrorsFile:
             file.flush()
             os.fsync(file.fileno())
         return self.kept + len(block)
+
+
+def without_erased(rows: Sequence[RejectedRow]) -> list[RejectedRow]:
+    """Empty the rows in which somebody is named who was erased: what a file says of them again is stored nowhere.
+
+    At most two statements.
+    """
+    if not ErasedName.objects.exists():
+        return list(rows)
+    named = [{name for value in row.values for name in _names_in(value)} for row in rows]
+    with connection.cursor() as cursor:
+        erased = find_erased(cursor, {name for names in named for name in names})
+    return [
+        row if erased.isdisjoint(names) else RejectedRow(row.number, [], "", _ERASED, "erased")
+        for row, names in zip(rows, named, strict=True)
+    ]
+
+
+def _names_in(value: str) -> set[Name]:
+    """What may name somebody in a cell, or in the texts of a line of JSON."""
+    texts = [value, *(_TEXT.findall(value) if value.lstrip().startswith("{") else ())]
+    names: set[Name] = set()
+    for text in {text.strip() for text in texts if 0 < len(text) <= MAX_IDENTIFIER_LENGTH}:
+        names |= {(IdentityKind.EXTERNAL_ID.value, text), (IdentityKind.ANONYMOUS_ID.value, text)}
+        try:
+            names.add((IdentityKind.EMAIL.value, normalise_email(text, "")))
+        except Refused:
+            pass
+    return names
 
 
 def _cell(raw: str) -> str:
