@@ -107,12 +107,12 @@ class MappingForm(forms.Form):
 
     def __init__(
         self,
-        *args: Any,
+        data: Any = None,
+        *,
         what: What,
         document: Mapping[str, Any],
         header: Sequence[str],
         kinds: Iterable[str],
-        **kwargs: Any,
     ) -> None:
         """Lay out a control for each column of ``header`` as ``document`` maps it now.
 
@@ -123,15 +123,12 @@ class MappingForm(forms.Form):
         self._header = list(header)
         rules = self._document.get("columns", {})
         constants = self._document.get("constants", {})
-        super().__init__(
-            *args,
-            initial={
-                "event": self._document.get("event", ""),
-                "channel": constants.get("source.channel", ""),
-                "empty": ", ".join(self._document.get("empty", [])),
-            },
-            **kwargs,
-        )
+        initial = {
+            "event": self._document.get("event", ""),
+            "channel": constants.get("source.channel", ""),
+            "empty": ", ".join(self._document.get("empty", [])),
+        }
+        super().__init__(data, initial=initial)
         self._lay_out_event(what, kinds)
         for place, name in enumerate(self._header):
             own = rules.get(name, [])
