@@ -83,9 +83,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         return
     empties = bool(marker.kwargs.get("transaction"))
     if _flushed and not empties:
-        from django.db import connection
+        from django.db import connections
 
         with item.config.stash[blocking_manager_key].unblock():
+            connection = connections["default"]
             shipped: str = vars(connection)["_test_serialized_contents"]
             connection.creation.deserialize_db_from_string(shipped)
     _flushed = empties
