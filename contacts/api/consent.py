@@ -23,7 +23,7 @@ from contacts.ingest.incoming import Refused
 from contacts.models import ConsentEntry, Contact
 from contacts.scopes import person_of, scopes_of_request, source_of
 from contacts.selectors.consent import all_purposes, ledger_of
-from contacts.selectors.naming import present_id
+from contacts.selectors.merges import roots_of
 from contacts.services.consent import consents_of, message_uuid, record_consent
 from contacts.services.consent_facts import suppress_address
 from contacts.services.preferences import preferences_url, unsubscribe_url
@@ -214,7 +214,7 @@ class SuppressionsView(APIView):
 
 
 def _contact(pk: str) -> Contact:
-    contact = Contact.objects.filter(pk=present_id(id_of(pk))).first()
+    contact = Contact.objects.filter(pk__in=roots_of([id_of(pk)]).values()).first()
     if contact is None:
         raise Http404
     return contact

@@ -33,7 +33,7 @@ from contacts.ingest.resource import read_company, read_contact
 from contacts.models import Company, Contact, Event, Source
 from contacts.scopes import person_of, source_of
 from contacts.selectors.facts import companies_in_full, contacts_in_full, events_in_full, events_of_contact
-from contacts.services.callers import people_source
+from contacts.selectors.merges import roots_of
 from contacts.selectors.naming import present_id
 from contacts.services.company_records import CompanyTaken, change_company, save_company
 from contacts.services.contact_records import ContactRefused, IdentityTaken, change_contact, save_contact
@@ -99,7 +99,7 @@ class ContactViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVi
 
     def found(self) -> Contact:
         """The contact of the address, whatever the parameters; 404 where there is none."""
-        contact = contacts_in_full().filter(pk=present_id(id_of(self.kwargs["pk"]))).first()
+        contact = contacts_in_full().filter(pk__in=roots_of([id_of(self.kwargs["pk"])]).values()).first()
         if contact is None:
             raise Http404
         return contact

@@ -345,8 +345,12 @@ def write_identities(
             raise Raced
     if found.suggestions:
         pairs = {
-            tuple(sorted((real.get(one, one), real.get(other, other)))): reason
+            _in_order(real.get(one, one), real.get(other, other)): reason
             for (one, other), reason in found.suggestions.items()
+def _in_order(one: int, other: int) -> tuple[int, int]:
+    return (one, other) if one < other else (other, one)
+
+
         }
         suggestions = [_Suggestion(one, other, reason) for (one, other), reason in pairs.items()]
         cursor.execute(INSERT_SUGGESTIONS, [source.pk, received_at, as_json(suggestions)])

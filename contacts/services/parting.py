@@ -1,7 +1,7 @@
 """Taking a merge back: two contacts are two again, each with what is its own, later facts included."""
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from django.contrib.auth.models import User
 from django.db.backends.utils import CursorWrapper
@@ -72,8 +72,9 @@ def _undo(cursor: CursorWrapper, merge_id: int, *, by: User | None, now: datetim
     for handler in handlers():
         handler.part(parting)
     one, other = sorted((merge.winner_id, loser_id))
-    decision = {"dismissed": MergeDecision.DISMISSED.value, "now": now, "by": by.pk if by is not None else None}
-    cursor.execute(_DISMISS, {**decision, "merge": merge.pk, "one": one, "other": other})
-    cursor.execute(_REMEMBER, {**decision, "one": one, "other": other})
+    decision: dict[str, Any] = {"dismissed": MergeDecision.DISMISSED.value, "now": now, "one": one, "other": other}
+    decision["by"] = by.pk if by is not None else None
+    cursor.execute(_DISMISS, {**decision, "merge": merge.pk})
+    cursor.execute(_REMEMBER, decision)
     wake("scoring.drain")
     return merge

@@ -148,7 +148,7 @@ def _merge_pairs(source: Source, receipt: Receipt, received_at: datetime) -> Non
     merges = merge_suggested(source=source, pairs=receipt.pairs[:MERGES_AT_ONCE], now=received_at)
     if merges:
         became = roots_of(receipt.contact_ids.values())
-        receipt.contact_ids = {index: became[contact_id] for index, contact_id in receipt.contact_ids.items()}
+        receipt.contact_ids = {index: became.get(one, one) for index, one in receipt.contact_ids.items()}
 
 
 def record_fact(

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from django.db import OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
@@ -104,7 +104,7 @@ def merge_rows(cursor: CursorWrapper, *, winner_id: int, loser_id: int) -> None:
 
 def part_rows(cursor: CursorWrapper, *, winner_id: int, loser_id: int, members: Sequence[int]) -> None:
     """Give the loser all rows that belong to one of ``members``, whenever they came."""
-    chosen = {"winner": winner_id, "loser": loser_id, "members": list(members)}
+    chosen: dict[str, Any] = {"winner": winner_id, "loser": loser_id, "members": list(members)}
     for sort in _SORTS_OF_EVENTS:
         cursor.execute(_PART_EVENTS.format(sort), chosen)
     for table in REPOINTED:

@@ -21,9 +21,8 @@ from config.web.filtering import StrictFilterBackend, check_parameters
 from config.web.pagination import KeysetPagination
 from config.web.schema import ErrorSerializer
 from contacts.enums import Scope
-from contacts.models import Contact
-from contacts.selectors.naming import present_id
 from contacts.scopes import HasScope, person_of
+from contacts.selectors.naming import present_id
 from funnel.api.filters import HandoffFilters
 from funnel.api.serializers import HandoffSerializer, ReturnSerializer, WinSerializer
 from funnel.errors import HandoffConflict, HandoffTaken

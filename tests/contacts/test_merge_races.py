@@ -131,7 +131,7 @@ def interleaved(
     monkeypatch: pytest.MonkeyPatch, source: Source, meanwhile: Callable[[], Any], email: str = "double@acme.test"
 ) -> None:
     """Send an event, and let ``meanwhile`` happen after it was resolved and before it is held by its due row."""
-    write = recording.write_messages
+    write = messages.write_messages
     happened: list[Any] = []
 
     def write_late(*args: Any, **kwargs: Any) -> None:
@@ -314,7 +314,7 @@ def test_concurrent_identifies_of_one_person_end_as_one_contact(cap: int) -> Non
         return record(make_event(contact={"external_id": "u1", "anonymous_id": f"device {number}"}), source=source)
 
     with override_settings(MERGES_A_DAY=cap):
-        outcomes = at_once(*[lambda number=number: identify(number) for number in range(6)])  # type: ignore[misc]
+        outcomes = at_once(*[lambda number=number: identify(number) for number in range(6)])
         assert [getattr(outcome, "accepted", outcome) for outcome in outcomes] == [1] * 6
         for suggestion in MergeSuggestion.objects.filter(decision=""):
             merging.merge_suggested(source=source, pairs=[(suggestion.contact_id, suggestion.other_id)], now=NOW)

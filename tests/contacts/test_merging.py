@@ -81,7 +81,8 @@ def test_everything_known_of_the_loser_is_known_of_the_winner_and_goes_back() ->
     ann = make_contact({"kind": "demo_requested"}, email="ann@acme.test", first_name="Ann", plan="gold")
     double = make_contact({"kind": "form_submitted"}, email="a@b.test", last_name="Bee", means="no")
     mail = Mail.objects.create(contact=double, subject="Please confirm", body="", due_at=NOW)
-    before = list(Contact.objects.order_by("id").values())
+    kept = [field.attname for field in Contact._meta.concrete_fields if field.name != "updated_at"]
+    before = list(Contact.objects.order_by("id").values(*kept))
     made = merge(ann, double)
     ann.refresh_from_db()
     assert (ann.first_name, ann.last_name, ann.means, ann.attributes) == ("Ann", "Bee", "no", {"plan": "gold"})
@@ -98,10 +99,7 @@ def test_everything_known_of_the_loser_is_known_of_the_winner_and_goes_back() ->
     undo_merge(merge_id=made.pk, by=None, now=NOW)
     mail.refresh_from_db()
     assert (mail.contact, mail.origin_contact_id) == (double, None)
-    after = list(Contact.objects.order_by("id").values())
-    for row in (*before, *after):
-        del row["updated_at"]
-    assert after == before
+    assert list(Contact.objects.order_by("id").values(*kept)) == before
 
 
 def test_the_older_original_source_is_kept_and_each_gets_its_own_back() -> None:

@@ -1,15 +1,21 @@
 """Handoffs of contacts that become one, and of those that part again."""
 
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
 import pytest
+from django.db import connection
 
 from contacts.enums import Role
 from contacts.models import Contact, Event, Merge, Standing
 from contacts.services.merging import merge_contacts
 from contacts.services.parting import undo_merge
 from funnel.enums import HandoffState
-from funnel.errors import WrongState
+from funnel.errors import NotClaimable, WrongState
 from funnel.models import Handoff
 from funnel.services.consequences import reconcile_standings
 from funnel.services.handoffs import accept_handoff, claim_handoff, return_handoff, win_handoff
@@ -65,7 +71,8 @@ def test_of_two_offers_the_older_stays_open_and_the_other_comes_back(world: Worl
     assert other.closed_at is not None
     undo(world, made)
     assert shown(kept, other) == [("offered", early.pk), ("offered", late.pk)]
-    assert (other.suspended_by, other.suspended_from, other.closed_at) == (None, "", None)
+    back = Handoff.objects.values_list("suspended_by", "suspended_from", "closed_at").get(pk=other.pk)
+    assert back == (None, "", None)
 
 
 def test_the_claimed_one_stays_with_its_rep_whoever_wins_the_merge(world: World) -> None:
@@ -167,3 +174,43 @@ def test_a_merge_is_judged_once_from_the_facts_of_both(world: World) -> None:
     assert not Transition.objects.filter(contact=other, superseded_at=None).exists()
     undo(world, made)
     assert {row.contact_id: row.engagement_mp for row in Standing.objects.all()} == apart
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_claim_and_a_merge_at_once_both_succeed(transactional_db: None) -> None:
+    """The claim holds the handoff and wants its contact, the merge the other way round."""
+    world = World()
+    rep = world.person()
+    for turn in range(4):
+        first, second = world.offer(f"first{turn}@acme.example"), world.offer(f"second{turn}@acme.example")
+        winner, loser = (first.contact, second.contact) if turn % 2 else (second.contact, first.contact)
+        now = world.later(minutes=1)
+        start = threading.Barrier(2)
+
+        def run(call: Callable[[], Any], start: threading.Barrier = start) -> Any:
+            try:
+                start.wait()
+                return call()
+            except Exception as error:  # noqa: BLE001  the test looks at it
+                return error
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(2) as pool:
+            claiming = pool.submit(run, partial(claim_handoff, handoff_id=second.pk, by=rep, now=now))
+            merging = pool.submit(
+                run,
+                partial(
+                    merge_contacts,
+                    winner_id=winner.pk, loser_id=loser.pk, by=None, source=None, reason="", now=now,
+                ),
+            )  # fmt: skip
+            claimed, made = claiming.result(), merging.result()
+        assert isinstance(made, Merge), made
+        if isinstance(claimed, Handoff):
+            assert shown(first, second) == [("suspended", winner.pk), ("claimed", winner.pk)]
+        else:
+            # The merge was first, and left the older offer open.
+            assert isinstance(claimed, NotClaimable)
+            assert shown(first, second) == [("offered", winner.pk), ("suspended", winner.pk)]
+        settle(world)
