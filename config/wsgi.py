@@ -4,6 +4,12 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from config.web.chunked import ChunkedBodies
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-application = get_wsgi_application()
+_django = get_wsgi_application()
+
+from django.conf import settings  # noqa: E402  the settings' name must be known first
+
+application = ChunkedBodies(_django, limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0)
