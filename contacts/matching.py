@@ -1,8 +1,8 @@
 """How likely two contacts are one person, and what speaks for and against it. Pure.
 
 Points are added up, like an examiner does who looks at two index cards: each line of evidence has its weight, the sum
-is held between 0 and 100. The weights were settled on invented pairs (tests/contacts/test_matching.py measures how many
-of what is suggested is right, and how much of what is right is suggested).
+is held between 0 and 100. The weights were settled on invented pairs; tests/contacts/test_duplicates.py measures how
+much of what is suggested is right, and how much of what is right is suggested.
 """
 
 import re
