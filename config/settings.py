@@ -93,6 +93,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "config.web.cross_origin.CrossOriginMiddleware",
     "config.web.idempotency.IdempotencyMiddleware",
+    "config.web.moved.MovedMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
 
