@@ -51,7 +51,7 @@ def jobs(request: HttpRequest) -> HttpResponse:
     rows, following = latest_jobs(kind=kind, before=first)
     kinds = [("", "All"), *((one.value, one.label.capitalize()) for one in JobKind)]
     context = {
-        "rows": [(row, _head(row), job_view(row)["requested_by"]) for row in rows],
+        "rows": [(row, _head(row), _ordered_by(row)) for row in rows],
         "tabs": [Tab(label, link_with(request.GET, kind=value or None), kind == value) for value, label in kinds],
         "summary": f"{format_number(len(rows))} job{'' if len(rows) == 1 else 's'}",
         "next_url": f"{link_with(request.GET)}&before={following}" if following else "",
@@ -132,6 +132,11 @@ def _head(found: Job) -> dict[str, str]:
     }
 
 
+def _ordered_by(found: Job) -> str:
+    """Who ordered it: a person, an integration, or whoever sat at the shell."""
+    return str(job_view(found)["requested_by"] or found.parameters.get("source") or "the shell")
+
+
 def _summary(found: Job) -> str:
     """What came of it, in a line."""
     if found.error:
@@ -162,7 +167,7 @@ def _shown(request: HttpRequest, found: Job) -> dict[str, Any]:
         "figures": _figures(found),
         "import_url": reverse("import", args=[run.pk]) if run is not None else "",
         "file_url": reverse("job-file", args=[found.pk]) if file_there and can_export_person(request.user) else "",
-        "ordered_by": job_view(found)["requested_by"] or found.parameters.get("source", ""),
+        "ordered_by": _ordered_by(found),
         "contact": found.contact if found.contact is not None and found.contact.present else None,
         "person": person_of(request),
         **work_shown(found),
