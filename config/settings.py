@@ -248,6 +248,10 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "AnswerEnum": "contacts.enums.Answer",
+        "ConsentActionEnum": "contacts.enums.ConsentAction",
+        "ConsentBasisEnum": "contacts.enums.ConsentBasis",
+        "ReturnReasonEnum": "funnel.enums.ReturnReason",
+        "SuppressionReasonEnum": "contacts.enums.SuppressionReason",
         "DefinitionStateEnum": "scoring.enums.DefinitionState",
         "HandoffStateEnum": "funnel.enums.HandoffState",
         "RunKindEnum": "scoring.enums.RunKind",
