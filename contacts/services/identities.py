@@ -92,11 +92,6 @@ class _Suggestion(msgspec.Struct, gc=False):
     reason: str
 
 
-class _Wanted(msgspec.Struct, gc=False):
-    kind: str
-    value: str
-
-
 class Resolution(msgspec.Struct):
     """Whose the messages are, decided but not yet written. New contacts have negative ids until they are.
 
@@ -169,13 +164,13 @@ def resolve(cursor: CursorWrapper, *, source: Source, items: Sequence[Item]) -> 
 def _look_up(cursor: CursorWrapper, items: Sequence[Item], found: Resolution) -> None:
     wanted: dict[Name, None] = {}
     for item in items:
-        wanted.update(dict.fromkeys(item.names))
+        for name in item.names:
+            wanted[name] = None
         previous = item.event.previous_id
         if previous is not None:
             wanted.update({(EXTERNAL, previous): None, (ANONYMOUS, previous): None})
     if wanted:
-        rows = [_Wanted(kind, value) for kind, value in wanted]
-        cursor.execute(FIND_IDENTITIES, [as_json(rows)])
+        cursor.execute(FIND_IDENTITIES, [as_json([{"kind": kind, "value": value} for kind, value in wanted])])
         for kind, value, contact_id, origin_id, source_at, source_message, seen_at in cursor.fetchall():
             found.owners[kind, value] = contact_id
             if origin_id is not None:
@@ -200,11 +195,11 @@ def _growing(items: Iterable[Item], found: Resolution) -> set[int]:
     """Return the known contacts that a message names together with a name nobody knows."""
     growing: set[int] = set()
     for item in items:
-        owners = {found.owners[name] for name in item.names if name in found.owners}
+        if item.event.previous_id is None and all(name in found.owners for name in item.names):
+            continue
+        growing.update(found.owners[name] for name in item.names if name in found.owners)
         if item.event.id in found.by_id:
-            owners.add(found.by_id[item.event.id])
-        if item.event.previous_id is not None or any(name not in found.owners for name in item.names):
-            growing |= owners
+            growing.add(found.by_id[item.event.id])
     return growing
 
 
@@ -347,14 +342,14 @@ def write_identities(
         pairs = {
             _in_order(real.get(one, one), real.get(other, other)): reason
             for (one, other), reason in found.suggestions.items()
-def _in_order(one: int, other: int) -> tuple[int, int]:
-    return (one, other) if one < other else (other, one)
-
-
         }
         suggestions = [_Suggestion(one, other, reason) for (one, other), reason in pairs.items()]
         cursor.execute(INSERT_SUGGESTIONS, [source.pk, received_at, as_json(suggestions)])
         found.pairs = sorted(pairs)
+
+
+def _in_order(one: int, other: int) -> tuple[int, int]:
+    return (one, other) if one < other else (other, one)
 
 
 def _identity(name: Name, found: Resolution, appearances: Mapping[str, Item]) -> _Identity:
