@@ -298,6 +298,7 @@ CELERY_BEAT_SCHEDULE = {
     "forget-mail": {"task": "contacts.forget_mail", "schedule": 600.0, "options": {"expires": 600}},
     "sweep-merges": {"task": "contacts.merges", "schedule": 10.0, "options": {"expires": 10}},
     "sweep-runs": {"task": "scoring.runs", "schedule": 5.0, "options": {"expires": 10}},
+    "forget-exports": {"task": "contacts.forget_exports", "schedule": 600.0, "options": {"expires": 300}},
     "forget-problems": {"task": "contacts.forget_problems", "schedule": 600.0, "options": {"expires": 300}},
     # Each learned score is checked once a day; what is due is a row, so a restart forgets nothing.
     "watch-models": {"task": "scoring.watch", "schedule": 600.0, "options": {"expires": 300}},

@@ -7,6 +7,7 @@ from contacts.services.imports.files import sweep_files
 from contacts.services.jobs import work_off_jobs
 from contacts.services.mailing import forget_mails, send_mails
 from contacts.services.merging import merge_left_behind
+from contacts.services.person_files import sweep_export_files
 from contacts.services.problems import forget_problems
 from contacts.services.wake import clear_wake
 
@@ -42,3 +43,9 @@ def forget_mail() -> None:
 def forget_rejected() -> None:
     """Delete rejected messages of long ago. Swept every 10 minutes."""
     forget_problems(now=timezone.now())
+
+
+@shared_task(name="contacts.forget_exports", ignore_result=True)
+def forget_exports() -> None:
+    """Remove files of people's data whose seven days are over. Swept every 10 minutes."""
+    sweep_export_files(now=timezone.now())
