@@ -35,6 +35,7 @@ from contacts.scopes import person_of, source_of
 from contacts.selectors.facts import companies_in_full, contacts_in_full, events_in_full, events_of_contact
 from contacts.selectors.merges import roots_of
 from contacts.selectors.naming import present_id
+from contacts.services.callers import people_source
 from contacts.services.company_records import CompanyTaken, change_company, save_company
 from contacts.services.contact_records import ContactRefused, IdentityTaken, change_contact, save_contact
 from contacts.services.record import TooBusy
