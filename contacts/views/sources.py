@@ -1,5 +1,6 @@
 """Sources: what each sends, and its key. Keys are shown once, in the answer that made them."""
 
+import json
 from typing import Any
 
 from django.contrib import messages
@@ -23,6 +24,7 @@ from contacts.services.callers import PEOPLE
 from contacts.services.sources import create_source, revoke_key, rotate_key, set_kind_names
 
 _LARGEST_ID = 2**63 - 1
+_LONGEST_SHOWN = 120
 
 
 @page(check_manage_sources)
@@ -50,7 +52,13 @@ def source(request: HttpRequest, source_id: int) -> HttpResponse:
     row = source_or_404(source_id)
     before = place_in(request)
     feed = feed_of(row, before=before)
-    context = {**head_of(row, tab="source"), "feed": feed, "before": before, **paging(request, before, feed.before)}
+    context = {
+        **head_of(row, tab="source"),
+        **paging(request, before, feed.before),
+        "rows": [(event, _shown(event.properties)) for event in feed.events],
+        "feed": feed,
+        "before": before,
+    }
     return render(request, "contacts/source.html", context)
 
 
@@ -92,6 +100,12 @@ def revoke_source_key(request: HttpRequest, source_id: int) -> HttpResponse:
     revoke_key(source=row, by=person_of(request), now=timezone.now())
     messages.success(request, "The key opens nothing any more. What was sent under it stays.")
     return redirect("source-key", row.pk)
+
+
+def _shown(properties: Any) -> str:
+    """Return an event's properties as a line of JSON, cut to fit a table; "" where there are none."""
+    text = json.dumps(properties, ensure_ascii=False) if properties else ""
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
 def _key_page(request: HttpRequest, row: Source, form: KindNamesForm, *, key: str = "") -> HttpResponse:
