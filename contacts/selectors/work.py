@@ -18,7 +18,9 @@ def work_view(work: Work, *, now: datetime | None = None) -> dict[str, Any]:
     """
     now = now or timezone.now()
     seconds = ((work.finished_at or now) - work.started_at).total_seconds() if work.started_at else 0.0
-    rate = work.done / seconds if seconds > 0 and work.done else None
+    # What had been done before it was resumed says nothing about how fast it goes now.
+    done_now = max(work.done - work.parameters.get("done_before", 0), 0)
+    rate = done_now / seconds if seconds > 0 and done_now else None
     left = max(work.total - work.done, 0)
     return {
         "id": str(work.pk),

@@ -28,6 +28,8 @@ _WORK: dict[JobKind, Perform] = {
     JobKind.ERASE: erase_person,
     JobKind.EXPORT_PERSON: export_person,
 }
+# What goes on where it stopped, and does not begin again.
+_GOING_ON: Final = frozenset({JobKind.IMPORT_CONTACTS, JobKind.IMPORT_EVENTS})
 # What is not left half done once it has begun.
 _WHOLE: Final = frozenset({JobKind.ERASE})
 
@@ -76,7 +78,11 @@ def resume_job(*, job_id: int) -> Job:
             raise CannotRun(f"This {job.get_kind_display()} is {job.get_state_display()}; nothing is to be resumed.")
         job.state, job.finished_at, job.attempts, job.error = WorkState.QUEUED, None, 0, ""
         job.started_at = job.cancel_requested_at = None
-        job.save(update_fields=["state", "started_at", "finished_at", "attempts", "error", "cancel_requested_at"])
+        if job.kind in _GOING_ON:
+            # How fast it goes is told by what is done from here on.
+            job.parameters = {**job.parameters, "done_before": job.done}
+        changed = ["state", "started_at", "finished_at", "attempts", "error", "cancel_requested_at", "parameters"]
+        job.save(update_fields=changed)
         wake(TASK)
         return job
 

@@ -2,6 +2,7 @@
 
 import io
 import re
+from datetime import timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -12,8 +13,9 @@ from django.utils import timezone
 
 from contacts.enums import JobKind, Role, WorkState
 from contacts.models import Contact, Event, ImportRun, Job, SavedMapping
+from contacts.selectors.work import work_view
 from contacts.services.imports.receiving import receive_file
-from contacts.services.jobs import work_off_jobs
+from contacts.services.jobs import resume_job, work_off_jobs
 from tests.factories import make_contact, make_user
 
 pytestmark = pytest.mark.django_db
@@ -278,3 +280,17 @@ def test_a_list_longer_than_a_page(client: Client, monkeypatch: pytest.MonkeyPat
 
     assert [name in first for name in ("0.csv", "1.csv", "2.csv")] == [False, True, True]
     assert [name in rest for name in ("0.csv", "1.csv", "2.csv")] == [True, False, False]
+
+
+def test_what_was_done_before_a_pause_makes_no_import_look_faster() -> None:
+    now = timezone.now()
+    job = Job.objects.create(
+        kind=JobKind.IMPORT_CONTACTS, state=WorkState.CANCELLED, finished_at=now, done=900, total=1_000, unit="rows"
+    )
+    resume_job(job_id=job.pk)
+    job.refresh_from_db()
+    job.started_at, job.done = now - timedelta(seconds=10), 950
+
+    view = work_view(job, now=now)
+
+    assert (view["done"], view["rate"], view["remaining"]) == (950, 5.0, 10.0)
