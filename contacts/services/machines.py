@@ -81,6 +81,10 @@ def suspect_bursts(
     concerned = [item for item in items if item.kind is not None and item.kind.id in _KINDS]
     if not concerned:
         return
+    for item in concerned:
+        # What an earlier round found may rest on messages that turned out not to be new.
+        if item.event.suspect_reason in REASONS:
+            item.event.suspect_reason = ""
     new = set(created)
     of_known = [item for item in concerned if item.contact_id not in new]
     stored: dict[int, _Stored] = {}
