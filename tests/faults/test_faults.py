@@ -1,5 +1,6 @@
 """Nothing that was acknowledged is lost or counted twice, and everybody is judged, whatever dies in between."""
 
+import csv
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import yaml
 
 from config.env import BASE_DIR
 from config.local.processes import ProcessMark, wait_until_gone
+from contacts.services.imports.contact_rows import CHUNK_ROWS
 from tests.faults.ingest import Sender
 from tests.running_app import RunningApp, start_app
 
@@ -260,6 +262,70 @@ def test_what_is_stopped_at_the_shell_is_finished_by_the_worker(app: RunningApp,
         "CommandError: Stopped here; the worker of `manage.py up` goes on with it.\n",
     )
     wait_until(lambda: state_of_run(app, "roll_back") == "finished", patience=PATIENCE, what="the worker goes on")
+    code, told = verified(app)
+    assert code == 0, told
+
+
+IMPORTED = 2 * CHUNK_ROWS + 100
+# One in each chunk: a row that cannot be taken.
+BAD_ROWS = (10, CHUNK_ROWS + 10, 2 * CHUNK_ROWS + 10)
+KNOWN = CHUNK_ROWS + 500
+
+_ORDER_IMPORT = """
+from pathlib import Path
+from django.utils import timezone
+from contacts.services.imports.ordering import start_import
+from contacts.services.imports.receiving import receive_file
+with Path("{}").open("rb") as stream:
+    run = receive_file(stream=stream, file_name="people.csv", what="contacts", by=None, now=timezone.now())
+start_import(run=run, by=None, now=timezone.now())
+"""
+_CHUNK_WAITS = """
+SELECT FROM pg_stat_activity
+WHERE wait_event_type = 'Lock' AND query LIKE '%%SELECT id FROM contacts_contact WHERE id = ANY%%'
+"""
+
+
+def test_a_worker_killed_in_the_middle_of_an_import_goes_on_where_it_stopped(app: RunningApp, tmp_path: Path) -> None:
+    known = tmp_path / "known.csv"
+    known.write_text(f"email,first name\np{KNOWN}@import.test,Before\n")
+    app.run("import_contacts", str(known))
+    people = tmp_path / "people.csv"
+    with people.open("w") as stream:
+        stream.write("email,first name\n")
+        stream.writelines(f"p{n}{' ' if n in BAD_ROWS else '@'}import.test,Name{n}\n" for n in range(1, IMPORTED + 1))
+    ((contact_id,),) = fetch(app, "SELECT contact_id FROM contacts_identity WHERE value = %s", f"p{KNOWN}@import.test")
+
+    ((messages,),) = fetch(app, "SELECT count(*) FROM contacts_message")
+
+    with held_contact(app, contact_id):
+        app.run("shell", "-v", "0", "-c", _ORDER_IMPORT.format(people))
+        wait_until(lambda: bool(fetch(app, _CHUNK_WAITS)), patience=PATIENCE, what="the second chunk is under way")
+        progress = fetch(app, "SELECT state, reached FROM contacts_job WHERE kind = 'import_contacts'")
+        assert progress == [("running", CHUNK_ROWS)]
+        old_pid = app.kill("runs")
+    app.wait_until_back("runs", old_pid)
+
+    def state() -> str:
+        return str(fetch(app, "SELECT state FROM contacts_job WHERE kind = 'import_contacts'")[0][0])
+
+    wait_until(lambda: state() == "finished", patience=PATIENCE, what="the next worker goes on")
+    counted = fetch(
+        app,
+        "SELECT rows, created, updated, unchanged, rejected, stored_file, errors_file FROM contacts_importrun"
+        " WHERE job_id IS NOT NULL",
+    )
+    *counts, stored_file, errors_file = counted[0]
+    assert counts == [IMPORTED, IMPORTED - len(BAD_ROWS) - 1, 1, 0, len(BAD_ROWS)]
+    # One message a row that changed something.
+    assert fetch(app, "SELECT count(*) FROM contacts_message") == [(messages + IMPORTED - len(BAD_ROWS),)]
+    found = "SELECT count(DISTINCT contact_id), count(*) FROM contacts_identity WHERE value LIKE '%%@import.test'"
+    assert fetch(app, found) == [(IMPORTED - len(BAD_ROWS),) * 2]
+    assert fetch(app, "SELECT first_name FROM contacts_contact WHERE id = %s", contact_id) == [(f"Name{KNOWN}",)]
+    with Path(errors_file).open(newline="") as file:
+        assert [row[0] for row in csv.reader(file)] == ["email", *(f"p{n} import.test" for n in BAD_ROWS)]
+    assert stored_file == ""
+    wait_until(lambda: everybody_is_judged(app), patience=PATIENCE, what="everybody is judged")
     code, told = verified(app)
     assert code == 0, told
 

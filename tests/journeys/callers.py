@@ -53,7 +53,8 @@ class Person:
 
     def __init__(self, base_url: str, email: str, password: str) -> None:
         self.base_url = base_url
-        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+        self.cookies = CookieJar()
+        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.cookies))
         form = self.read("/account/login/")
         token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', form)
         assert token, form
