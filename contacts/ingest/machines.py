@@ -141,6 +141,8 @@ _FLAGS: Final = {
     "webdriver": "bot: headless browser",
 }
 
+_TELLING_KEYS: Final = frozenset({*_FLAGS, *_PREFETCH_KEYS, *_AGENT_KEYS})
+
 
 def suspicion(kind: str | None, properties: Mapping[str, Any], context: Mapping[str, Any] | None = None) -> str:
     """Return why a machine seems to have done it (``bot: link scanner Barracuda``); ``""`` where nothing says so.
@@ -150,7 +152,7 @@ def suspicion(kind: str | None, properties: Mapping[str, Any], context: Mapping[
         properties: of the event.
         context: Segment's, where the message has one (``userAgent``).
     """
-    if kind not in CONCERNED:
+    if kind not in CONCERNED or (context is None and _TELLING_KEYS.isdisjoint(properties)):
         return ""
     for key, reason in _FLAGS.items():
         if properties.get(key) is True:

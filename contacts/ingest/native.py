@@ -56,10 +56,15 @@ def read_each(payloads: list[Any], read: Callable[[int, Any, Warn], IncomingEven
     if len(payloads) > limits.MAX_EVENTS:
         raise TooLarge(f"A batch holds at most {limits.MAX_EVENTS:,} events.")
     batch = Batch(payloads=payloads)
+    odd: list[tuple[str, str, str]] = []
+
+    def warn(code: str, field: str, message: str) -> None:
+        odd.append((code, field, message))
+
     for index, payload in enumerate(payloads):
-        odd: list[tuple[str, str, str]] = []
+        odd.clear()
         try:
-            event = read(index, payload, lambda code, field, message, odd=odd: odd.append((code, field, message)))  # type: ignore[misc]  # a default binds the loop's variable
+            event = read(index, payload, warn)
         except Refused as refused:
             batch.rejected.append(
                 Rejected(

@@ -134,6 +134,11 @@ class Migration(migrations.Migration):
             name='weak',
             field=models.BooleanField(db_default=False, default=False),
         ),
+        migrations.AlterField(
+            model_name='due',
+            name='contact',
+            field=models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, to='contacts.contact'),
+        ),
         migrations.RemoveConstraint(
             model_name='attributechange',
             name='attributechange_once',

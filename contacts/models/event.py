@@ -124,10 +124,11 @@ class Due(models.Model):
     """This contact has facts that no judgement has seen. Appended with the fact, deleted by the drain.
 
     ``occurred_at`` is the earliest of those facts in event time: at or before the last judgement means that
-    the contact's timeline starts over. No unique key: ingest must never wait for the evaluator.
+    the contact's timeline starts over. No unique key: ingest must never wait for the evaluator. No foreign key in the
+    database either: whoever appends holds the contacts meanwhile, so checking every row again would find nothing.
     """
 
-    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, db_index=True)
+    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, db_index=True, db_constraint=False)
     occurred_at = models.DateTimeField()
     queued_at = models.DateTimeField(db_default=Now())
     attempts = models.SmallIntegerField(default=0, db_default=0)

@@ -111,10 +111,11 @@ def look_again(stretches: str, *, expected: int, now: datetime) -> None:
     ``stretches``: those around the batch's events, as JSON; ``expected``: how many events lie there, the batch's own
     included, if nobody else wrote any. One statement if so.
     """
-    with transaction.atomic(), connection.cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(COUNT_NEARBY, _asked(stretches))
         if cursor.fetchone()[0] == expected:
             return
+    with transaction.atomic(), connection.cursor() as cursor:
         stored = _find_nearby(cursor, stretches)
         wanted = _judge(defaultdict(list), (), stored)
         if wanted:
@@ -130,6 +131,8 @@ def _judge(
         signs[event.contact_id].append(_sign((_OLD, event.id), event.kind_id, event.occurred_at, event.properties))
     wanted: dict[int, str] = {}
     for of_contact in signs.values():
+        if len(of_contact) == 1 and not of_contact[0].is_honeypot:
+            continue
         for (where, number), reason in find_bursts(of_contact).items():
             if where == _NEW:
                 incoming = concerned[number].event

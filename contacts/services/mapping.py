@@ -19,11 +19,14 @@ SELECT count(*), count(DISTINCT contact_id) FROM contacts_event
 WHERE kind_id = %s AND retracted_at IS NULL AND suspect_reason = ''
 """
 INSERT_DUE_OF_KIND: Final = """
-INSERT INTO contacts_due (contact_id, occurred_at, queued_at)
-SELECT e.contact_id, min(e.occurred_at), clock_timestamp()
-FROM contacts_event e JOIN contacts_contact c ON c.id = e.contact_id AND c.present
-WHERE e.kind_id = %s AND e.retracted_at IS NULL AND e.suspect_reason = ''
-GROUP BY e.contact_id
+WITH touched AS MATERIALIZED (
+    SELECT e.contact_id, min(e.occurred_at) AS occurred_at FROM contacts_event e
+    WHERE e.kind_id = %s AND e.retracted_at IS NULL AND e.suspect_reason = '' GROUP BY e.contact_id
+), held AS MATERIALIZED (
+    SELECT c.id, t.occurred_at FROM touched t JOIN contacts_contact c ON c.id = t.contact_id AND c.present
+    ORDER BY c.id FOR KEY SHARE OF c
+)
+INSERT INTO contacts_due (contact_id, occurred_at, queued_at) SELECT id, occurred_at, clock_timestamp() FROM held
 """
 
 

@@ -393,12 +393,13 @@ def _attribute_rows(source: Source, items: Iterable[Item], calls: Iterable[Compa
     rows: list[AttributeRow] = []
     for item in items:
         event = item.event
-        rows += [
-            _said(item, name, value, source, weak=weak)
-            for name, value in event.traits.items()
-            if name != "company" or value is None
-        ]
-        rows += [_said(item, name, value, source, weak=True) for name, value in event.fills.items()]
+        if event.traits or event.fills:
+            rows += [
+                _said(item, name, value, source, weak=weak)
+                for name, value in event.traits.items()
+                if name != "company" or value is None
+            ]
+            rows += [_said(item, name, value, source, weak=True) for name, value in event.fills.items()]
         if (
             item.kind is not None
             and item.kind.name == "details_confirmed"

@@ -24,6 +24,11 @@ LIMIT %(limit)s
 # NO KEY: a plain FOR UPDATE would block event inserts through their foreign key. Whoever was merged away is nobody to
 # judge.
 _LOCK = "SELECT id FROM contacts_contact WHERE id = ANY(%s) AND present ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"
+# Nobody is left to judge: erased for good while somebody else appended, without holding the contact.
+_FORGET_NOBODY = """
+DELETE FROM contacts_due AS due
+WHERE contact_id = ANY(%s) AND NOT EXISTS (SELECT FROM contacts_contact AS contact WHERE contact.id = due.contact_id)
+"""
 # Rows that were written for a contact while it was merged away: whom it became has to be judged for them.
 _GIVE_DUE = """
 UPDATE contacts_due AS due SET contact_id = became.id
@@ -70,6 +75,8 @@ def _judge_locked(candidates: list[int], now: datetime) -> int:
         with connection.cursor() as cursor:
             cursor.execute(_LOCK, [candidates])
             locked = [contact_id for (contact_id,) in cursor.fetchall()]
+            if len(locked) < len(candidates):
+                cursor.execute(_FORGET_NOBODY, [candidates])
         if not locked:
             return 0
         # Read after locking: rows that appear from here on stay for the next drain.
