@@ -45,7 +45,8 @@ def receive_reports(request: HttpRequest, provider: str, token: str) -> HttpResp
         return response
     check_capacity()
     # With what the library needs for every provider this takes a second and 35 MB: only where somebody reports.
-    from contacts.api.email_providers import BadSignature, TryAgain, read_body
+    from contacts.api.email_fetching import TryAgain
+    from contacts.api.email_providers import BadSignature, read_body
 
     try:
         reports = read_body(provider, request, _body_of(request))

@@ -187,7 +187,13 @@ def events_of_group(query: Query, key: GroupKey, *, limit: int) -> list[int]:
     begin = datetime.combine(key.day, time.min, UTC)
     of_group = Query(query.suspect, begin, key.label, key.source_id)
     values = of_group.values(until=end_of(key.day))
-    marks = {"day": key.day, "mark_label": key.label, "mark_source": key.source_id, "mail": key.mail, "limit": limit}
+    marks: dict[str, Any] = {
+        "day": key.day,
+        "mark_label": key.label,
+        "mark_source": key.source_id,
+        "mail": key.mail,
+        "limit": limit,
+    }
     with connection.cursor() as cursor:
         cursor.execute(_IDS.replace("{events}", of_group.events) + " LIMIT %(limit)s", {**values, **marks})
         return [event_id for (event_id,) in cursor.fetchall()]

@@ -312,6 +312,8 @@ _ADDRESSED = [("From", f"Anna Adams <{ANNA}>"), ("To", f"Rita Rep <{RITA}>"), ("
 def inbound(provider: str, **headers: str) -> Post:  # noqa: PLR0911  one for each provider
     """Anna's mail to Rita as the provider reports it, with further headers (``Auto_Submitted="auto-replied"``)."""
     raw = mime(**headers)
+    document: dict[str, Any]
+    content: Any
     more = [(name.replace("_", "-"), value) for name, value in headers.items()]
     everything = [*_ADDRESSED, *_HEADERS, *more]
     match provider:

@@ -19,9 +19,11 @@ from contacts.ingest.email import Mailbox, machine_wrote, name_addressed
 from contacts.models import Contact, EmailHook, ErasedName, Event, RejectedMessage, SourceWarning, Suppression
 from contacts.services.email_hooks import create_hook, revoke_hook
 from contacts.services.erased_names import keyed_hash
+from contacts.services.replaying import replay_all
 from tests.contacts.email_payloads import (
     ANNA,
     EPOCH,
+    LINK,
     MAIL,
     REPLY_ID,
     REPORTS,
@@ -133,6 +135,19 @@ def test_of_strangers_sends_and_opens_are_counted_and_clicks_are_kept() -> None:
     assert [row.code for row in rejected] == ["unknown_recipient"] * 2
     assert json.loads(rejected[0].payload)["event"] == "clicked"
     assert not Suppression.objects.exists()
+
+
+def test_what_strangers_did_is_replayed_once_they_are_known() -> None:
+    source, url = hook("sendgrid")
+    send(url, REPORTS["sendgrid"]["clicked"])
+    admin = make_user("admin")
+    assert replay_all(source=source, by=admin, now=WHEN).recorded == 0
+    assert not Contact.objects.exists()
+    contact = make_contact(email=ANNA)
+    assert replay_all(source=source, by=admin, now=WHEN).recorded == 1
+    row = Event.objects.get(kind__name="email_clicked")
+    assert (row.contact_id, row.occurred_at, row.properties["url"]) == (contact.pk, WHEN, LINK)
+    assert receipt(send(url, REPORTS["sendgrid"]["clicked"])) == (0, 1, 0)
 
 
 @pytest.mark.parametrize(
@@ -279,7 +294,8 @@ def test_whatever_stands_in_a_field_makes_no_fault(provider: str) -> None:
     post = REPORTS[provider]["clicked"]
     if post.content_type != "application/json":
         post = REPORTS["sendgrid"]["clicked"]
-    for horror in ("\x00\ud800", "x" * 9_000, 10**30, [], None):
+    horrors: list[Any] = ["\x00\ud800", "x" * 9_000, 10**30, [], None]
+    for horror in horrors:
         for place in _places(json.loads(post.body)):
             changed = json.loads(post.body)
             _put(changed, place, horror)
@@ -342,7 +358,7 @@ class Answers:
         response = requests.Response()
         response.status_code = found[0]
         response._content = found[1]
-        response._content_consumed = True  # type: ignore[attr-defined]
+        response._content_consumed = True
         return response
 
 
