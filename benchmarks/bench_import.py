@@ -5,9 +5,7 @@ tables, then empties them again and copies the finished rows back: contacts, ide
 messages and due rows. The figure is the ratio; seconds depend on the machine and on what else it does, so they take
 turns. Afterwards the file is imported once more (nothing may change), and the memory of the process is shown.
 
-    python benchmarks/bench_import.py [--rows 100000] [--rounds 2] [--upload]
-
-``--upload``: also send the file to the running application and say by how much its web processes grew.
+    python benchmarks/bench_import.py [--rows 100000] [--rounds 2] [--profile]
 """
 
 import argparse

@@ -278,6 +278,16 @@ def test_files_go_in_time(state_dir: Path) -> None:
     assert run.errors_file == ""
 
 
+def test_what_a_killed_web_process_left_of_an_upload_goes_after_a_day(settings: Any, tmp_path: Path) -> None:
+    settings.UPLOAD_DIR = tmp_path / "uploads"
+    settings.UPLOAD_DIR.mkdir()
+    left = settings.UPLOAD_DIR / "tmpabc.upload"
+    left.write_text("half a file")
+    real_now = datetime.fromtimestamp(left.stat().st_mtime, UTC)
+    assert (sweep_files(now=real_now + timedelta(hours=23)), left.exists()) == (0, True)
+    assert (sweep_files(now=real_now + timedelta(hours=25)), left.exists()) == (1, False)
+
+
 def test_events_are_imported_by_a_worker_too() -> None:
     run = receive(
         '{"kind": "demo_requested", "occurred_at": "2026-01-01T00:00:00Z", "contact": {"email": "a@b.example"}}\n',

@@ -18,6 +18,7 @@ from contacts.models import ImportRun
 KEPT_ERRORS: Final = timedelta(days=30)
 # An upload that nobody imported, or whose import failed or was cancelled and may yet be resumed.
 KEPT_UPLOADS: Final = timedelta(days=7)
+KEPT_INTERRUPTED: Final = timedelta(days=1)
 _UPLOAD: Final = "upload-"
 _BLOCK: Final = 1 << 20
 
@@ -88,6 +89,18 @@ def sweep_files(*, now: datetime) -> int:
             continue
         _remove(path)
         removed += 1
+    return removed + _sweep_interrupted(now)
+
+
+def _sweep_interrupted(now: datetime) -> int:
+    """Remove what uploads left behind whose web process was killed; the system removes those of any other end."""
+    if not settings.UPLOAD_DIR.is_dir():
+        return 0
+    removed = 0
+    for path in settings.UPLOAD_DIR.iterdir():
+        if now - datetime.fromtimestamp(path.stat().st_mtime, UTC) > KEPT_INTERRUPTED:
+            path.unlink(missing_ok=True)
+            removed += 1
     return removed
 
 
