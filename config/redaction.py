@@ -25,6 +25,8 @@ _ADDRESS: Final = re.compile(r"[^\s@\"'<>(),;:=/?&]+(?:@|%40)[^\s@\"'<>(),;:=/?&
 _QUERY: Final = re.compile(r"(/[^\s?\"']*)\?[^\s\"']+")
 # Keys that open something here, which some addresses hold (contacts/keys.py).
 _KEY: Final = re.compile(r"\brpn_[a-z]+_[\w-]+")
+# Whoever has one of the links in mails may say what its reader agrees to (contacts/services/preferences.py).
+_LINK: Final = re.compile(r"(/(?:preferences|unsubscribe|confirm)/)[^\s/?\"']+")
 _LONGEST: Final = 500
 _MOST_IN_A_CHAIN: Final = 10
 # Their messages speak of code and files of ours, never of data.
@@ -37,8 +39,8 @@ _ABOUT_CONNECTIONS: Final = frozenset({"BusyLoadingError", "ConnectionError", "T
 
 
 def redact(text: str) -> str:
-    """Return a text without e-mail addresses, keys of ours, and the queries of addresses."""
-    return _KEY.sub("[key]", _ADDRESS.sub("[address]", _QUERY.sub(r"\1?[query]", text)))
+    """Return a text without e-mail addresses, keys of ours, links in mails, and the queries of addresses."""
+    return _LINK.sub(r"\1[link]", _KEY.sub("[key]", _ADDRESS.sub("[address]", _QUERY.sub(r"\1?[query]", text))))
 
 
 def describe_exception(error: BaseException) -> str:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.test import Client
 
+from config.redaction import redact
 from contacts.enums import Role
 from contacts.models import ConsentEntry, Contact, Event, Identity, Suppression
 from contacts.services.consent import consents_of, record_consent
@@ -134,6 +135,12 @@ def test_a_link_that_is_none_of_ours_leads_nowhere(ann: Contact, signed: str) ->
 def test_a_link_signed_for_another_use_is_no_key_here(ann: Contact) -> None:
     stolen = sign_link(ann.pk, "somebody@else.example")
     assert Client().get(f"/preferences/{stolen}/").status_code == 404
+
+
+def test_the_links_do_not_get_into_the_logs(ann: Contact) -> None:
+    for page in ("preferences", "unsubscribe"):
+        assert redact(f"GET {path(ann, page)} HTTP/1.1") == f"GET /{page}/[link]/ HTTP/1.1"
+    assert redact("/confirm/WzFd:x-y_z/?a=b") == "/confirm/[link]/?[query]"
 
 
 def test_the_addresses_are_whole(ann: Contact) -> None:
