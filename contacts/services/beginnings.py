@@ -34,7 +34,8 @@ _OF_EVENT: Final = f"""
             WHEN 'string' THEN left(e.properties ->> 'campaign', {_LONGEST_CAMPAIGN}) END, '') AS campaign,
     e.occurred_at AS at, e.dedupe_id AS message
 FROM contacts_event e
-JOIN contacts_kind k ON k.id = e.kind_id
+JOIN contacts_kind sent ON sent.id = e.kind_id
+JOIN contacts_kind k ON k.id = coalesce(sent.maps_to_id, sent.id)
 JOIN contacts_source s ON s.id = e.source_id
 LEFT JOIN LATERAL (
     SELECT o.beginning FROM contacts_eventcorrection o
