@@ -11,7 +11,6 @@ from django.db import OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from contacts.enums import SourceKind
-from contacts.ingest.identifiers import company_domain
 from contacts.ingest.incoming import (
     IncomingEvent,
     IngestionWarning,
@@ -22,23 +21,16 @@ from contacts.ingest.incoming import (
 )
 from contacts.models import Source
 from contacts.selectors.merges import roots_of
-from contacts.services.beginnings import beginnings_of, write_beginnings
-from contacts.services.companies import Companies, CompanyCall, record_companies
+from contacts.services.companies import record_companies
 from contacts.services.consent_facts import follow_refusals
-from contacts.services.identities import EMAIL, Resolution, address_uuid, names_of, resolve, write_identities
+from contacts.services.identities import names_of, resolve, write_identities
 from contacts.services.kinds import check_kind, find_kinds
 from contacts.services.machines import suspect_bursts
 from contacts.services.merging import merge_suggested
 from contacts.services.messages import write_due, write_messages
-from contacts.services.newcomers import are_many, write_newcomers
+from contacts.services.newcomers import are_many
 from contacts.services.rows import Item, Raced
-from contacts.services.traits import (
-    AttributeRow,
-    lock_contacts,
-    record_appearances,
-    record_attributes,
-    rename_companies,
-)
+from contacts.services.said import appearances_of, company_calls, write_said
 from contacts.services.wake import wake
 
 logger = logging.getLogger(__name__)
@@ -225,8 +217,8 @@ def _record(
     receipt.warnings += found.warnings
     refused = {rejected.index for rejected in found.rejected}
     items = [item for item in items if item.event.index not in refused]
-    appearances = _appearances(items, found)
-    calls = _company_calls(items, appearances)
+    appearances = appearances_of(items, found)
+    calls = company_calls(items, appearances)
     companies = record_companies(cursor, source=source, calls=calls, received_at=received_at)
     receipt.warnings += companies.warnings
     write_identities(
@@ -239,7 +231,16 @@ def _record(
         blank=not are_many(found.created),
     )
     suspect_bursts(cursor, items=items, created=found.created, renamed=companies.renamed, received_at=received_at)
-    _write_attributes(cursor, source, items, found, appearances, calls, companies, received_at)
+    write_said(
+        cursor,
+        source=source,
+        items=items,
+        found=found,
+        appearances=appearances,
+        calls=calls,
+        companies=companies,
+        received_at=received_at,
+    )
     write_messages(cursor, source=source, items=items, received_at=received_at, by=by)
     write_due(cursor, items=items, companies=companies.changed)
     follow_refusals(cursor, source=source, items=items, received_at=received_at)
@@ -316,134 +317,3 @@ def _reject(receipt: Receipt, event: IncomingEvent, code: str, field: str, messa
     receipt.rejected.append(
         Rejected(index=event.index, message_id=event.message_id, code=code, field=field, message=message)
     )
-
-
-def _appearances(items: Iterable[Item], found: Resolution) -> dict[str, Item]:
-    """Return the addresses that this batch shows earlier than anything before, each with its earliest message."""
-    earliest: dict[str, Item] = {}
-    for item in items:
-        address = item.event.email
-        if address is None or found.owners.get((EMAIL, address)) != item.contact_id:
-            continue
-        if found.origins.get((EMAIL, address)) != item.origin_id:
-            # The address of one part of a merged contact, in a message of another part's.
-            continue
-        if address not in earliest or item.order < earliest[address].order:
-            earliest[address] = item
-    seen = found.addresses_seen
-    return {
-        address: item
-        for address, item in earliest.items()
-        if (since := seen.get(address)) is None or item.event.occurred_at < since
-    }
-
-
-def _company_calls(items: Iterable[Item], appearances: Mapping[str, Item]) -> list[CompanyCall]:
-    calls = [CompanyCall(item, item.event.traits["company"]) for item in items if item.event.traits.get("company")]
-    for address, item in appearances.items():
-        domain = company_domain(address)
-        if domain and "company" not in item.event.traits:
-            calls.append(CompanyCall(item, {"domain": domain, "address": address}))
-    return calls
-
-
-def _write_attributes(
-    cursor: CursorWrapper,
-    source: Source,
-    items: Sequence[Item],
-    found: Resolution,
-    appearances: Mapping[str, Item],
-    calls: Sequence[CompanyCall],
-    companies: Companies,
-    received_at: datetime,
-) -> None:
-    rows = _attribute_rows(source, items, calls)
-    first_seen = _appearance_rows(appearances, calls)
-    changed = {row.contact_id for row in rows} | {row.contact_id for row in first_seen}
-    human = (item for item in items if not item.event.suspect_reason)
-    beginnings = [item for item in _earliest(human) if _is_beginning(item, found)]
-    if are_many(found.created):
-        new = set(found.created)
-        write_newcomers(
-            cursor,
-            contact_ids=found.created,
-            rows=[row for row in (*rows, *first_seen) if row.contact_id in new],
-            beginnings=beginnings_of((item for item in beginnings if item.contact_id in new), source=source),
-            received_at=received_at,
-        )
-        rows = [row for row in rows if row.contact_id not in new]
-        first_seen = [row for row in first_seen if row.contact_id not in new]
-        beginnings = [item for item in beginnings if item.contact_id not in new]
-        changed -= new
-    locked = (changed | {item.contact_id for item in beginnings}) - set(found.created)
-    if locked or companies.renamed:
-        lock_contacts(cursor, contact_ids=sorted(locked), company_ids=companies.renamed)
-    if beginnings:
-        write_beginnings(cursor, source=source, items=beginnings)
-    if first_seen:
-        record_appearances(cursor, rows=first_seen, received_at=received_at)
-    if changed:
-        record_attributes(cursor, rows=rows, touched=first_seen, received_at=received_at)
-    if companies.renamed:
-        rename_companies(cursor, company_ids=companies.renamed)
-
-
-def _attribute_rows(source: Source, items: Iterable[Item], calls: Iterable[CompanyCall]) -> list[AttributeRow]:
-    weak = source.kind == SourceKind.PUBLIC
-    rows: list[AttributeRow] = []
-    for item in items:
-        event = item.event
-        if event.traits or event.fills:
-            rows += [
-                _said(item, name, value, source, weak=weak)
-                for name, value in event.traits.items()
-                if name != "company" or value is None
-            ]
-            rows += [_said(item, name, value, source, weak=True) for name, value in event.fills.items()]
-        if (
-            item.kind is not None
-            and item.kind.name == "details_confirmed"
-            and not event.suspect_reason
-            and "details_confirmed" not in event.traits
-        ):
-            rows.append(_said(item, "details_confirmed", True, source, weak=weak))
-    rows += [
-        _said(call.item, "company", call.company_id, source, weak=weak) for call in calls if "address" not in call.given
-    ]
-    return rows
-
-
-def _said(item: Item, name: str, value: Any, source: Source, *, weak: bool) -> AttributeRow:
-    return AttributeRow(
-        item.contact_id, name, value, item.event.occurred_at, item.dedupe_id, source.pk, weak, item.origin_id
-    )
-
-
-def _appearance_rows(appearances: Mapping[str, Item], calls: Iterable[CompanyCall]) -> list[AttributeRow]:
-    """Return what addresses tell by themselves: since when each is known, and whose company its domain suggests."""
-    known = [(item, "email", address, address, False) for address, item in appearances.items()]
-    suggested = [
-        (call.item, "company", call.company_id, call.given["address"], True)
-        for call in calls
-        if "address" in call.given
-    ]
-    return [
-        AttributeRow(
-            item.contact_id, name, value, item.event.occurred_at, address_uuid(address), None, weak, item.origin_id
-        )
-        for item, name, value, address, weak in [*known, *suggested]
-    ]
-
-
-def _earliest(items: Iterable[Item]) -> Iterable[Item]:
-    earliest: dict[int, Item] = {}
-    for item in items:
-        other = earliest.get(item.contact_id)
-        if other is None or item.order < other.order:
-            earliest[item.contact_id] = item
-    return earliest.values()
-
-
-def _is_beginning(item: Item, found: Resolution) -> bool:
-    known = found.beginnings.get(item.contact_id)
-    return known is None or known.is_after(item.order)
