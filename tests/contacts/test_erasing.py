@@ -17,11 +17,13 @@ from django.db.models.functions import TruncWeek
 
 from config.web.models import KeptAnswer
 from contacts.enums import ErasureReason, JobKind, Role, SourceKind
+from contacts.ingest.incoming import IncomingEvent
 from contacts.models import Contact, ErasedName, Event, Identity, Job, RejectedMessage, SourceWarning, Standing
 from contacts.services.erased_names import keyed_hash
 from contacts.services.erasing import erase_person
 from contacts.services.jobs import JOBS, cancel_job
 from contacts.services.person_jobs import order_erasure, order_person_export
+from contacts.services.record import record_events
 from contacts.services.work import CannotRun, Unwatched
 from funnel.models import Handoff
 from funnel.services.consequences import draw_consequences, reconcile_standings
@@ -240,6 +242,28 @@ def test_a_contact_that_became_part_of_another_is_not_erased_behind_its_back(bos
     job.refresh_from_db()
     assert (job.state, job.error) == ("failed", "This contact became part of another one since; erase that one.")
     assert Contact.objects.filter(pk=other.pk, present=True).exists()
+
+
+def test_a_job_whose_worker_died_after_the_erasure_only_has_to_say_so(boss: User, world: World) -> None:
+    job = erase(live(world), boss)
+    before = dump()
+
+    again = erase_person(Job.objects.select_related("contact").get(pk=job.pk), Unwatched())
+
+    assert again == job.result
+    assert dump() == before
+
+
+def test_an_alias_does_not_bring_an_erased_name_back(boss: User, world: World) -> None:
+    erase(live(world), boss)
+    alias = IncomingEvent(
+        index=0, message_id="alias", kind=None, occurred_at=world.now, external_id="somebody else", previous_id=COOKIE
+    )
+
+    receipt = record_events(source=make_source()[0], events=[alias], received_at=world.now)
+
+    assert [one.code for one in receipt.rejected] == ["erased"]
+    assert not Identity.objects.filter(value__in=[COOKIE, "somebody else"]).exists()
 
 
 def test_an_erasure_that_fails_half_way_has_done_nothing(boss: User, world: World) -> None:

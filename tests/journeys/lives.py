@@ -97,8 +97,9 @@ def _rows_of(contact: Contact, other: Contact, source: Source, rep: User, now: d
     FormSubmission.objects.create(form=form, contact=contact, origin_contact_id=other.pk, message=uuid.uuid4())
     Due.objects.create(contact=contact, occurred_at=now)
     Mail.objects.create(
-        contact=contact, address=EMAIL, subject=SECRET, body=SECRET, due_at=now, state=MailState.WAITING
-    )
+        contact=contact, origin_contact_id=other.pk, address=EMAIL, subject=SECRET, body=SECRET, due_at=now,
+        state=MailState.WAITING,
+    )  # fmt: skip
     event = Event.objects.filter(contact=contact).earliest("id")
     EventCorrection.objects.create(event=event, action=CorrectionAction.RESTORED, reason=SECRET)
     Suppression.objects.create(address_hash=keyed_hash("email", EMAIL), reason="objected", at=now)

@@ -19,6 +19,8 @@ MATRIX: dict[str, str] = {
     "can_correct_events": "MLA",
     "can_create_contacts": "MLA",
     "can_erase_contacts": "LA",
+    "can_export_person": "LA",
+    "can_see_jobs": "MLA",
     "can_suppress_addresses": "MLA",
     "can_lift_suppressions": "LA",
     "can_manage_forms": "A",
@@ -54,6 +56,7 @@ def test_each_role_passes_exactly_its_rules(role: Role) -> None:
 
 def test_every_plain_rule_is_in_the_matrix() -> None:
     asking_more = {"can_edit_contact", "can_log_activity", "can_record_consent", "can_approve_definition"}
+    asking_more |= {"can_steer_job"}
     plain = {name for name in vars(permissions) if name.startswith("can_")} - asking_more
 
     assert plain == set(MATRIX)
@@ -62,6 +65,16 @@ def test_every_plain_rule_is_in_the_matrix() -> None:
 @pytest.mark.parametrize(("team", "letters"), [("marketing", "MA"), ("sales", "LA")])
 def test_each_team_has_its_voices(team: str, letters: str) -> None:
     assert {role for role in Role if permissions.can_approve_definition(person(role), team)} == {
+        role for role in Role if LETTERS[role] in letters
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "letters"),
+    [("import_contacts", "MLA"), ("find_duplicates", "MLA"), ("erase", "LA"), ("export_person", "LA")],
+)
+def test_who_may_order_a_job_may_steer_it(kind: str, letters: str) -> None:
+    assert {role for role in Role if permissions.can_steer_job(person(role), kind)} == {
         role for role in Role if LETTERS[role] in letters
     }
 
