@@ -20,6 +20,7 @@ from config.web.filtering import check_parameters
 from config.web.schema import ErrorSerializer
 from contacts.api.filters import CompanyFilters, ContactFilters, EventFilters
 from contacts.api.ingest import RECORD_EVENTS, receive_events
+from contacts.api.persons import ERASE_CONTACT, EXPORT_CONTACT, erase_contact, export_contact
 from contacts.api.serializers import (
     CompanySerializer,
     CompanyWriteSerializer,
@@ -83,6 +84,7 @@ class ContactViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVi
         "GET": Scope.CONTACTS_READ,
         "POST": Scope.CONTACTS_WRITE,
         "PATCH": Scope.CONTACTS_WRITE,
+        "DELETE": Scope.CONTACTS_WRITE,
     }
     queryset = Contact.objects.none()
     serializer_class: type[BaseSerializer[Any]] = ContactSerializer
@@ -148,6 +150,17 @@ class ContactViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVi
         except TooBusy:
             raise ApiError(503, "unavailable", "Too many writers of the same contact; try again.") from None
         return Response(self.get_serializer(contacts_in_full().get(pk=contact.pk)).data)
+
+    @ERASE_CONTACT
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Order that everything of the contact is erased."""
+        return erase_contact(request, self.found())
+
+    @EXPORT_CONTACT
+    @action(detail=True, methods=["post"])
+    def export(self, request: Request, pk: str) -> Response:
+        """Order a file of all that is known of the contact."""
+        return export_contact(request, self.found())
 
     @extend_schema(summary="List a contact's events", description="Latest first.", responses=EventSerializer(many=True))
     @action(

@@ -60,6 +60,14 @@ API: dict[str, list[Call]] = {
         Call("patch", "/api/v1/contacts/{own}/", EVERYBODY, Scope.CONTACTS_WRITE, {"phone": "1"}),
         Call("delete", "/api/v1/contacts/{contact}/", {L, A}, Scope.CONTACTS_WRITE),
     ],
+    "api-contact-merge": [Call("post", "/api/v1/contacts/merge/", {M, L, A}, Scope.CONTACTS_WRITE)],
+    "api-merge-list": [Call("get", "/api/v1/merges/", EVERYBODY, Scope.CONTACTS_READ)],
+    "api-merge-detail": [Call("get", "/api/v1/merges/7/", EVERYBODY, Scope.CONTACTS_READ)],
+    "api-merge-undo": [Call("post", "/api/v1/merges/7/undo/", {M, L, A}, Scope.CONTACTS_WRITE)],
+    "api-merge-suggestion-list": [Call("get", "/api/v1/merge-suggestions/", EVERYBODY, Scope.CONTACTS_READ)],
+    "api-merge-suggestion-dismiss": [
+        Call("post", "/api/v1/merge-suggestions/7/dismiss/", {M, L, A}, Scope.CONTACTS_WRITE),
+    ],
     "api-contact-events": [Call("get", "/api/v1/contacts/{contact}/events/", EVERYBODY, Scope.CONTACTS_READ)],
     "api-contact-consent": [
         Call("get", "/api/v1/contacts/{contact}/consent/", EVERYBODY, Scope.CONTACTS_READ),
