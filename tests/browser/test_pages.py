@@ -37,6 +37,7 @@ def test_every_page(shop: Shop, open_as: Open, size: str, theme: Theme) -> None:
     contact, handoff = shop.offer()
     definition = shop.ask("SELECT min(id) FROM scoring_definition")
     draft = shop.ask("SELECT min(id) FROM scoring_definition WHERE state = 'draft'")
+    source = shop.ask("SELECT id FROM contacts_source WHERE name = 'browser tests'")
     page = open_as("ada", viewport=SIZES[size], color_scheme=theme)
     paths = [
         "/",
@@ -60,6 +61,9 @@ def test_every_page(shop: Shop, open_as: Open, size: str, theme: Theme) -> None:
         f"/definitions/{draft}/discard/",
         "/definitions/import/?new=1",
         "/sources/",
+        f"/sources/{source}/email/",
+        "/suspects/",
+        "/suspects/?view=counted",
         "/team/",
         "/account/",
         "/account/password/change/",
