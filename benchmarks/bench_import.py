@@ -15,16 +15,12 @@ import io
 import os
 import random
 import resource
-import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from benchmarks.measuring import execute, scan, throw_away_services  # noqa: E402
+from measuring import execute, scan, throw_away_services
 
 HEADER = ("email", "first name", "last name", "job title", "company", "website", "country", "plan")
 TABLES = ("company", "companychange", "contact", "identity", "attributechange", "message", "due")

@@ -17,6 +17,4 @@ class ScoringConfig(AppConfig):
         from scoring.services.merging import merge_judgements, part_judgements
 
         register_definition(definition_names)
-        register_handlers(
-            self.name, Handlers(merge_judgements, part_judgements, erase_judgements, export_judgements)
-        )
+        register_handlers(self.name, Handlers(merge_judgements, part_judgements, erase_judgements, export_judgements))

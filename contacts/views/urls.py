@@ -10,6 +10,7 @@ from contacts.permissions import (
     can_manage_team,
     can_merge,
     can_see_jobs,
+    can_suppress_addresses,
     can_work_handoffs,
 )
 from contacts.views.activities import log_activity
@@ -115,5 +116,6 @@ show_place_to("jobs", can_see_jobs)
 show_place_to("imports", can_import)
 show_place_to("duplicates", can_merge)
 show_place_to("suspects", can_correct_events)
+show_place_to("suppressions", can_suppress_addresses)
 show_place_to("team", can_manage_team)
 show_place_to("mine", can_work_handoffs)

@@ -175,11 +175,12 @@ class TestTimeline:
         assert "Not judged yet" in read(pages, f"/contacts/{make_contact().pk}/")
 
     @pytest.mark.parametrize("path", ["", "why/", "log/"])
-    def test_unknown_and_merged_away_are_404(self, pages: Client, path: str) -> None:
+    def test_unknown_is_404_and_merged_away_leads_on(self, pages: Client, path: str) -> None:
         ann, other = judged({"kind": "form_submitted"}), judged({"kind": "form_submitted"})
         Contact.objects.filter(pk=ann.pk).update(merged_into=other)
-        for key in (999_999, ann.pk):
-            read(pages, f"/contacts/{key}/{path}", status=404)
+        read(pages, f"/contacts/999999/{path}", status=404)
+        answer = pages.get(f"/contacts/{ann.pk}/{path}")
+        assert answer.headers["Location"] == f"/contacts/{other.pk}/{path}"
 
     def test_number_of_queries_does_not_grow(self, pages: Client) -> None:
         one = judged({"kind": "form_submitted"})

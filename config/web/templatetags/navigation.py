@@ -54,6 +54,7 @@ _PLACES: Final = (
             Place("imports", "Imports", "/imports/", "upload", "", ("/imports/",)),
             Place("duplicates", "Duplicates", "/duplicates/", "copy", "", ("/duplicates/", "/merges/")),
             Place("suspects", "Bots", "/suspects/", "bot", "", ("/suspects/",)),
+            Place("suppressions", "Suppressed", "/suppressions/", "mail-x", "", ("/suppressions/",)),
             Place("sources", "Sources", "/sources/", "plug", "", ("/sources/", "/forms/")),
             Place("jobs", "Jobs", "/jobs/", "list-checks", "", ("/jobs/",)),
             Place("team", "Team", "/team/", "users-round", "", ("/team/",)),
