@@ -79,9 +79,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """
     global _flushed  # noqa: PLW0603  one database a process, one memory of it
     marker = item.get_closest_marker("django_db")
-    if marker is None:
+    fixtures: list[str] = getattr(item, "fixturenames", [])
+    empties = "transactional_db" in fixtures or (marker is not None and bool(marker.kwargs.get("transaction")))
+    if not empties and marker is None and "db" not in fixtures:
         return
-    empties = bool(marker.kwargs.get("transaction"))
     if _flushed and not empties:
         from django.db import connections
 

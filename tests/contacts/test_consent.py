@@ -359,7 +359,7 @@ def test_lists_ask_for_consent_once(api: Api) -> None:
     assert queries(1) == queries(2)
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_two_who_refuse_at_once_leave_one_suppression_and_no_consent() -> None:
     ann = make_contact(email=ADDRESS)
     grant(ann, at=datetime.now(UTC) - timedelta(days=1))

@@ -193,7 +193,7 @@ def test_an_answer_that_says_not_now_is_not_kept(key: str, settings: Any) -> Non
     assert post(body, key, **{"idempotency-key": "k"}).json()["accepted"] == 1
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_two_requests_in_flight_with_one_key_store_once_and_say_the_same() -> None:
     key = make_source()[1]
     body = {"events": [make_event() for _ in range(50)]}

@@ -152,7 +152,7 @@ def test_the_addresses_are_whole(ann: Contact) -> None:
         assert url.startswith("http")
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_two_clicks_at_once_leave_one_suppression_and_no_consent() -> None:
     ann = agreed()
     outcomes = at_once(lambda number: Client().post(path(ann, "unsubscribe"), ONE_CLICK).status_code)
