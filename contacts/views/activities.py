@@ -10,21 +10,26 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
+from config.web.moved import Moved
 from config.web.pages import page, person_of
 from contacts.forms import ActivityForm, local_now
 from contacts.models import Contact
 from contacts.permissions import check_log_activity, check_view_contacts
+from contacts.selectors.naming import present_id
 from contacts.services.record import record_fact
 
 
 @page(check_view_contacts)
 @require_http_methods(["GET", "HEAD", "POST"])
 def log_activity(request: HttpRequest, contact_id: int) -> HttpResponse:
-    """Show the form, or record a call, meeting or note and go back to the timeline.
+    """Show the form, or record a call, meeting or note and go back to the timeline; a merged contact's leads on.
 
     The form carries an id, so that sending it twice records it once.
     """
-    contact = get_object_or_404(Contact.objects.select_related("standing", "company"), pk=contact_id, present=True)
+    became = present_id(contact_id) or contact_id
+    if became != contact_id and request.method != "POST":
+        raise Moved(request.get_full_path().replace(f"/contacts/{contact_id}/", f"/contacts/{became}/", 1))
+    contact = get_object_or_404(Contact.objects.select_related("standing", "company"), pk=became, present=True)
     person = person_of(request)
     check_log_activity(person, contact)
     now = timezone.now()

@@ -85,7 +85,8 @@ def dump() -> str:
         parts = []
         for name in tables:
             cursor.execute(f'SELECT t::text FROM "{name}" t')
-            parts += [row for (row,) in cursor.fetchall()]
+            # A table has no order: an update that was rolled back may leave another one.
+            parts += sorted(row for (row,) in cursor.fetchall())
     return "\n".join(parts).lower()
 
 
