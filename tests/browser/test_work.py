@@ -87,7 +87,7 @@ def test_searches_as_one_types_and_keeps_the_address(shop: Shop, open_as: Open) 
     page.keyboard.press("/")
     expect(page.get_by_label("Search contacts")).to_be_focused()
     page.keyboard.type("zebulon")
-    expect(page.get_by_role("link", name="Zebulon")).to_be_visible()
+    expect(page.get_by_role("link", name="Zebulon Contact")).to_be_visible()
     expect(page.get_by_role("link", name="Quentin")).to_have_count(0)
     expect(page.locator("#stage-tabs").get_by_role("link", name="All 1")).to_be_visible()
     assert "q=zebulon" in page.url

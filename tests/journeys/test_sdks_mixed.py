@@ -43,7 +43,7 @@ def send_segment(client: Any, person: Person) -> None:
     client.page(anonymous_id=person.visitor, name="Pricing", properties={"url": "https://us.test/pricing"})
     client.track(anonymous_id=person.visitor, event="Newsletter Subscribed")
     client.identify(user_id=person.user, anonymous_id=person.visitor, traits=person.traits)
-    client.track(user_id=person.user, event="Demo Requested", properties={"plan": "Team"})
+    client.track(user_id=person.user, event="Blog Commented", properties={"plan": "Team"})
     client.page(user_id=person.user, name="Docs")
     client.group(user_id=person.user, group_id=person.company, traits={"name": person.company, "employees": 200})
     client.track(anonymous_id=person.other_visitor, event="Asset Downloaded")
@@ -59,7 +59,7 @@ def send_posthog(client: Any, person: Person) -> None:
     client.capture("Newsletter Subscribed", distinct_id=person.visitor, properties=unknown)
     known = {"$anon_distinct_id": person.visitor, "$set": person.traits}
     client.capture("$identify", distinct_id=person.user, properties=known)
-    client.capture("Demo Requested", distinct_id=person.user, properties={"plan": "Team"})
+    client.capture("Blog Commented", distinct_id=person.user, properties={"plan": "Team"})
     client.capture("$pageview", distinct_id=person.user)
     group = {"name": person.company, "employees": 200}
     client.group_identify("company", person.company, group, distinct_id=person.user)
@@ -158,7 +158,7 @@ def test_a_thousand_mixed_calls_are_stored_once_and_name_the_right_people(runnin
         assert values == {person.user, person.email, person.visitor, person.other_visitor}
         events = program.get(f"/api/v1/contacts/{contact['id']}/events/")["results"]
         assert sorted(event["kind"] for event in events) == [
-            "asset_downloaded", "demo_requested", "form_submitted", "newsletter_subscribed",
+            "asset_downloaded", "blog_commented", "form_submitted", "newsletter_subscribed",
             "page_viewed", "page_viewed", "page_viewed",
         ]  # fmt: skip
     running_app.run("verify")
