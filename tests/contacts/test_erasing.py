@@ -80,7 +80,7 @@ def holding(contact_ids: list[int]) -> set[str]:
 def dump() -> str:
     """Every table as text."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
         tables = [name for (name,) in cursor.fetchall()]
         parts = []
         for name in tables:
