@@ -15,7 +15,7 @@ from contacts.services.erasing import erase_person
 from contacts.services.imports.working import perform_import
 from contacts.services.person_export import export_person
 from contacts.services.wake import wake
-from contacts.services.work import CannotRun, Progress, Workshop
+from contacts.services.work import CannotRun, Progress, Workshop, ask_to_stop, order_again
 
 TASK: Final = "contacts.jobs"
 
@@ -57,11 +57,7 @@ def cancel_job(*, job_id: int, now: datetime) -> Job:
         job = Job.objects.select_for_update(of=("self",)).get(pk=job_id)
         if job.kind in _WHOLE:
             raise CannotRun(f"An {job.get_kind_display()} is not left half done.")
-        if job.finished_at is None:
-            job.cancel_requested_at = job.cancel_requested_at or now
-            if job.state == WorkState.QUEUED:
-                job.state, job.finished_at = WorkState.CANCELLED, now
-            job.save(update_fields=["cancel_requested_at", "state", "finished_at"])
+        ask_to_stop(job, now=now)
         return job
 
 
@@ -76,13 +72,11 @@ def resume_job(*, job_id: int) -> Job:
         job = Job.objects.select_for_update(of=("self",)).get(pk=job_id)
         if job.state not in {WorkState.FAILED, WorkState.CANCELLED}:
             raise CannotRun(f"This {job.get_kind_display()} is {job.get_state_display()}; nothing is to be resumed.")
-        job.state, job.finished_at, job.attempts, job.error = WorkState.QUEUED, None, 0, ""
-        job.started_at = job.cancel_requested_at = None
         if job.kind in _GOING_ON:
             # How fast it goes is told by what is done from here on.
             job.parameters = {**job.parameters, "done_before": job.done}
-        changed = ["state", "started_at", "finished_at", "attempts", "error", "cancel_requested_at", "parameters"]
-        job.save(update_fields=changed)
+            job.save(update_fields=["parameters"])
+        order_again(job)
         wake(TASK)
         return job
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
@@ -90,6 +91,25 @@ def finish_work(work: Work, *, state: WorkState, result: object = None, error: s
         fields["done"] = F("total")
     rows = type(work)._default_manager.filter(pk=work.pk, finished_at=None)  # noqa: SLF001  Django's public name for it
     return bool(rows.update(**fields))
+
+
+def ask_to_stop(work: Work, *, now: datetime) -> None:
+    """Ask a (locked) piece of work to stop: one that waits is cancelled at once, one under way at its next chunk.
+
+    What has ended stays as it ended.
+    """
+    if work.finished_at is None:
+        work.cancel_requested_at = work.cancel_requested_at or now
+        if work.state == WorkState.QUEUED:
+            work.state, work.finished_at = WorkState.CANCELLED, now
+        work.save(update_fields=["cancel_requested_at", "state", "finished_at"])
+
+
+def order_again(work: Work) -> None:
+    """Let a (locked) piece of work that has ended wait for a worker once more, as if nobody had tried it."""
+    work.state, work.finished_at, work.attempts, work.error = WorkState.QUEUED, None, 0, ""
+    work.started_at = work.cancel_requested_at = None
+    work.save(update_fields=["state", "started_at", "finished_at", "attempts", "error", "cancel_requested_at"])
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from contacts.enums import WorkState
 from contacts.services.wake import wake
-from contacts.services.work import CannotRun, finish_work
+from contacts.services.work import CannotRun, ask_to_stop, finish_work, order_again
 from scoring.enums import RunKind
 from scoring.models import Definition, Publication, Run
 
@@ -53,11 +53,7 @@ def cancel_run(*, run_id: int, by: User | None, now: datetime) -> Run:
         run = Run.objects.select_for_update().get(pk=run_id)
         if run.kind in (RunKind.PUBLISH, RunKind.ROLL_BACK):
             raise CannotRun(f"A {run.get_kind_display()} is not left half done; roll it back or publish again instead.")
-        if run.finished_at is None:
-            run.cancel_requested_at = run.cancel_requested_at or now
-            if run.state == WorkState.QUEUED:
-                run.state, run.finished_at = WorkState.CANCELLED, now
-            run.save(update_fields=["cancel_requested_at", "state", "finished_at"])
+        ask_to_stop(run, now=now)
         return run
 
 
@@ -74,9 +70,7 @@ def retry_run(*, run_id: int, by: User | None, now: datetime) -> Run:
             raise CannotRun(f"Only what failed is tried again; this {run.get_kind_display()} is {run.state}.")
         if run.kind == RunKind.PUBLISH and run.publication is not None and run.publication.retracted_at is not None:
             raise CannotRun(f"{run.definition} has been rolled back since; publish it again instead.")
-        run.state, run.finished_at, run.attempts, run.error = WorkState.QUEUED, None, 0, ""
-        run.started_at = run.cancel_requested_at = None
-        run.save(update_fields=["state", "started_at", "finished_at", "attempts", "error", "cancel_requested_at"])
+        order_again(run)
         wake(TASK)
         return run
 
