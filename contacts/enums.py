@@ -235,6 +235,10 @@ SHIPPED_KINDS: tuple[ShippedKind, ...] = (
     ShippedKind(35, "purchased", _THEM),
     ShippedKind(36, "refunded"),
     ShippedKind(37, "churned"),
+    # What a person of ours did; none of it is a sign of the contact's interest.
+    ShippedKind(38, "call_attempted", _US, _ONE),
+    ShippedKind(39, "email_written", _US, _ONE),
+    ShippedKind(40, "note_added", _US, _ONE),
     ShippedKind(101, "handoff_claimed", system=True),
     ShippedKind(102, "handoff_accepted", system=True),
     ShippedKind(103, "handoff_returned", system=True),
@@ -243,6 +247,8 @@ SHIPPED_KINDS: tuple[ShippedKind, ...] = (
     ShippedKind(106, "stage_pinned", system=True),
     ShippedKind(107, "stage_unpinned", system=True),
     ShippedKind(108, "converted", system=True),
+    ShippedKind(109, "handoff_released", system=True),
+    ShippedKind(110, "handoff_reassigned", system=True),
 )
 
 TWO_WAY_KIND_IDS: tuple[int, ...] = tuple(kind.id for kind in SHIPPED_KINDS if kind.two_way)

@@ -33,3 +33,54 @@ class ReturnReason(TextChoices):
     BAD_DATA = "bad_data", "Bad data"
     DUPLICATE = "duplicate", "Duplicate"
     OTHER = "other", "Other"
+
+
+class MoveName(TextChoices):
+    """What can be done with a handoff; funnel/moves.py says from where to where, and who may."""
+
+    OFFER = "offer", "offered"
+    ASSIGN = "assign", "kept for a rep"
+    CLAIM = "claim", "claimed"
+    ACCEPT = "accept", "accepted"
+    OUTCOME = "outcome", "interim result recorded"
+    RELEASE = "release", "released"
+    REASSIGN = "reassign", "reassigned"
+    TAKE_OVER = "take over", "taken over"
+    RETURN = "return", "returned"
+    WIN = "win", "won"
+    EXPIRE = "expire", "expired"
+    WITHDRAW = "withdraw", "withdrawn"
+    CLOSE_AS_WON = "close as won", "closed as won"
+    SUSPEND = "suspend", "suspended"
+    RESUME = "resume", "resumed"
+    GIVE_UP = "give up", "given up"
+
+
+class ReleaseReason(TextChoices):
+    """Why a handoff went back to the queue without going back to Marketing."""
+
+    BY_HAND = "by_hand", "Released by a person"
+    NO_ATTEMPT = "no_attempt", "No attempt in time"
+    REP_AWAY = "rep_away", "The rep left or is away"
+
+
+class AnnouncementType(TextChoices):
+    """What is told: to webhooks (the types of API.md and a few more), to people, or to both."""
+
+    STAGE_CHANGED = "contact.stage_changed", "Stage changed"
+    CONTACT_MERGED = "contact.merged", "Contacts merged"
+    CONTACT_PARTED = "contact.parted", "Merge undone"
+    CONTACT_ERASED = "contact.erased", "Contact erased"
+    OFFERED = "handoff.offered", "Handoff offered"
+    CLAIMED = "handoff.claimed", "Handoff claimed"
+    ACCEPTED = "handoff.accepted", "Handoff accepted"
+    RELEASED = "handoff.released", "Handoff released"
+    REASSIGNED = "handoff.reassigned", "Handoff reassigned"
+    RETURNED = "handoff.returned", "Handoff returned"
+    EXPIRED = "handoff.expired", "Handoff expired"
+    WITHDRAWN = "handoff.withdrawn", "Handoff withdrawn"
+    WON = "handoff.won", "Handoff won"
+    WARNED = "handoff.warned", "Handoff close to its deadline"
+    STARVING = "queue.starving", "Handoffs wait too long"
+    STEP_DUE = "sequence.step_due", "Step of a sequence due"
+    SEQUENCE_ENDED = "sequence.ended", "Sequence ended"

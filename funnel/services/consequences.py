@@ -24,6 +24,7 @@ from funnel.enums import OPEN_STATES, HandoffState
 from funnel.models import Handoff
 from funnel.moves import CLOSE_AS_WON, WITHDRAW, Move, fact_id
 from funnel.selectors.stages import handoff_stages
+from funnel.services.announcing import announce_stage_changes
 from scoring.models import Transition
 from scoring.services.explain import explain_contact
 
@@ -63,6 +64,7 @@ def draw_consequences(*, now: datetime, limit: int = 1000) -> int:
             _follow_standings(contact_ids, now=now)
             if fresh := _newly_standing(contact_ids):
                 restate_owners(contact_ids=fresh)
+            announce_stage_changes(contact_ids)
             Transition.objects.filter(contact_id__in=contact_ids, consumed_at=None).update(consumed_at=now)
         return len(contact_ids)
 

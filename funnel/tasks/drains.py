@@ -1,4 +1,4 @@
-"""The consequence app's background work: thin, each one service call repeated until nothing is left."""
+"""Drawing consequences of what was judged."""
 
 from celery import shared_task
 from django.utils import timezone

@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from contacts.models import Contact, Merge
-from funnel.enums import OPEN_STATES, HandoffState, ReturnReason
+from funnel.enums import OPEN_STATES, HandoffState, MoveName, ReleaseReason, ReturnReason
 from scoring.models import Transition
 
 
@@ -17,6 +17,17 @@ class Handoff(models.Model):
 
     ``origin_contact_id``: whose handoff it was before a merge, where that is another contact; what is done with it is a
     fact of that one. Of two open ones a merge (``suspended_by``) suspends one, which was ``suspended_from`` until then.
+
+    One clock at a time runs, in business hours, since ``waiting_since``: while it is offered until somebody claims it,
+    then until the first logged attempt (``attempted_at``). ``warn_at`` and ``due_at`` are its two rings; both are NULL
+    where none runs. ``waiting_since`` NULL means that the clock has yet to be set: the sweep does that.
+
+    ``assigned_to``: the rep it is kept for (NULL: the pull queue), and ``routing`` why:
+    ``{"rule", "why", "passed_over": [{"person", "why"}]}``. ``previous``: the offer that expired before this one;
+    ``escalation`` counts how often the contact was offered in vain since ``first_offered_at``.
+
+    ``outcome`` and ``next_at`` are the last interim result and what was agreed for when; ``last_activity_at`` the last
+    thing that was said or done.
     """
 
     contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="handoffs")
@@ -32,6 +43,22 @@ class Handoff(models.Model):
     claimed_at = models.DateTimeField(null=True, blank=True)
     accepted_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
+    moves_made = models.PositiveIntegerField(default=0, db_default=0)
+    waiting_since = models.DateTimeField(null=True, blank=True)
+    warn_at = models.DateTimeField(null=True, blank=True)
+    warned_at = models.DateTimeField(null=True, blank=True)
+    due_at = models.DateTimeField(null=True, blank=True)
+    attempted_at = models.DateTimeField(null=True, blank=True)
+    assigned_to = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="assigned_handoffs"
+    )
+    routing = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()), blank=True)
+    previous = models.OneToOneField("self", on_delete=models.PROTECT, null=True, blank=True, related_name="next_offer")
+    escalation = models.PositiveSmallIntegerField(default=0, db_default=0)
+    first_offered_at = models.DateTimeField(db_default=Now())
+    outcome = models.CharField(max_length=20, blank=True, default="", db_default="")
+    next_at = models.DateTimeField(null=True, blank=True)
+    last_activity_at = models.DateTimeField(null=True, blank=True)
     reason = models.CharField(max_length=14, choices=ReturnReason, blank=True)
     note = models.TextField(blank=True)
     suspended_by = models.ForeignKey(
@@ -73,7 +100,42 @@ class Handoff(models.Model):
         indexes = [
             models.Index(fields=["state", "offered_at"], name="handoff_queue"),
             models.Index(fields=["claimed_by", "state"], name="handoff_mine"),
+            models.Index(fields=["due_at"], condition=models.Q(due_at__isnull=False), name="handoff_due"),
         ]
 
     def __str__(self) -> str:
         return f"handoff {self.pk} of contact {self.contact_id}: {self.state}"
+
+
+class HandoffMove(models.Model):
+    """One move of a handoff, from its offer (number 0) on: who held it when, and who passed it on. Append-only.
+
+    ``from_rep`` and ``to_rep`` are its rep (or whom it was kept for) before and after: the rows are the owner's chain.
+    ``by`` NULL means that no person did it: the judgement, the clock, a merge.
+    """
+
+    handoff = models.ForeignKey(Handoff, on_delete=models.CASCADE, related_name="moves", db_index=False)
+    number = models.PositiveIntegerField()
+    name = models.CharField(max_length=16, choices=MoveName)
+    from_state = models.CharField(max_length=9, choices=HandoffState, blank=True)
+    to_state = models.CharField(max_length=9, choices=HandoffState)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    from_rep = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    to_rep = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    at = models.DateTimeField(db_default=Now())
+    reason = models.CharField(max_length=14, choices=[*ReturnReason.choices, *ReleaseReason.choices], blank=True)
+    note = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["handoff", "number"], name="handoffmove_number_once"),
+            models.CheckConstraint(condition=models.Q(name__in=MoveName.values), name="handoffmove_name_known"),
+        ]
+        indexes = [models.Index(fields=["name", "at"], name="handoffmove_by_time")]
+
+    def __str__(self) -> str:
+        return f"handoff {self.handoff_id}, {self.number}: {self.name}"

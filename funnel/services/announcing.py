@@ -1,0 +1,71 @@
+"""The one way in for what is to be told: rows in the transaction of their cause."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from contacts.services.wake import wake
+from funnel.enums import AnnouncementType
+from funnel.models import Announcement
+from scoring.announcing import announces
+from scoring.models import Transition
+from scoring.selectors.moves import with_notice_facts
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One thing to be told; see ``funnel.models.Announcement``."""
+
+    type: AnnouncementType
+    at: datetime
+    contact_id: int | None = None
+    handoff_id: int | None = None
+    transition_id: int | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+def announce(things: Sequence[Told]) -> None:
+    """Let these be told once the current transaction has committed; one statement."""
+    if not things:
+        return
+    Announcement.objects.bulk_create(
+        Announcement(
+            type=told.type,
+            at=told.at,
+            contact_id=told.contact_id,
+            handoff_id=told.handoff_id,
+            transition_id=told.transition_id,
+            data=dict(told.data),
+        )
+        for told in things
+    )
+    wake("funnel.tell")
+
+
+def announce_stage_changes(contact_ids: Sequence[int]) -> None:
+    """Announce those of the contacts' transitions that are consumed right now and are news (scoring/announcing.py)."""
+    fresh = with_notice_facts(Transition.objects.filter(contact_id__in=contact_ids, consumed_at=None)).order_by("id")
+    news = [
+        change
+        for change in fresh
+        if change.from_stage
+        and announces(
+            change,
+            is_in_force=change.is_in_force,  # type: ignore[attr-defined]  # annotated
+            is_first=change.is_first,  # type: ignore[attr-defined]
+            is_quiet=change.is_quiet,  # type: ignore[attr-defined]
+        )
+    ]
+    announce(
+        [
+            Told(
+                AnnouncementType.STAGE_CHANGED,
+                at=change.effective_at,
+                contact_id=change.contact_id,
+                transition_id=change.pk,
+                data={"from": change.from_stage, "to": change.to_stage},
+            )
+            for change in news
+        ]
+    )
