@@ -54,6 +54,12 @@ class EvidenceSerializer(serializers.Serializer[Any]):
     engagement = serializers.FloatField()
     fit = serializers.FloatField()
     lines = serializers.ListField(child=serializers.DictField(), help_text="The ledger; its points sum to engagement.")
+    fit_lines = serializers.ListField(
+        child=serializers.DictField(), required=False, help_text="The fit rules that weighed: `rule`, `label`, `points`."
+    )
+    criteria = serializers.ListField(
+        child=serializers.DictField(), required=False, help_text="The evidence that counted: `rule` and `label`."
+    )
     questions = serializers.ListField(child=serializers.CharField(), help_text="Gates whose answer nobody knew.")
     definition = serializers.CharField(help_text="key@version")
 

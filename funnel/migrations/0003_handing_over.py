@@ -49,6 +49,7 @@ class Migration(migrations.Migration):
                 ('from_state', models.CharField(blank=True, choices=[('offered', 'offered'), ('claimed', 'claimed'), ('accepted', 'accepted'), ('won', 'won'), ('returned', 'returned'), ('expired', 'expired'), ('withdrawn', 'withdrawn'), ('suspended', 'suspended')], max_length=9)),
                 ('to_state', models.CharField(choices=[('offered', 'offered'), ('claimed', 'claimed'), ('accepted', 'accepted'), ('won', 'won'), ('returned', 'returned'), ('expired', 'expired'), ('withdrawn', 'withdrawn'), ('suspended', 'suspended')], max_length=9)),
                 ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ('due_at', models.DateTimeField(blank=True, null=True)),
                 ('reason', models.CharField(blank=True, choices=[('no_response', 'No response'), ('no_want', 'Does not want it'), ('cannot_buy_now', 'Cannot buy now'), ('no_authority', 'No authority to buy'), ('no_means', 'No means to buy'), ('bad_data', 'Bad data'), ('duplicate', 'Duplicate'), ('other', 'Other'), ('by_hand', 'Released by a person'), ('no_attempt', 'No attempt in time'), ('rep_away', 'The rep left or is away')], max_length=14)),
                 ('note', models.TextField(blank=True)),
             ],

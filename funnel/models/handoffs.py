@@ -111,7 +111,9 @@ class HandoffMove(models.Model):
     """One move of a handoff, from its offer (number 0) on: who held it when, and who passed it on. Append-only.
 
     ``from_rep`` and ``to_rep`` are its rep (or whom it was kept for) before and after: the rows are the owner's chain.
-    ``by`` NULL means that no person did it: the judgement, the clock, a merge.
+    ``by`` NULL means that no person did it: the judgement, the clock, a merge. ``due_at``: when the clock that ran until
+    this move would have run out; NULL where none ran. Figures measure attainment by it, for the handoff's own clock
+    starts anew with its next move.
     """
 
     handoff = models.ForeignKey(Handoff, on_delete=models.CASCADE, related_name="moves", db_index=False)
@@ -127,6 +129,7 @@ class HandoffMove(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
     at = models.DateTimeField(db_default=Now())
+    due_at = models.DateTimeField(null=True, blank=True)
     reason = models.CharField(max_length=14, choices=[*ReturnReason.choices, *ReleaseReason.choices], blank=True)
     note = models.TextField(blank=True)
 

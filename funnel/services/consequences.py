@@ -9,7 +9,7 @@ claiming holds the handoff and waits for the contact.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -238,6 +238,26 @@ def freeze_evidence(*, contact_id: int, stage: str, at: datetime) -> dict[str, A
         "engagement": why["scores"]["engagement"],
         "fit": why["scores"]["fit"],
         "lines": why["ledger"],
+        "fit_lines": [{key: line[key] for key in ("rule", "label", "points")} for line in why["fit_ledger"]],
+        "criteria": counted_criteria(why["criteria"], stage),
         "questions": [asked["gate"] for asked in why["questions"]],
         "definition": why["definition"],
     }
+
+
+def counted_criteria(criteria: Sequence[Mapping[str, Any]], stage: str) -> list[dict[str, str]]:
+    """The evidence that counted towards a stage: ``rule`` (its key) and ``label`` (the criterion in words), once each.
+
+    Of an explanation's ``criteria``: what holds of the stage's ``enter``, or where that does not hold, of its ``keep``.
+    """
+    found: dict[str, str] = {}
+    for tree in criteria:
+        if tree["stage"] == stage:
+            nodes = [tree["enter"] if tree["entered"] else tree["keep"] or tree["enter"]]
+            while nodes:
+                node = nodes.pop(0)
+                if node and node["met"]:
+                    nodes[:0] = node["children"]
+                    if node["rule"]:
+                        found.setdefault(node["rule"], node["text"])
+    return [{"rule": rule, "label": label} for rule, label in found.items()]

@@ -58,6 +58,7 @@ class CriterionSerializer(serializers.Serializer[Any]):
     """One node of a criteria tree."""
 
     text = serializers.CharField()
+    rule = serializers.CharField(help_text="The evidence that a count asks for; empty elsewhere.")
     met = serializers.BooleanField()
     found = serializers.CharField(help_text="What was found where a leaf looked.")
     children = serializers.ListField(child=serializers.DictField(), help_text="Nodes of the same shape.")

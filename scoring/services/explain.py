@@ -176,6 +176,7 @@ def _node(case: Case, node: Node) -> dict[str, Any]:
     """A criteria node with its tick or cross and what was found, children below."""
     return {
         "text": describe(node.criterion, case.document),
+        "rule": node.criterion.count.of if node.criterion.count else "",
         "met": is_met(case, node),
         "found": found_at(case, node) if node.leaf >= 0 else "",
         "children": [_node(case, child) for child in node.children] if node.criterion.not_ is None else [],
