@@ -42,3 +42,9 @@ def _answer(contact: Contact, attribute: str) -> object:
     if name == attribute and hasattr(contact, name):
         return getattr(contact, name)
     return contact.attributes.get(name)
+
+
+def sla_hours() -> dict[str, float]:
+    """Business hours within which an offer of each stage is to be claimed, for the stages whose definition says so."""
+    _, document = published_definition()
+    return {stage.key: float(stage.sla_hours) for stage in document.stages if stage.sla_hours}

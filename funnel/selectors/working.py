@@ -1,0 +1,68 @@
+"""Who works when, as the arithmetic of business time; who is away; how much each may hold."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from django.db.models import Q
+
+from funnel.models import Absence, Holiday, RepProfile, SalesSettings, WorkingCalendar
+from funnel.working_time import WorkingHours, WorkingTime, week_of, working_time
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingTimes:
+    """The team's business time, and that of each person who was asked for, their absences taken out of it."""
+
+    team: WorkingTime
+    people: Mapping[int, WorkingTime]
+
+    def of(self, user_id: int | None) -> WorkingTime:
+        """The time of a person who was asked for; of nobody, the team's."""
+        return self.team if user_id is None else self.people[user_id]
+
+    def is_away(self, user_id: int, now: datetime) -> bool:
+        """Tell whether the person's calendar shows a day of an absence of theirs now."""
+        time = self.people[user_id]
+        today = time.day_of(now)
+        return any(first <= today <= last for first, last in time.hours.absences)
+
+    def away_until(self, user_id: int, now: datetime) -> date | None:
+        """The last day of the absence that somebody is on now; None where they are there."""
+        time = self.people[user_id]
+        today = time.day_of(now)
+        return max((last for first, last in time.hours.absences if first <= today <= last), default=None)
+
+
+def sales_settings() -> SalesSettings:
+    """How the installation hands over; the defaults where the row is not there yet."""
+    return SalesSettings.objects.filter(pk=1).first() or SalesSettings(pk=1)
+
+
+def working_times(user_ids: Iterable[int | None] = ()) -> WorkingTimes:
+    """Load the business time of the team and of these people; two queries, four where there are people."""
+    wanted = sorted({user_id for user_id in user_ids if user_id is not None})
+    own: dict[int, int | None] = {}
+    absences: dict[int, list[tuple[date, date]]] = {}
+    if wanted:
+        own = dict(RepProfile.objects.filter(user__in=wanted).values_list("user_id", "calendar_id"))
+        for user_id, first, last in Absence.objects.filter(user__in=wanted).values_list(
+            "user_id", "first_day", "last_day"
+        ):
+            absences.setdefault(user_id, []).append((first, last))
+    used = {calendar_id for calendar_id in own.values() if calendar_id is not None}
+    calendars = {row.pk: row for row in WorkingCalendar.objects.filter(Q(is_team=True) | Q(pk__in=used))}
+    holidays: dict[int, list[date]] = {}
+    for calendar_id, day in Holiday.objects.filter(calendar__in=list(calendars)).values_list("calendar_id", "day"):
+        holidays.setdefault(calendar_id, []).append(day)
+    # An installation has one from its first migration on.
+    team = next((row for row in calendars.values() if row.is_team), WorkingCalendar(name="Team", is_team=True))
+
+    def time_of(calendar: WorkingCalendar, away: Iterable[tuple[date, date]] = ()) -> WorkingTime:
+        free = frozenset(holidays.get(calendar.pk, ()))
+        return working_time(WorkingHours(calendar.time_zone, week_of(calendar.hours), free, frozenset(away)))
+
+    people = {
+        user_id: time_of(calendars.get(own.get(user_id) or 0, team), absences.get(user_id, ())) for user_id in wanted
+    }
+    return WorkingTimes(team=time_of(team), people=people)
