@@ -64,6 +64,17 @@ class ReleaseReason(TextChoices):
     REP_AWAY = "rep_away", "The rep left or is away"
 
 
+class InterimOutcome(TextChoices):
+    """What came of a conversation so far; it stays open."""
+
+    NO_ANSWER = "no_answer", "No answer yet"
+    IN_TALKS = "in_talks", "In talks"
+    MEETING_AGREED = "meeting_agreed", "Meeting agreed"
+    PROPOSAL_SENT = "proposal_sent", "Proposal sent"
+    WAITING = "waiting", "Waiting for them"
+    LATER = "later", "Later"
+
+
 class AnnouncementType(TextChoices):
     """What is told: to webhooks (the types of API.md and a few more), to people, or to both."""
 

@@ -3,6 +3,7 @@
 import django.contrib.postgres.fields
 import django.core.validators
 import django.db.models.deletion
+import django.db.models.functions.comparison
 import django.db.models.functions.datetime
 import funnel.models.working
 from django.conf import settings
@@ -50,7 +51,7 @@ class Migration(migrations.Migration):
                 ('to_state', models.CharField(choices=[('offered', 'offered'), ('claimed', 'claimed'), ('accepted', 'accepted'), ('won', 'won'), ('returned', 'returned'), ('expired', 'expired'), ('withdrawn', 'withdrawn'), ('suspended', 'suspended')], max_length=9)),
                 ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ('due_at', models.DateTimeField(blank=True, null=True)),
-                ('reason', models.CharField(blank=True, choices=[('no_response', 'No response'), ('no_want', 'Does not want it'), ('cannot_buy_now', 'Cannot buy now'), ('no_authority', 'No authority to buy'), ('no_means', 'No means to buy'), ('bad_data', 'Bad data'), ('duplicate', 'Duplicate'), ('other', 'Other'), ('by_hand', 'Released by a person'), ('no_attempt', 'No attempt in time'), ('rep_away', 'The rep left or is away')], max_length=14)),
+                ('reason', models.CharField(blank=True, choices=[('no_response', 'No response'), ('no_want', 'Does not want it'), ('cannot_buy_now', 'Cannot buy now'), ('no_authority', 'No authority to buy'), ('no_means', 'No means to buy'), ('bad_data', 'Bad data'), ('duplicate', 'Duplicate'), ('other', 'Other'), ('by_hand', 'Released by a person'), ('no_attempt', 'No attempt in time'), ('rep_away', 'The rep left or is away'), ('no_answer', 'No answer yet'), ('in_talks', 'In talks'), ('meeting_agreed', 'Meeting agreed'), ('proposal_sent', 'Proposal sent'), ('waiting', 'Waiting for them'), ('later', 'Later')], max_length=14)),
                 ('note', models.TextField(blank=True)),
             ],
         ),
@@ -154,7 +155,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='handoff',
             name='outcome',
-            field=models.CharField(blank=True, db_default='', default='', max_length=20),
+            field=models.CharField(blank=True, choices=[('no_answer', 'No answer yet'), ('in_talks', 'In talks'), ('meeting_agreed', 'Meeting agreed'), ('proposal_sent', 'Proposal sent'), ('waiting', 'Waiting for them'), ('later', 'Later')], db_default='', default='', max_length=20),
         ),
         migrations.AddField(
             model_name='handoff',
@@ -287,5 +288,13 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='holiday',
             constraint=models.UniqueConstraint(fields=('calendar', 'day'), name='holiday_once'),
+        ),
+        migrations.AddIndex(
+            model_name='handoff',
+            index=models.Index(django.db.models.functions.comparison.Coalesce('due_at', 'first_offered_at'), models.F('id'), condition=models.Q(('state', 'offered')), name='handoff_by_due'),
+        ),
+        migrations.AddConstraint(
+            model_name='handoff',
+            constraint=models.CheckConstraint(condition=models.Q(('outcome__in', ['', 'no_answer', 'in_talks', 'meeting_agreed', 'proposal_sent', 'waiting', 'later'])), name='handoff_outcome_known'),
         ),
     ]

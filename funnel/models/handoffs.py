@@ -2,10 +2,10 @@
 
 from django.conf import settings
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 
 from contacts.models import Contact, Merge
-from funnel.enums import OPEN_STATES, HandoffState, MoveName, ReleaseReason, ReturnReason
+from funnel.enums import OPEN_STATES, HandoffState, InterimOutcome, MoveName, ReleaseReason, ReturnReason
 from scoring.models import Transition
 
 
@@ -56,7 +56,7 @@ class Handoff(models.Model):
     previous = models.OneToOneField("self", on_delete=models.PROTECT, null=True, blank=True, related_name="next_offer")
     escalation = models.PositiveSmallIntegerField(default=0, db_default=0)
     first_offered_at = models.DateTimeField(db_default=Now())
-    outcome = models.CharField(max_length=20, blank=True, default="", db_default="")
+    outcome = models.CharField(max_length=20, choices=InterimOutcome, blank=True, default="", db_default="")
     next_at = models.DateTimeField(null=True, blank=True)
     last_activity_at = models.DateTimeField(null=True, blank=True)
     reason = models.CharField(max_length=14, choices=ReturnReason, blank=True)
@@ -96,11 +96,18 @@ class Handoff(models.Model):
                 | (~models.Q(state=HandoffState.SUSPENDED) & models.Q(suspended_from="", suspended_by=None)),
                 name="handoff_suspended_paired",
             ),
+            models.CheckConstraint(
+                condition=models.Q(outcome__in=["", *InterimOutcome.values]), name="handoff_outcome_known"
+            ),
         ]
         indexes = [
             models.Index(fields=["state", "offered_at"], name="handoff_queue"),
             models.Index(fields=["claimed_by", "state"], name="handoff_mine"),
             models.Index(fields=["due_at"], condition=models.Q(due_at__isnull=False), name="handoff_due"),
+            # The order of the queue: an offer whose clock has yet to be set goes by when it was first made.
+            models.Index(
+                Coalesce("due_at", "first_offered_at"), "id", condition=models.Q(state="offered"), name="handoff_by_due"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -130,7 +137,11 @@ class HandoffMove(models.Model):
     )
     at = models.DateTimeField(db_default=Now())
     due_at = models.DateTimeField(null=True, blank=True)
-    reason = models.CharField(max_length=14, choices=[*ReturnReason.choices, *ReleaseReason.choices], blank=True)
+    reason = models.CharField(
+        max_length=14,
+        choices=[*ReturnReason.choices, *ReleaseReason.choices, *InterimOutcome.choices],
+        blank=True,
+    )
     note = models.TextField(blank=True)
 
     class Meta:
