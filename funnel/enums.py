@@ -95,3 +95,89 @@ class AnnouncementType(TextChoices):
     STARVING = "queue.starving", "Handoffs wait too long"
     STEP_DUE = "sequence.step_due", "Step of a sequence due"
     SEQUENCE_ENDED = "sequence.ended", "Sequence ended"
+
+
+class SequenceState(TextChoices):
+    """A draft is written; an active sequence enrols and sends; in a paused one all clocks stand still."""
+
+    DRAFT = "draft", "draft"
+    ACTIVE = "active", "active"
+    PAUSED = "paused", "paused"
+
+
+class StepChannel(TextChoices):
+    """How a step of a sequence reaches the contact."""
+
+    EMAIL = "email", "E-mail sent by Ripen"
+    WEBHOOK = "webhook", "Webhook to the tool that sends"
+
+
+class EnrolmentState(TextChoices):
+    """Where a contact's way through a sequence stands; the last two are final."""
+
+    ACTIVE = "active", "under way"
+    COMPLETED = "completed", "completed"
+    STOPPED = "stopped", "stopped"
+
+
+class EnrolledBy(TextChoices):
+    """What brought a contact into a sequence."""
+
+    ENTRY = "entry", "entered the stage"
+    BACKFILL = "backfill", "stood in the stage when it was activated"
+    HAND = "hand", "enrolled by hand"
+
+
+class StopReason(TextChoices):
+    """Why a contact's way through a sequence ended before its last step."""
+
+    STAGE_CHANGED = "stage_changed", "left the stage"
+    REPLIED = "replied", "talked with us"
+    CLAIMED = "claimed", "Sales is in conversation with them"
+    UNSUBSCRIBED = "unsubscribed", "unsubscribed"
+    BOUNCED = "bounced", "the mail bounced"
+    COMPLAINED = "complained", "complained of spam"
+    REFUSED = "refused", "refused this purpose"
+    SUPPRESSED = "suppressed", "the address is suppressed"
+    NOT_OURS = "not_ours", "not ours to write to"
+    NOTHING_SENT = "nothing_sent", "no step could be sent"
+    BY_HAND = "by_hand", "stopped by a person"
+    MERGED = "merged", "became part of a contact that is in it already"
+    ERASED = "erased", "the person was erased"
+
+
+class StepState(TextChoices):
+    """What becomes of one step for one contact. ``held``: it waits, and the sequence is paused."""
+
+    WAITING = "waiting", "waiting"
+    HELD = "held", "held"
+    SENT = "sent", "sent"
+    SKIPPED = "skipped", "skipped"
+    STOPPED = "stopped", "stopped"
+
+
+class NoticeKind(TextChoices):
+    """What people are told of; funnel/notice_kinds.py says whom each is for, and how it reaches them unless they choose."""
+
+    GIVEN = "given", "Given to you"
+    DEADLINE = "deadline", "Your deadline is close"
+    ACTED = "acted", "Your contact got in touch"
+    DUE = "due", "An agreed date has come, or a conversation went quiet"
+    TAKEN = "taken", "Taken from you"
+    STAGE = "stage", "A contact of yours fell back or became a customer"
+    QUEUE = "queue", "In the queue"
+    WON = "won", "Won"
+    RETURNED = "returned", "Returned to Marketing"
+    ESCALATED = "escalated", "Not claimed in time"
+    STARVING = "starving", "The queue waits too long"
+    MOVED = "moved", "Released or passed on in the team"
+    SEQUENCE = "sequence", "A sequence ended"
+    DEFINITION = "definition", "About a definition"
+
+
+class MailMode(TextChoices):
+    """Whether, and how soon, something is mailed to a person."""
+
+    NEVER = "never", "No e-mail"
+    AT_ONCE = "at_once", "At once"
+    DIGEST = "digest", "In the digest"

@@ -2,6 +2,8 @@
 
 from funnel.models.announcements import Announcement
 from funnel.models.handoffs import Handoff, HandoffMove
+from funnel.models.notices import DigestPlan, NoticeMail, Notification, NotificationItem, NotificationSetting
+from funnel.models.sequences import Enrolment, Sequence, SequenceStep, StepRun
 from funnel.models.working import (
     Absence,
     Holiday,
@@ -14,11 +16,20 @@ from funnel.models.working import (
 __all__ = [
     "Absence",
     "Announcement",
+    "DigestPlan",
+    "Enrolment",
     "Handoff",
     "HandoffMove",
     "Holiday",
+    "NoticeMail",
+    "Notification",
+    "NotificationItem",
+    "NotificationSetting",
     "RepProfile",
     "RoutingRule",
     "SalesSettings",
+    "Sequence",
+    "SequenceStep",
+    "StepRun",
     "WorkingCalendar",
 ]
