@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import floor, log10
+from math import ceil, floor, log10
+
+_SHADES = 10
 
 # Tenths of a power of ten that read as round and can be halved.
 _AXIS_ENDS = (10, 12, 16, 20, 24, 30, 40, 50, 60, 80, 100)
@@ -115,6 +117,27 @@ class Bar:
     url: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class HeatCell:
+    """A cell of a heat map: its share (None: nothing to tell yet), its shade from 0 to 10, and whether it is final."""
+
+    share: float | None
+    value: int | None
+    shade: int
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FunnelBar:
+    """A stage of a funnel: centred in a box of 100 x 8, as wide as its number is of the greatest."""
+
+    key: str
+    label: str
+    value: int
+    x: float
+    width: float
+
+
 def spark(values: Sequence[float]) -> Spark:
     """Lay out a sparkline. One value is a level line; the scale runs from the least to the greatest."""
     shown = list(values) if len(values) > 1 else [*values, *values] or [0.0, 0.0]
@@ -220,3 +243,34 @@ def bars(rows: Sequence[tuple[str, str, int, str]]) -> list[Bar]:
         Bar(key=key, label=label, value=value, width=round(max(value, 0) / longest * 100, 2), url=url)
         for key, label, value, url in rows
     ]
+
+
+def heat(rows: Sequence[Sequence[tuple[int, int, bool] | None]]) -> list[list[HeatCell]]:
+    """Shade rows of (how many, of how many, whether that is final); the darkest cell is the greatest share.
+
+    None is a cell of which nothing is known yet. A share that may still grow counts for the scale like any other.
+    """
+    shares = [[cell[0] / cell[1] if cell and cell[1] else None for cell in row] for row in rows]
+    top = max((share for row in shares for share in row if share is not None), default=0.0)
+    return [
+        [
+            HeatCell(
+                share=share,
+                value=cell[0] if cell else None,
+                shade=ceil(share / top * _SHADES) if share and top else 0,
+                final=bool(cell and cell[2]),
+            )
+            for cell, share in zip(row, row_shares, strict=True)
+        ]
+        for row, row_shares in zip(rows, shares, strict=True)
+    ]
+
+
+def funnel_bars(rows: Sequence[tuple[str, str, int]]) -> list[FunnelBar]:
+    """Lay out (key, label, how many) rows as a funnel of centred bars; what is not nothing can be seen."""
+    greatest = max((value for *_, value in rows), default=0) or 1
+    bars = []
+    for key, label, value in rows:
+        width = max(round(value / greatest * 100, 2), 0.5) if value > 0 else 0.0
+        bars.append(FunnelBar(key, label, value, round((100 - width) / 2, 2), width))
+    return bars

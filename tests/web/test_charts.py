@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.web.charts import Series, bars, columns, curves, meter, round_up, spark
+from config.web.charts import Series, bars, columns, curves, funnel_bars, heat, meter, round_up, spark
 
 counts = st.integers(min_value=0, max_value=10**7)
 
@@ -76,3 +76,21 @@ def test_a_meter_never_leaves_its_rail(value: float, maximum: float) -> None:
 def test_bars_are_scaled_to_the_longest() -> None:
     assert [bar.width for bar in bars([("", "a", 4, ""), ("", "b", 1, ""), ("", "c", 0, "")])] == [100.0, 25.0, 0.0]
     assert bars([]) == []
+
+
+def test_the_greatest_share_is_darkest_and_nothing_known_is_no_share() -> None:
+    rows = heat([[(1, 10, True), (5, 10, True)], [(0, 4, True), (1, 4, False)], [None, None]])
+    assert [[cell.shade for cell in row] for row in rows] == [[2, 10], [0, 5], [0, 0]]
+    assert [[cell.share for cell in row] for row in rows] == [[0.1, 0.5], [0.0, 0.25], [None, None]]
+    assert [[cell.final for cell in row] for row in rows] == [[True, True], [True, False], [False, False]]
+    assert heat([]) == []
+    assert heat([[(0, 0, True)]])[0][0].share is None
+
+
+@given(st.lists(counts, min_size=1, max_size=6))
+def test_a_funnel_is_centred_and_its_smallest_bar_can_be_seen(values: list[int]) -> None:
+    shown = funnel_bars([(str(i), str(i), value) for i, value in enumerate(values)])
+    for bar, value in zip(shown, values, strict=True):
+        assert bar.x + bar.width / 2 == pytest.approx(50, abs=0.02)
+        assert bar.width == pytest.approx(value / (max(values) or 1) * 100, abs=0.51)
+        assert (bar.width > 0) == (value > 0)
