@@ -95,6 +95,8 @@ class AnnouncementType(TextChoices):
     STARVING = "queue.starving", "Handoffs wait too long"
     STEP_DUE = "sequence.step_due", "Step of a sequence due"
     SEQUENCE_ENDED = "sequence.ended", "Sequence ended"
+    HOOK_FAILING = "hook.failing", "Webhook receiver fails"
+    HOOK_DISABLED = "hook.disabled", "Webhook endpoint disabled"
 
 
 class SequenceState(TextChoices):
@@ -181,3 +183,44 @@ class MailMode(TextChoices):
     NEVER = "never", "No e-mail"
     AT_ONCE = "at_once", "At once"
     DIGEST = "digest", "In the digest"
+
+
+class RoutingMode(TextChoices):
+    """How a routing rule chooses who gets an offer."""
+
+    ROUND_ROBIN = "round_robin", "in turn, by free capacity"
+    COMPANY_OWNER = "company_owner", "the rep who has the company"
+    TERRITORY = "territory", "a rep who looks after the country or language"
+    QUEUE = "queue", "nobody: the queue"
+
+
+class DeliveryState(TextChoices):
+    """What becomes of a message on its way to a webhook's endpoint."""
+
+    WAITING = "waiting", "waiting"
+    DELIVERED = "delivered", "delivered"
+    DEAD = "dead", "dead letter"
+
+
+class DisableReason(TextChoices):
+    """Why an endpoint is told nothing any more."""
+
+    BY_HAND = "by_hand", "Disabled by a person"
+    GONE = "gone", "Its receiver answered 410 Gone"
+    FAILING = "failing", "It failed for too long"
+
+
+class HookFault(TextChoices):
+    """What kept a receiver from taking a message; the first nine are those of funnel/hooks/exchange.py."""
+
+    REFUSED = "refused_destination", "Destination not allowed"
+    UNRESOLVED = "name_not_found", "Name not found"
+    UNREACHABLE = "unreachable", "Cannot be reached"
+    TLS = "tls", "No secure connection"
+    TIMEOUT = "timeout", "No answer in time"
+    BROKEN = "broken_answer", "Broken answer"
+    REDIRECT = "redirect", "Redirect"
+    GONE = "gone", "Gone"
+    STATUS = "status", "Refused by the receiver"
+    INTERRUPTED = "interrupted", "Interrupted again and again"
+    DISABLED = "disabled", "Endpoint disabled"

@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
             name='Announcement',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('type', models.CharField(choices=[('contact.stage_changed', 'Stage changed'), ('contact.merged', 'Contacts merged'), ('contact.parted', 'Merge undone'), ('contact.erased', 'Contact erased'), ('handoff.offered', 'Handoff offered'), ('handoff.claimed', 'Handoff claimed'), ('handoff.accepted', 'Handoff accepted'), ('handoff.released', 'Handoff released'), ('handoff.reassigned', 'Handoff reassigned'), ('handoff.returned', 'Handoff returned'), ('handoff.expired', 'Handoff expired'), ('handoff.withdrawn', 'Handoff withdrawn'), ('handoff.won', 'Handoff won'), ('handoff.warned', 'Handoff close to its deadline'), ('queue.starving', 'Handoffs wait too long'), ('sequence.step_due', 'Step of a sequence due'), ('sequence.ended', 'Sequence ended')], max_length=32)),
+                ('type', models.CharField(choices=[('contact.stage_changed', 'Stage changed'), ('contact.merged', 'Contacts merged'), ('contact.parted', 'Merge undone'), ('contact.erased', 'Contact erased'), ('handoff.offered', 'Handoff offered'), ('handoff.claimed', 'Handoff claimed'), ('handoff.accepted', 'Handoff accepted'), ('handoff.released', 'Handoff released'), ('handoff.reassigned', 'Handoff reassigned'), ('handoff.returned', 'Handoff returned'), ('handoff.expired', 'Handoff expired'), ('handoff.withdrawn', 'Handoff withdrawn'), ('handoff.won', 'Handoff won'), ('handoff.warned', 'Handoff close to its deadline'), ('queue.starving', 'Handoffs wait too long'), ('sequence.step_due', 'Step of a sequence due'), ('sequence.ended', 'Sequence ended'), ('hook.failing', 'Webhook receiver fails'), ('hook.disabled', 'Webhook endpoint disabled')], max_length=32)),
                 ('contact_id', models.BigIntegerField(blank=True, null=True)),
                 ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ('data', models.JSONField(default=dict)),
@@ -267,7 +267,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='announcement',
-            constraint=models.CheckConstraint(condition=models.Q(('type__in', ['contact.stage_changed', 'contact.merged', 'contact.parted', 'contact.erased', 'handoff.offered', 'handoff.claimed', 'handoff.accepted', 'handoff.released', 'handoff.reassigned', 'handoff.returned', 'handoff.expired', 'handoff.withdrawn', 'handoff.won', 'handoff.warned', 'queue.starving', 'sequence.step_due', 'sequence.ended'])), name='announcement_type_known'),
+            constraint=models.CheckConstraint(condition=models.Q(('type__in', ['contact.stage_changed', 'contact.merged', 'contact.parted', 'contact.erased', 'handoff.offered', 'handoff.claimed', 'handoff.accepted', 'handoff.released', 'handoff.reassigned', 'handoff.returned', 'handoff.expired', 'handoff.withdrawn', 'handoff.won', 'handoff.warned', 'queue.starving', 'sequence.step_due', 'sequence.ended', 'hook.failing', 'hook.disabled'])), name='announcement_type_known'),
         ),
         migrations.AddIndex(
             model_name='handoffmove',

@@ -2,6 +2,7 @@
 
 from funnel.models.announcements import Announcement
 from funnel.models.handoffs import Handoff, HandoffMove
+from funnel.models.hooks import HookAttempt, HookDelivery, HookEndpoint, HookMessage
 from funnel.models.notices import DigestPlan, NoticeMail, Notification, NotificationItem, NotificationSetting
 from funnel.models.sequences import Enrolment, Sequence, SequenceStep, StepRun
 from funnel.models.working import (
@@ -21,6 +22,10 @@ __all__ = [
     "Handoff",
     "HandoffMove",
     "Holiday",
+    "HookAttempt",
+    "HookDelivery",
+    "HookEndpoint",
+    "HookMessage",
     "NoticeMail",
     "Notification",
     "NotificationItem",
