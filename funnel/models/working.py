@@ -6,6 +6,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
 
+from funnel.enums import RoutingMode
+
 
 def office_hours() -> dict[str, list[list[str]]]:
     """Monday to Friday, nine to five."""
@@ -117,27 +119,16 @@ class RoutingRule(models.Model):
     by free capacity, to the rep who has the company already, by what reps look after, or to the queue.
     """
 
-    class Mode(models.TextChoices):
-        """How a rule chooses."""
-
-        ROUND_ROBIN = "round_robin", "in turn, by free capacity"
-        COMPANY_OWNER = "company_owner", "the rep who has the company"
-        TERRITORY = "territory", "a rep who looks after the country or language"
-        QUEUE = "queue", "nobody: the queue"
-
     name = models.CharField(max_length=100, unique=True)
     position = models.PositiveIntegerField(default=0)
     is_active = models.BooleanField(default=True)
     conditions = models.JSONField(default=dict, blank=True)
-    mode = models.CharField(max_length=13, choices=Mode, default=Mode.QUEUE)
+    mode = models.CharField(max_length=13, choices=RoutingMode, default=RoutingMode.QUEUE)
     reps = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="+")
 
     class Meta:
         constraints = [
-            models.CheckConstraint(
-                condition=models.Q(mode__in=["round_robin", "company_owner", "territory", "queue"]),
-                name="routingrule_mode_known",
-            ),
+            models.CheckConstraint(condition=models.Q(mode__in=RoutingMode.values), name="routingrule_mode_known"),
         ]
         ordering = ["position", "id"]
 

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from django.db.models import Q
+from django.db.models import Count, Q
 
-from funnel.models import Absence, Holiday, RepProfile, SalesSettings, WorkingCalendar
+from funnel.enums import HandoffState
+from funnel.models import Absence, Handoff, Holiday, RepProfile, SalesSettings, WorkingCalendar
 from funnel.working_time import WorkingHours, WorkingTime, week_of, working_time
 
 
@@ -66,3 +67,53 @@ def working_times(user_ids: Iterable[int | None] = ()) -> WorkingTimes:
         user_id: time_of(calendars.get(own.get(user_id) or 0, team), absences.get(user_id, ())) for user_id in wanted
     }
     return WorkingTimes(team=time_of(team), people=people)
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """How many handoffs somebody may hold, has claimed, and is to claim because they are kept for them."""
+
+    limit: int
+    held: int
+    kept: int
+
+    @property
+    def taken(self) -> int:
+        """What counts against the limit: an offer that is kept for somebody is to find room."""
+        return self.held + self.kept
+
+    @property
+    def free(self) -> int:
+        """How many more there is room for."""
+        return max(self.limit - self.taken, 0)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether they have more than they may."""
+        return self.taken > self.limit
+
+
+def capacities(user_ids: Iterable[int]) -> dict[int, Capacity]:
+    """How much each of these people has and may have; four queries."""
+    wanted = sorted(set(user_ids))
+    usual = sales_settings().claim_limit
+    own = dict(RepProfile.objects.filter(user__in=wanted).values_list("user_id", "claim_limit"))
+    held = dict(
+        Handoff.objects.filter(claimed_by__in=wanted, state__in=[HandoffState.CLAIMED, HandoffState.ACCEPTED])
+        .values_list("claimed_by")
+        .annotate(n=Count("id"))
+    )
+    kept = dict(
+        Handoff.objects.filter(assigned_to__in=wanted, state=HandoffState.OFFERED)
+        .values_list("assigned_to")
+        .annotate(n=Count("id"))
+    )
+    return {
+        user_id: Capacity(limit=_limit(own.get(user_id), usual), held=held.get(user_id, 0), kept=kept.get(user_id, 0))
+        for user_id in wanted
+    }
+
+
+def _limit(own: int | None, usual: int) -> int:
+    """A limit of their own may be none at all, 0."""
+    return usual if own is None else own
