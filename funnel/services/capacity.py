@@ -8,11 +8,8 @@ way round. So a claim is made first and asked about its room after; where there 
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from django.contrib.auth.models import User
 from django.db import connection
 
-from funnel.errors import LimitReached
-from funnel.selectors.people import name_of
 from funnel.selectors.working import Capacity, capacities
 
 # The first half of the key of PostgreSQL's advisory locks; the second is the person's id.
@@ -31,14 +28,3 @@ def lock_capacities(user_ids: Iterable[int]) -> Mapping[int, Capacity]:
         # In the array's order, which is everybody's.
         cursor.execute("SELECT pg_advisory_xact_lock(%s, id) FROM unnest(%s::int[]) AS one (id)", [_CAPACITY, wanted])
     return capacities(wanted)
-
-
-def check_room(rep: User, *, was_kept: bool, themselves: bool = False) -> None:
-    """Raise ``LimitReached`` where ``rep``, who was just given a handoff in this transaction, has too many now.
-
-    What they hold counts, and what is kept for them, which is to find room too: unless this one ``was_kept`` for them.
-    ``themselves``: they took it, so the sentence is to them.
-    """
-    now_has = lock_capacities([rep.pk])[rep.pk]
-    if now_has.held > now_has.limit or (now_has.is_over and not was_kept):
-        raise LimitReached(name_of(rep), now_has.limit, themselves=themselves)
