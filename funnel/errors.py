@@ -4,7 +4,8 @@
 class HandoffConflict(Exception):
     """The handoff is not in the state that the move needs; somebody or something was faster.
 
-    ``code`` is stable: ``already_claimed``, ``not_claimable`` or ``wrong_state``; ``message`` is for people.
+    ``code`` is stable: ``already_claimed``, ``kept_for_another``, ``limit_reached``, ``not_claimable`` or
+    ``wrong_state``; ``message`` is for people.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -34,3 +35,23 @@ class WrongState(HandoffConflict):
 
     def __init__(self, message: str) -> None:
         super().__init__("wrong_state", message)
+
+
+class KeptForAnother(HandoffConflict):
+    """The offer is kept for somebody else; ``rep`` is their name."""
+
+    def __init__(self, rep: str) -> None:
+        super().__init__("kept_for_another", f"Kept for {rep}: only they or a manager may claim it.")
+        self.rep = rep
+
+
+class LimitReached(HandoffConflict):
+    """``rep`` holds as many open handoffs as they may: ``limit``."""
+
+    def __init__(self, rep: str, limit: int, *, themselves: bool = False) -> None:
+        who, them = ("You hold", "yours") if themselves else (f"{rep} holds", "theirs")
+        super().__init__(
+            "limit_reached", f"{who} {limit} open handoffs or more, the limit: close or release one of {them} first."
+        )
+        self.rep = rep
+        self.limit = limit

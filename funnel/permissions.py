@@ -2,15 +2,25 @@
 
 from django.core.exceptions import PermissionDenied
 
-from contacts.permissions import LEADERS, Person, answers, check_see_handoffs, check_work_handoffs, roles_of
+from contacts.permissions import (
+    LEADERS,
+    Person,
+    answers,
+    check_see_handoffs,
+    check_work_handoffs,
+    require_role,
+    roles_of,
+)
 from funnel.models import Handoff
-from funnel.moves import ACCEPT, CLAIM, RETURN, WIN, Move
+from funnel.moves import ACCEPT, CLAIM, OUTCOME, REASSIGN, RELEASE, RETURN, TAKE_OVER, WIN, Move
 
 __all__ = [
     "can_claim",
+    "can_lead_handoffs",
     "can_see_handoffs",
     "can_work_handoff",
     "check_claim",
+    "check_lead_handoffs",
     "check_see_handoffs",
     "check_work_handoff",
     "check_work_handoffs",
@@ -42,15 +52,33 @@ def check_work_handoff(user: Person, handoff: Handoff) -> None:
         raise PermissionDenied("This handoff is not yours: only its rep or a manager may do that.")
 
 
+def check_lead_handoffs(user: Person) -> None:
+    """Reassigning and taking over is for managers and administrators."""
+    require_role(user, LEADERS, "give handoffs to others or take them over")
+
+
 can_see_handoffs = answers(check_see_handoffs)
 can_claim = answers(check_claim)
 can_work_handoff = answers(check_work_handoff)
+can_lead_handoffs = answers(check_lead_handoffs)
+
+# The moves that people make, in the order of their buttons.
+_BY_HAND = (CLAIM, ACCEPT, OUTCOME, RETURN, WIN, RELEASE, REASSIGN, TAKE_OVER)
 
 
 def offered_moves(user: Person, handoff: Handoff) -> tuple[Move, ...]:
     """Return the moves that ``user`` may make from the handoff's present state, for buttons.
 
-    The claim's condition on the standing is not asked here: it is decided atomically when the claim is made.
+    The claim's condition on the standing and the rep's limit are not asked here: they are decided when it is made.
     """
-    moves = tuple(move for move in (CLAIM, ACCEPT, RETURN, WIN) if handoff.state in move.sources)
-    return tuple(move for move in moves if (can_claim(user) if move is CLAIM else can_work_handoff(user, handoff)))
+    return tuple(move for move in _BY_HAND if handoff.state in move.sources and _may_make(user, move, handoff))
+
+
+def _may_make(user: Person, move: Move, handoff: Handoff) -> bool:
+    if move is CLAIM:
+        return can_claim(user) and (handoff.assigned_to_id in (None, user.pk) or leads_sales(user))
+    if move is TAKE_OVER:
+        return can_lead_handoffs(user) and not is_its_rep(user, handoff)
+    if move is REASSIGN:
+        return can_lead_handoffs(user)
+    return can_work_handoff(user, handoff)

@@ -6,5 +6,5 @@ from funnel.models import Handoff
 
 
 def all_handoffs() -> "QuerySet[Handoff]":
-    """Handoffs with contact, company and rep loaded, unordered."""
-    return Handoff.objects.select_related("contact__company", "claimed_by")
+    """Handoffs with contact, company, rep and whom they are kept for loaded, unordered."""
+    return Handoff.objects.select_related("contact__company", "claimed_by", "assigned_to")

@@ -9,23 +9,24 @@ claiming holds the handoff and waits for the contact.
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import BigIntegerField, Case, Exists, F, OuterRef, Q, QuerySet, Subquery, When
-from django.db.models.functions import Coalesce
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Subquery, When
 
-from contacts.ingest.incoming import IncomingEvent
 from contacts.models import Contact, Due, Standing
-from contacts.services.record import internal_source, record_events
 from funnel.enums import OPEN_STATES, HandoffState
 from funnel.models import Handoff
-from funnel.moves import CLOSE_AS_WON, WITHDRAW, Move, fact_id
+from funnel.moves import CLOSE_AS_WON, WITHDRAW
 from funnel.selectors.stages import handoff_stages
 from funnel.services.announcing import announce_stage_changes
-from scoring.models import Transition
+from funnel.services.making import Moved, make_moves, make_offers
+from funnel.services.routing import route
+from scoring.announcing import announces
+from scoring.models import Publication, Transition
+from scoring.selectors.moves import with_notice_facts
 from scoring.services.explain import explain_contact
 
 log = logging.getLogger(__name__)
@@ -146,87 +147,97 @@ def _follow_standings(contact_ids: Sequence[int], *, now: datetime) -> int:
     standings = list(Standing.objects.filter(contact_id__in=contact_ids).values_list("contact_id", "stage"))
     outside = [contact_id for contact_id, stage in standings if stage not in stages]
     customers = [contact_id for contact_id, stage in standings if stage == CUSTOMER]
+    news = _news_among(contact_ids)
     changes = 0
+    # What somebody is moving at this moment is left to them; the sweep by state looks again.
     if customers:
-        changes += len(_move_all(CLOSE_AS_WON, customers, now=now))
+        rows = Handoff.objects.filter(contact_id__in=customers)
+        changes += len(make_moves(CLOSE_AS_WON, rows, now=now, told=news, skip_locked=True))
     if outside:
-        withdrawn = _move_all(WITHDRAW, outside, now=now)
-        changes += len(withdrawn)
-        record_withdrawals([handoff_id for handoff_id, _ in withdrawn], now=now)
+        rows = Handoff.objects.filter(contact_id__in=outside)
+        changes += len(make_moves(WITHDRAW, rows, now=now, told=news, skip_locked=True))
     # One statement, so one snapshot: an offer seen as closed comes with the due row of what closed it.
     if ready := list(_unoffered(stages).filter(contact_id__in=contact_ids)):
-        changes += _open_handoffs(ready, now=now)
+        changes += _open_handoffs(ready, now=now, told=news)
     return changes
 
 
-def _move_all(move: Move, contact_ids: Sequence[int], *, now: datetime) -> list[tuple[int, int]]:
-    """Make ``move`` on the open handoffs of these contacts; return (handoff id, contact id) of those that moved.
+def _news_among(contact_ids: Sequence[int]) -> frozenset[int]:
+    """Those of these contacts of whose handoffs people are told: where they stand now is news to them.
 
-    A handoff that somebody is moving at this moment is left to them; the sweep by state looks again.
+    It is none where it comes from a quiet publication, or happened so long ago that it is history by now
+    (scoring/announcing.py). What follows without a change of stage follows from the definition in force.
     """
-    found = (
-        Handoff.objects.filter(contact_id__in=contact_ids, state__in=move.sources)
-        .order_by("id")
-        .select_for_update(skip_locked=True, no_key=True)
-        .values_list("id", "contact_id")
-    )
-    moved = list(found)
-    Handoff.objects.filter(id__in=[handoff_id for handoff_id, _ in moved], state__in=move.sources).update(
-        state=move.target, closed_at=now
-    )
-    return moved
-
-
-def record_withdrawals(handoff_ids: Sequence[int], *, now: datetime) -> None:
-    """Record that these handoffs were withdrawn, in one batch, each of the contact whose handoff it is."""
-    whose = Coalesce("origin_contact_id", "contact_id", output_field=BigIntegerField())
-    withdrawn = list(Handoff.objects.filter(pk__in=handoff_ids).order_by("pk").values_list("pk", whose))
-    events = [
-        IncomingEvent(
-            index=index,
-            message_id=fact_id(WITHDRAW, handoff_id),
-            kind=WITHDRAW.fact,
-            occurred_at=now,
-            id=contact_id,
-            properties={"handoff": str(handoff_id)},
+    latest = latest_transitions(contact_ids)
+    published = Publication.objects.filter(retracted_at=None).order_by("-effective_at").first()
+    return frozenset(
+        change.contact_id
+        for change in with_notice_facts(Transition.objects.filter(pk__in=[row.pk for row in latest.values()]))
+        if announces(
+            change,
+            is_in_force=True,
+            # What becomes of a handoff is said once, however often the change is recorded.
+            is_first=True,
+            is_quiet=change.is_quiet  # type: ignore[attr-defined]  # annotated
+            or (published is not None and published.quiet and change.effective_at < published.effective_at),
         )
-        for index, (handoff_id, contact_id) in enumerate(withdrawn)
-    ]
-    if events:
-        record_events(source=internal_source(), events=events, received_at=now, system=True)
+    )
 
 
-def _open_handoffs(standings: Sequence[Standing], *, now: datetime) -> int:
+def latest_transitions(contact_ids: Sequence[int]) -> dict[int, Transition]:
+    """The transition in force by which each of these contacts came where it stands."""
+    rows = Transition.objects.filter(contact_id__in=contact_ids, superseded_at=None)
+    latest = rows.order_by("contact_id", "-effective_at").distinct("contact_id")
+    return {transition.contact_id: transition for transition in latest}
+
+
+def _open_handoffs(standings: Sequence[Standing], *, now: datetime, told: Collection[int]) -> int:
     """Offer these contacts to Sales, each with the evidence of this moment; return how many were offered."""
-    latest = {
-        transition.contact_id: transition
-        for transition in Transition.objects.filter(
-            contact_id__in=[standing.contact_id for standing in standings], superseded_at=None
-        )
-        .order_by("contact_id", "-effective_at")
-        .distinct("contact_id")
-    }
+    latest = latest_transitions([standing.contact_id for standing in standings])
     offers = []
     for standing in standings:
-        try:
-            # A savepoint: one contact that cannot be explained must not sink the others' offers.
-            with transaction.atomic():
-                evidence = freeze_evidence(contact_id=standing.contact_id, stage=standing.stage, at=now)
-        except Exception:
-            log.exception("No handoff for contact %s: its evidence could not be computed", standing.contact_id)
-            continue
-        offers.append(
-            Handoff(
-                contact_id=standing.contact_id,
-                stage=standing.stage,
-                transition=latest.get(standing.contact_id),
-                evidence=evidence,
-                offered_at=now,
+        evidence = try_to_freeze(contact_id=standing.contact_id, stage=standing.stage, at=now)
+        if evidence is not None:
+            offers.append(
+                Handoff(
+                    contact_id=standing.contact_id,
+                    stage=standing.stage,
+                    transition=latest.get(standing.contact_id),
+                    evidence=evidence,
+                    offered_at=now,
+                    first_offered_at=now,
+                )
             )
-        )
-    # The contact's lock already keeps a second offer away; the constraint is the promise.
-    Handoff.objects.bulk_create(offers, ignore_conflicts=True)
-    return len(offers)
+    return len(open_offers(offers, now=now, told=told))
+
+
+def open_offers(
+    offers: Sequence[Handoff],
+    *,
+    now: datetime,
+    told: Collection[int] | None = None,
+    not_to: Mapping[int, Mapping[int, str]] | None = None,
+) -> list[Moved]:
+    """Decide for whom each of these unsaved offers is kept, and open them.
+
+    ``told`` as for ``make_moves``; ``not_to`` as for ``route``, which is to be called once in a transaction, and last.
+    """
+    if not offers:
+        return []
+    for offer, routed in zip(offers, route(offers, now=now, not_to=not_to), strict=True):
+        offer.assigned_to_id, offer.routing = routed.rep_id, routed.stored
+    return make_offers(offers, now=now, told=told)
+
+
+def try_to_freeze(*, contact_id: int, stage: str, at: datetime) -> dict[str, Any] | None:
+    """As ``freeze_evidence``; None, and a line in the log, where that fails."""
+    try:
+        # A savepoint: one contact that cannot be explained must not sink the others' offers.
+        with transaction.atomic():
+            return freeze_evidence(contact_id=contact_id, stage=stage, at=at)
+    except Exception:
+        log.exception("The evidence of contact %s could not be computed", contact_id)
+        return None
 
 
 def freeze_evidence(*, contact_id: int, stage: str, at: datetime) -> dict[str, Any]:

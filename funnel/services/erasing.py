@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db.models import Case, F, Q, Value, When
-from django.db.models.functions import Coalesce
-
 from contacts.registry import Erasing
-from funnel.enums import OPEN_STATES, HandoffState
-from funnel.models import Handoff
+from funnel.models import Announcement, Handoff, HandoffMove
+from funnel.moves import ERASE
+from funnel.selectors.people import name_of
+from funnel.services.making import make_moves
 
 
 def erase_handoffs(erasing: Erasing) -> None:
@@ -21,23 +20,23 @@ def erase_handoffs(erasing: Erasing) -> None:
         OperationalError: somebody is making a move with one of them.
     """
     rows = Handoff.objects.filter(contact__in=erasing.contact_ids)
-    list(rows.order_by("pk").select_for_update(nowait=True).values_list("pk"))
-    ends = Q(state__in=[*OPEN_STATES, HandoffState.SUSPENDED])
-    rows.update(
-        contact=erasing.husk_id,
-        origin_contact_id=None,
-        state=Case(When(ends, then=Value(HandoffState.WITHDRAWN)), default=F("state")),
-        closed_at=Coalesce("closed_at", Value(erasing.now)),
-        suspended_by=None,
-        suspended_from="",
-        evidence={},
-        note="",
+    ids = list(rows.order_by("pk").select_for_update(nowait=True).values_list("pk", flat=True))
+    make_moves(ERASE, Handoff.objects.filter(pk__in=ids), now=erasing.now)
+    Handoff.objects.filter(pk__in=ids).update(
+        contact=erasing.husk_id, origin_contact_id=None, evidence={}, routing={}, note="", next_at=None
     )
+    HandoffMove.objects.filter(handoff__in=ids).update(note="")
+    Announcement.objects.filter(contact_id__in=erasing.contact_ids).delete()
 
 
 def export_handoffs(contact_ids: Sequence[int]) -> Mapping[str, Any]:
     """Tell every offer of these contacts to Sales, with the evidence it was made on and what became of it."""
-    rows = Handoff.objects.filter(contact__in=contact_ids).select_related("claimed_by").order_by("offered_at", "id")
+    rows = (
+        Handoff.objects.filter(contact__in=contact_ids)
+        .select_related("claimed_by")
+        .prefetch_related("moves__by", "moves__to_rep")
+        .order_by("offered_at", "id")
+    )
     return {
         "handoffs": [
             {
@@ -47,12 +46,27 @@ def export_handoffs(contact_ids: Sequence[int]) -> Mapping[str, Any]:
                 "stage": row.stage,
                 "offered_at": row.offered_at,
                 "claimed_at": row.claimed_at,
-                "claimed_by": row.claimed_by.get_full_name() or row.claimed_by.email if row.claimed_by else None,
+                "claimed_by": name_of(row.claimed_by) if row.claimed_by else None,
                 "accepted_at": row.accepted_at,
                 "closed_at": row.closed_at,
                 "reason": row.reason,
                 "note": row.note,
                 "evidence": row.evidence,
+                "routing": row.routing,
+                "outcome": row.outcome,
+                "next_at": row.next_at,
+                "moves": [
+                    {
+                        "number": move.number,
+                        "move": move.name,
+                        "at": move.at,
+                        "by": name_of(move.by) if move.by else None,
+                        "to": name_of(move.to_rep) if move.to_rep else None,
+                        "reason": move.reason,
+                        "note": move.note,
+                    }
+                    for move in sorted(row.moves.all(), key=lambda move: move.number)
+                ],
             }
             for row in rows
         ]

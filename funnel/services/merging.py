@@ -10,7 +10,8 @@ from contacts.registry import Merging
 from funnel.enums import OPEN_STATES, HandoffState
 from funnel.models import Handoff
 from funnel.moves import GIVE_UP, RESUMES, SUSPEND
-from funnel.services.consequences import record_withdrawals, restate_owners
+from funnel.services.consequences import restate_owners
+from funnel.services.making import make_moves
 
 
 def merge_handoffs(merging: Merging) -> None:
@@ -52,8 +53,11 @@ def _preference(handoff: Handoff) -> tuple[object, ...]:
 
 
 def _suspend(handoff: Handoff, merge_id: int, merging: Merging) -> None:
-    Handoff.objects.filter(pk=handoff.pk, state__in=SUSPEND.sources).update(
-        state=SUSPEND.target, closed_at=merging.now, suspended_by=merge_id, suspended_from=F("state")
+    make_moves(
+        SUSPEND,
+        Handoff.objects.filter(pk=handoff.pk),
+        now=merging.now,
+        changes={"suspended_by_id": merge_id, "suspended_from": handoff.state},
     )
 
 
@@ -61,9 +65,7 @@ def _resume(handoff: Handoff, merging: Merging) -> None:
     rival = Handoff.objects.filter(contact=handoff.contact_id, state__in=OPEN_STATES).first()
     if rival is None:
         move = RESUMES[HandoffState(handoff.suspended_from)]
-        Handoff.objects.filter(pk=handoff.pk).update(
-            state=move.target, closed_at=None, suspended_by=None, suspended_from=""
-        )
+        make_moves(move, Handoff.objects.filter(pk=handoff.pk), now=merging.now)
         return
     between = _merge_between(handoff)
     stays, goes = sorted([handoff, rival], key=_preference)
@@ -74,10 +76,7 @@ def _resume(handoff: Handoff, merging: Merging) -> None:
             return
         _suspend(rival, between, merging)
     else:
-        Handoff.objects.filter(pk=goes.pk).update(
-            state=GIVE_UP.target, closed_at=merging.now, suspended_by=None, suspended_from=""
-        )
-        record_withdrawals([goes.pk], now=merging.now)
+        make_moves(GIVE_UP, Handoff.objects.filter(pk=goes.pk), now=merging.now)
     if stays is handoff:
         _resume(handoff, merging)
 

@@ -131,7 +131,7 @@ class _Writer:
         place = int(events.handoff[index])
         kind = next(name for name in _MOVES if KIND_IDS[name] == events.kind[index])
         handoff_id = self._places.first_handoff + place
-        message_id = fact_id(_MOVES[kind], handoff_id)
+        message_id = fact_id(_MOVES[kind], handoff_id, number_of(kind, accepted=bool(handoffs.accepted_at[place])))
         source = self._places.sources[_INTERNAL]
         dedupe = dedupe_id(source, message_id)
         said = f'"handoff": "{handoff_id}"'
@@ -265,6 +265,11 @@ class _Writer:
             self._add_change(person, "email", f'"{email}"', at, NULL, address_uuid(email))
         kind, value = (IdentityKind.EMAIL, email) if email else (IdentityKind.ANONYMOUS_ID, f"visitor-{message[-12:]}")
         self._lines.identity.append(f"{contact}\t{kind.value}\t{value}\t{source_id}\t{at}\n")
+
+
+def number_of(kind: str, *, accepted: bool) -> int:
+    """Which of its handoff's moves a rep's one is: offered, claimed, accepted or not, closed."""
+    return {CLAIMED: 1, ACCEPTED: 2}.get(kind, 3 if accepted else 2)
 
 
 def return_note(reason: str, drawn: int) -> str:

@@ -1,0 +1,129 @@
+"""Whoever takes a handoff: a rep claims it, a leader gives it to somebody or takes it over.
+
+Locks: what every move locks, then the rep who takes it (capacity.py).
+"""
+
+from datetime import datetime
+
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
+
+from contacts.models import Standing
+from contacts.permissions import SELLERS, roles_of
+from funnel.errors import HandoffConflict, HandoffTaken, KeptForAnother, LimitReached, NotClaimable, WrongState
+from funnel.models import Handoff
+from funnel.moves import CLAIM, HELD_STATES, REASSIGN, TAKE_OVER, Move
+from funnel.permissions import check_claim, check_lead_handoffs, leads_sales
+from funnel.selectors.handoffs import all_handoffs
+from funnel.selectors.people import name_of
+from funnel.selectors.stages import handoff_stages, stage_label
+from funnel.services.capacity import lock_capacities
+from funnel.services.making import Moved, make_moves
+
+
+def claim_handoff(*, handoff_id: int, by: User, now: datetime) -> Handoff:
+    """Claim an offered handoff: ``by`` becomes its rep and the contact's owner.
+
+    Raises ``PermissionDenied`` (role), ``Handoff.DoesNotExist``, ``HandoffTaken`` naming the winner,
+    ``KeptForAnother``, ``LimitReached``, or ``NotClaimable`` when the contact has left the stages that are handed to
+    Sales.
+    """
+    check_claim(by)
+    rows = Handoff.objects.filter(_ready(), pk=handoff_id)
+    if not leads_sales(by):
+        rows = rows.filter(Q(assigned_to=None) | Q(assigned_to=by))
+    with transaction.atomic():
+        moved = make_moves(CLAIM, rows, now=now, by=by, to_rep=by.pk)
+        if not moved:
+            raise _claim_refused(handoff_id, by=by)
+        _check_room(by, moved[0], by=by)
+    return all_handoffs().get(pk=handoff_id)
+
+
+def reassign_handoff(
+    *, handoff_id: int, by: User, to: User, override: bool = False, note: str = "", now: datetime
+) -> Handoff:
+    """Give an open handoff to another rep: an offer is claimed by them, a claimed one changes hands as it is.
+
+    Within their claim limit, unless ``override`` says otherwise. Raises ``PermissionDenied`` (leaders only),
+    ``ValidationError`` where ``to`` does not work handoffs, ``Handoff.DoesNotExist``, ``LimitReached``,
+    ``NotClaimable`` (an offer whose contact has left) or ``WrongState``.
+    """
+    check_lead_handoffs(by)
+    if not roles_of(to) & SELLERS:
+        raise ValidationError({"to": [f"{name_of(to)} does not work handoffs."]})
+    with transaction.atomic():
+        moved = _take(REASSIGN, handoff_id, by=by, to=to, note=note, now=now)
+        if not override:
+            _check_room(to, moved, by=by)
+    return all_handoffs().get(pk=handoff_id)
+
+
+def take_over_handoff(*, handoff_id: int, by: User, note: str = "", now: datetime) -> Handoff:
+    """Take an open handoff over: it becomes the leader's own, whatever they hold already.
+
+    Raises ``PermissionDenied`` (leaders only), ``Handoff.DoesNotExist``, ``NotClaimable`` or ``WrongState``.
+    """
+    check_lead_handoffs(by)
+    with transaction.atomic():
+        _take(TAKE_OVER, handoff_id, by=by, to=by, note=note, now=now)
+    return all_handoffs().get(pk=handoff_id)
+
+
+def _check_room(rep: User, moved: Moved, *, by: User) -> None:
+    """Raise ``LimitReached`` where what the rep has just been given was too much; it is undone with the transaction.
+
+    Asked after the change and under the rep's lock, so that several claims at once do not pass the limit together.
+    """
+    room = lock_capacities([rep.pk])[rep.pk]
+    # What is kept for somebody has its room already.
+    over = room.held > room.limit if moved.from_rep == rep.pk else room.is_over
+    if over:
+        raise LimitReached(name_of(rep), room.limit, themselves=rep == by)
+
+
+def _ready() -> Exists:
+    """The contact still stands where Sales may claim it."""
+    return Exists(Standing.objects.filter(contact=OuterRef("contact"), stage__in=handoff_stages()))
+
+
+def _take(move: Move, handoff_id: int, *, by: User, to: User, note: str, now: datetime) -> Moved:
+    rows = Handoff.objects.filter(pk=handoff_id)
+    # An offer is claimed by this, so it asks what a claim asks; what somebody works on stays in Sales' hands.
+    rows = rows.filter(_ready() | Q(state__in=HELD_STATES)).exclude(claimed_by=to, state__in=HELD_STATES)
+    moved = make_moves(move, rows, now=now, by=by, to_rep=to.pk, note=note.strip(), properties={"to": str(to.pk)})
+    if not moved:
+        raise _taking_refused(move, handoff_id, to)
+    return moved[0]
+
+
+def _taking_refused(move: Move, handoff_id: int, to: User) -> HandoffConflict:
+    """Say why ``to`` could not be given the handoff, by what its row says now."""
+    handoff = Handoff.objects.select_related("contact__standing").get(pk=handoff_id)
+    if handoff.state not in move.sources:
+        return WrongState(f"This handoff is {handoff.get_state_display()} and cannot change hands any more.")
+    if handoff.state in HELD_STATES and handoff.claimed_by_id == to.pk:
+        return WrongState(f"{name_of(to)} has it already.")
+    return _not_ready(handoff)
+
+
+def _not_ready(handoff: Handoff) -> NotClaimable:
+    standing = getattr(handoff.contact, "standing", None)
+    where = stage_label(standing.stage) if standing else "unjudged"
+    name = handoff.contact.display_name
+    return NotClaimable(f"{name} stands at {where} now, and only contacts handed to Sales can be claimed.")
+
+
+def _claim_refused(handoff_id: int, *, by: User) -> HandoffConflict:
+    """Say why a claim changed nothing, from what the row says now."""
+    handoff = Handoff.objects.select_related("claimed_by", "assigned_to", "contact__standing").get(pk=handoff_id)
+    if handoff.claimed_by is not None:
+        return HandoffTaken(name_of(handoff.claimed_by), themselves=handoff.claimed_by == by)
+    if handoff.state not in CLAIM.sources:
+        return NotClaimable(f"This offer is {handoff.get_state_display()} and cannot be claimed any more.")
+    kept = handoff.assigned_to
+    if kept is not None and kept != by and not leads_sales(by):
+        return KeptForAnother(name_of(kept))
+    return _not_ready(handoff)

@@ -1,0 +1,48 @@
+"""Starting the clock of a handoff: when it warns and when its time is up."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from django.db import connection
+
+from funnel.enums import HandoffState
+from funnel.models import Handoff
+from funnel.moves import HELD_STATES
+from funnel.services.clocks import Deadlines, attempt_deadlines, claim_deadlines
+
+_SET: Final = """
+UPDATE funnel_handoff AS handoff
+SET waiting_since = %(now)s, warned_at = NULL, warn_at = clock.warn_at, due_at = clock.due_at
+FROM unnest(%(ids)s::bigint[], %(warns)s::timestamptz[], %(dues)s::timestamptz[]) AS clock(id, warn_at, due_at)
+WHERE handoff.id = clock.id
+"""
+
+
+def start_clocks(*, handoff_ids: Sequence[int], now: datetime) -> int:
+    """Start the clocks that these handoffs need from ``now`` on, by their state; return how many were started.
+
+    An offer's runs until it is claimed, that of a claimed one until the first attempt; where that was made, none runs.
+    """
+    rows = list(
+        Handoff.objects.filter(pk__in=handoff_ids)
+        .order_by("pk")
+        .only("state", "stage", "assigned_to", "claimed_by", "attempted_at")
+    )
+    offered = [row for row in rows if row.state == HandoffState.OFFERED]
+    held = [row for row in rows if row.state in HELD_STATES and row.attempted_at is None]
+    clocks: dict[int, Deadlines] = dict(
+        zip((row.pk for row in offered), claim_deadlines(offered, since=now), strict=True)
+    )
+    reps = [row.claimed_by_id for row in held if row.claimed_by_id is not None]
+    clocks |= zip((row.pk for row in held), attempt_deadlines(reps, since=now), strict=True)
+    if clocks:
+        with connection.cursor() as cursor:
+            given = {
+                "now": now,
+                "ids": list(clocks),
+                "warns": [clock.warn_at for clock in clocks.values()],
+                "dues": [clock.due_at for clock in clocks.values()],
+            }
+            cursor.execute(_SET, given)
+    return len(clocks)
