@@ -1,5 +1,6 @@
 """Who may work a handoff: one rule for page, API and button."""
 
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 
 from contacts.permissions import (
@@ -11,17 +12,24 @@ from contacts.permissions import (
     require_role,
     roles_of,
 )
-from funnel.models import Handoff
+from funnel.models import Handoff, WorkingCalendar
 from funnel.moves import ACCEPT, CLAIM, OUTCOME, REASSIGN, RELEASE, RETURN, TAKE_OVER, WIN, Move
 
 __all__ = [
+    "can_change_calendar",
     "can_claim",
     "can_lead_handoffs",
+    "can_plan_sales",
     "can_see_handoffs",
+    "can_see_rep",
     "can_work_handoff",
+    "check_change_absences",
+    "check_change_calendar",
     "check_claim",
     "check_lead_handoffs",
+    "check_plan_sales",
     "check_see_handoffs",
+    "check_see_rep",
     "check_work_handoff",
     "check_work_handoffs",
     "is_its_rep",
@@ -57,6 +65,33 @@ def check_lead_handoffs(user: Person) -> None:
     require_role(user, LEADERS, "give handoffs to others or take them over")
 
 
+def check_plan_sales(user: Person) -> None:
+    """Working hours, limits, routing and the settings of handing over are for managers and administrators."""
+    require_role(user, LEADERS, "plan how Sales works")
+
+
+def check_see_rep(user: Person, rep: User) -> None:
+    """How somebody works is for themselves, where they work handoffs, and for managers and administrators to see."""
+    check_work_handoffs(user)
+    if not leads_sales(user) and user.pk != rep.pk:
+        raise PermissionDenied("This is a colleague's page: only they and managers see it.")
+
+
+def check_change_absences(user: Person, rep: User) -> None:
+    """When somebody is away is entered by themselves, managers and administrators; their hours likewise."""
+    check_see_rep(user, rep)
+
+
+def check_change_calendar(user: Person, calendar: WorkingCalendar) -> None:
+    """A shared calendar is for managers and administrators; somebody's own hours are theirs too."""
+    check_work_handoffs(user)
+    if not leads_sales(user) and (calendar.person_id is None or calendar.person_id != user.pk):
+        raise PermissionDenied("Only managers change a calendar that others work by.")
+
+
+can_plan_sales = answers(check_plan_sales)
+can_see_rep = answers(check_see_rep)
+can_change_calendar = answers(check_change_calendar)
 can_see_handoffs = answers(check_see_handoffs)
 can_claim = answers(check_claim)
 can_work_handoff = answers(check_work_handoff)

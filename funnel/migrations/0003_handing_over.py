@@ -27,6 +27,7 @@ class Migration(migrations.Migration):
                 ('first_day', models.DateField()),
                 ('last_day', models.DateField()),
                 ('note', models.CharField(blank=True, max_length=200)),
+                ('entered_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
         ),
         migrations.CreateModel(
@@ -110,6 +111,7 @@ class Migration(migrations.Migration):
                 ('time_zone', models.CharField(default='UTC', max_length=64)),
                 ('hours', models.JSONField(default=funnel.models.working.office_hours)),
                 ('is_team', models.BooleanField(default=False)),
+                ('person', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='own_calendar', to=settings.AUTH_USER_MODEL)),
             ],
         ),
         migrations.AddField(

@@ -18,14 +18,17 @@ class WorkingCalendar(models.Model):
     """Working hours in one time zone.
 
     ``hours``: for each day of the week a list of ``["HH:MM", "HH:MM"]``, in order and apart; a day that is left out is
-    free. The team's calendar (``is_team``, exactly one) is the clock of the queue and
-    of every rep without a calendar of their own.
+    free. The team's calendar (``is_team``, exactly one) is the clock of the queue and of every rep without another one.
+    ``person``: whose own hours these are; nobody else goes by them, and they may change them themselves.
     """
 
     name = models.CharField(max_length=100, unique=True)
     time_zone = models.CharField(max_length=64, default="UTC")
     hours = models.JSONField(default=office_hours)
     is_team = models.BooleanField(default=False)
+    person = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="own_calendar"
+    )
 
     class Meta:
         constraints = [
@@ -76,6 +79,7 @@ class Absence(models.Model):
     first_day = models.DateField()
     last_day = models.DateField()
     note = models.CharField(max_length=200, blank=True)
+    entered_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         constraints = [
