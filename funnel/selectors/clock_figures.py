@@ -1,0 +1,196 @@
+"""How often the clocks of handoffs were met, over all and by rep: from their moves, and the deadline each move met."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from django.contrib.auth.models import User
+from django.db import connection
+
+from funnel.analytics import Period, Segment
+from funnel.selectors.handoff_scope import moments, segment_sql, share
+from funnel.selectors.people import name_of
+
+
+@dataclass(frozen=True, slots=True)
+class Attainment:
+    """How often a clock was met.
+
+    ``missed`` ran out, ``running`` has yet to, and of the ``void`` ones something else ended the clock or none ran.
+    ``median`` and ``p90`` are how long the met and the missed took that came to an end, in seconds of the wall clock.
+    """
+
+    met: int = 0
+    missed: int = 0
+    running: int = 0
+    void: int = 0
+    median: float | None = None
+    p90: float | None = None
+
+    @property
+    def attained(self) -> float | None:
+        """The share that was met of those that were met or missed."""
+        return share(self.met, self.met + self.missed)
+
+
+@dataclass(frozen=True, slots=True)
+class RepFigures:
+    """What one rep did with the handoffs that they took in the period; ``in_hand``: they hold them still."""
+
+    rep_id: int
+    name: str
+    taken: int
+    claims: Attainment
+    attempts: Attainment
+    accepted: int
+    decided: int
+    returned: int
+    won: int
+    released: int
+    in_hand: int
+
+    @property
+    def acceptance(self) -> float | None:
+        """The share of those with their verdict that they accepted."""
+        return share(self.accepted, self.decided)
+
+
+# A clock that ran out while nobody looked is missed, however its wait ended: what counts is the deadline.
+_WAITS: Final = """
+SELECT begun.at AS since, ended.name AS name, ended.at AS until,
+       CASE WHEN ended.id IS NULL THEN handoff.due_at ELSE ended.due_at END AS deadline,
+       ended.id IS NULL AS goes_on, coalesce(ended.to_state IN ('claimed', 'accepted'), false) AS taken
+FROM funnel_handoffmove AS begun
+JOIN funnel_handoff AS handoff ON handoff.id = begun.handoff_id
+LEFT JOIN LATERAL (
+    SELECT later.id, later.name, later.at, later.due_at, later.to_state FROM funnel_handoffmove AS later
+    WHERE later.handoff_id = begun.handoff_id AND later.number > begun.number
+      AND later.from_state = 'offered' AND later.to_state <> 'offered'
+    ORDER BY later.number LIMIT 1
+) AS ended ON true
+WHERE begun.name IN ('offer', 'release', 'resume') AND begun.to_state = 'offered'
+  AND begun.at >= %(begin)s AND begun.at < %(end)s {segment}
+"""
+_CLAIMS: Final = """
+WITH wait AS ({waits}),
+judged AS (
+    SELECT *, coalesce(name = 'expire' OR coalesce(until, %(now)s) > deadline, false) AS missed,
+           date_part('epoch', coalesce(until, %(now)s) - since) AS seconds FROM wait
+)
+SELECT count(*) FILTER (WHERE taken AND NOT missed AND deadline IS NOT NULL), count(*) FILTER (WHERE missed),
+       count(*) FILTER (WHERE goes_on AND NOT missed),
+       count(*) FILTER (WHERE NOT goes_on AND NOT missed AND (NOT taken OR deadline IS NULL)),
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) FILTER (WHERE taken),
+       percentile_cont(0.9) WITHIN GROUP (ORDER BY seconds) FILTER (WHERE taken),
+       coalesce(sum(seconds), 0)
+FROM judged
+"""
+# From one rep taking it until it is no longer theirs. Without a deadline at its end, the clock had been stopped by an
+# attempt, where one was ever set.
+_HOLDS: Final = """
+SELECT held.to_rep_id AS rep_id, held.name AS taken_by, held.at AS since, held.due_at AS claim_deadline,
+       ended.id IS NULL AS goes_on, ended.name AS name, ended.reason AS reason, waited.at AS waited_since,
+       handoff.attempted_at AS attempted_at,
+       EXISTS (SELECT 1 FROM funnel_handoffmove AS word WHERE word.handoff_id = held.handoff_id AND word.name = 'accept'
+           AND word.number > held.number AND (ended.id IS NULL OR word.number < ended.number)) AS accepted,
+       CASE WHEN ended.name = 'release' AND ended.reason = 'no_attempt' THEN 'missed'
+            WHEN coalesce(ended.at, %(now)s) > CASE WHEN ended.id IS NULL THEN handoff.due_at ELSE ended.due_at END
+                THEN 'missed'
+            WHEN (ended.id IS NULL OR ended.to_state NOT IN ('offered', 'claimed', 'accepted'))
+                AND handoff.attempted_at >= held.at THEN 'met'
+            WHEN ended.to_state IN ('offered', 'claimed', 'accepted') AND ended.due_at IS NULL THEN 'met'
+            WHEN ended.id IS NULL AND handoff.due_at IS NOT NULL THEN 'running' ELSE 'void' END AS attempt
+FROM funnel_handoffmove AS held
+JOIN funnel_handoff AS handoff ON handoff.id = held.handoff_id
+LEFT JOIN LATERAL (
+    SELECT later.* FROM funnel_handoffmove AS later
+    WHERE later.handoff_id = held.handoff_id AND later.number > held.number
+      AND (later.to_state NOT IN ('claimed', 'accepted') OR later.to_rep_id <> held.to_rep_id)
+    ORDER BY later.number LIMIT 1
+) AS ended ON true
+LEFT JOIN LATERAL (
+    SELECT earlier.at FROM funnel_handoffmove AS earlier
+    WHERE held.from_state = 'offered' AND earlier.handoff_id = held.handoff_id AND earlier.number < held.number
+      AND earlier.to_state = 'offered' AND earlier.from_state <> 'offered'
+    ORDER BY earlier.number DESC LIMIT 1
+) AS waited ON true
+WHERE held.name IN ('claim', 'take over', 'reassign', 'resume') AND held.to_state IN ('claimed', 'accepted')
+  AND held.at >= %(begin)s AND held.at < %(end)s {segment}
+"""
+_ATTEMPT_COUNTS: Final = """
+       count(*) FILTER (WHERE attempt = 'met'), count(*) FILTER (WHERE attempt = 'missed'),
+       count(*) FILTER (WHERE attempt = 'running'), count(*) FILTER (WHERE attempt = 'void'),
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY date_part('epoch', attempted_at - since))
+           FILTER (WHERE attempt = 'met' AND attempted_at >= since),
+       percentile_cont(0.9) WITHIN GROUP (ORDER BY date_part('epoch', attempted_at - since))
+           FILTER (WHERE attempt = 'met' AND attempted_at >= since)
+"""
+_ATTEMPTS: Final = """
+WITH hold AS ({holds})
+SELECT {attempts}, count(*) FILTER (WHERE name = 'release') FROM hold
+"""
+_REPS: Final = """
+WITH hold AS ({holds})
+SELECT rep_id, {attempts}, count(*),
+       count(*) FILTER (WHERE waited_since IS NOT NULL AND since <= claim_deadline),
+       count(*) FILTER (WHERE waited_since IS NOT NULL AND since > claim_deadline),
+       count(*) FILTER (WHERE waited_since IS NULL OR claim_deadline IS NULL),
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY date_part('epoch', since - waited_since)),
+       percentile_cont(0.9) WITHIN GROUP (ORDER BY date_part('epoch', since - waited_since)),
+       count(*) FILTER (WHERE accepted OR name IN ('win', 'close as won')),
+       count(*) FILTER (WHERE accepted OR name IN ('win', 'close as won', 'return')),
+       count(*) FILTER (WHERE name = 'return'),
+       count(*) FILTER (WHERE name IN ('win', 'close as won')),
+       count(*) FILTER (WHERE name = 'release'), count(*) FILTER (WHERE goes_on)
+FROM hold WHERE rep_id IS NOT NULL GROUP BY rep_id
+"""
+
+
+def claim_clock(period: Period, segment: Segment, *, now: datetime) -> tuple[Attainment, float]:
+    """The clock from offer to claim, and how long all of its waits took together, in seconds; one query."""
+    (met, missed, running, void, median, p90, total), *_ = ask(_CLAIMS, period, segment, now=now)
+    return Attainment(met, missed, running, void, median, p90), float(total)
+
+
+def attempt_clock(period: Period, segment: Segment, *, now: datetime) -> tuple[Attainment, int]:
+    """The clock from claim to first attempt, and how often a handoff went back to the queue; one query."""
+    (*figures, released), *_ = ask(_ATTEMPTS, period, segment, now=now)
+    return Attainment(*figures), int(released)
+
+
+def figures_by_rep(period: Period, segment: Segment, *, now: datetime) -> tuple[RepFigures, ...]:
+    """Whoever took a handoff in the period, who took most first; two queries."""
+    rows = ask(_REPS, period, segment, now=now)
+    people = User.objects.in_bulk([row[0] for row in rows])
+    reps = []
+    for rep_id, *figures in rows:
+        attempts, (taken, met, missed, void, median, p90), rest = figures[:6], figures[6:12], figures[12:]
+        reps.append(
+            RepFigures(
+                rep_id=rep_id,
+                name=name_of(people[rep_id]),
+                taken=taken,
+                claims=Attainment(met, missed, 0, void, median, p90),
+                attempts=Attainment(*attempts),
+                accepted=rest[0],
+                decided=rest[1],
+                returned=rest[2],
+                won=rest[3],
+                released=rest[4],
+                in_hand=rest[5],
+            )
+        )
+    return tuple(sorted(reps, key=lambda rep: (-rep.taken, rep.name, rep.rep_id)))
+
+
+def ask(sql: str, period: Period, segment: Segment, *, now: datetime | None = None) -> Sequence[tuple[Any, ...]]:
+    """Ask a query on ``handoff`` of a period and a segment, and return all rows."""
+    begin, end = moments(period)
+    condition, values = segment_sql(segment)
+    for name, part in (("waits", _WAITS), ("holds", _HOLDS), ("attempts", _ATTEMPT_COUNTS), ("segment", condition)):
+        sql = sql.replace(f"{{{name}}}", part)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, {"begin": begin, "end": end, "now": now, **values})
+        rows: Sequence[tuple[Any, ...]] = cursor.fetchall()
+    return rows
