@@ -293,6 +293,8 @@ CELERY_BEAT_SCHEDULE = {
     "sweep-scoring": {"task": "scoring.drain", "schedule": 2.0, "options": {"expires": 10}},
     "sweep-funnel": {"task": "funnel.drain", "schedule": 2.0, "options": {"expires": 10}},
     "reconcile-funnel": {"task": "funnel.reconcile", "schedule": 5.0, "options": {"expires": 10}},
+    "sweep-sequences": {"task": "funnel.sequences", "schedule": 5.0, "options": {"expires": 10}},
+    "stray-enrolments": {"task": "funnel.stray_enrolments", "schedule": 30.0, "options": {"expires": 30}},
     "sweep-jobs": {"task": "contacts.jobs", "schedule": 5.0, "options": {"expires": 10}},
     "sweep-mail": {"task": "contacts.mail", "schedule": 5.0, "options": {"expires": 10}},
     "forget-mail": {"task": "contacts.forget_mail", "schedule": 600.0, "options": {"expires": 600}},

@@ -10,9 +10,19 @@ class FunnelConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Look after handoffs when contacts merge, part again or are erased."""
+        """Look after handoffs and sequences when contacts merge, part again or are erased."""
         from contacts.registry import Handlers, register_handlers
         from funnel.services.erasing import erase_handoffs, export_handoffs
         from funnel.services.merging import merge_handoffs, part_handoffs
+        from funnel.services.sequences.persons import (
+            erase_enrolments,
+            export_enrolments,
+            merge_enrolments,
+            part_enrolments,
+        )
 
         register_handlers(self.name, Handlers(merge_handoffs, part_handoffs, erase_handoffs, export_handoffs))
+        register_handlers(
+            f"{self.name}.sequences",
+            Handlers(merge_enrolments, part_enrolments, erase_enrolments, export_enrolments),
+        )

@@ -4,6 +4,8 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 
 from contacts.permissions import (
+    EDITORS,
+    EVERYBODY,
     LEADERS,
     Person,
     answers,
@@ -18,6 +20,8 @@ from funnel.moves import ACCEPT, CLAIM, OUTCOME, REASSIGN, RELEASE, RETURN, TAKE
 __all__ = [
     "can_change_calendar",
     "can_claim",
+    "can_edit_sequences",
+    "can_enrol",
     "can_lead_handoffs",
     "can_plan_sales",
     "can_see_handoffs",
@@ -26,10 +30,13 @@ __all__ = [
     "check_change_absences",
     "check_change_calendar",
     "check_claim",
+    "check_edit_sequences",
+    "check_enrol",
     "check_lead_handoffs",
     "check_plan_sales",
     "check_see_handoffs",
     "check_see_rep",
+    "check_see_sequences",
     "check_work_handoff",
     "check_work_handoffs",
     "is_its_rep",
@@ -92,6 +99,25 @@ def check_change_calendar(user: Person, calendar: WorkingCalendar) -> None:
 can_plan_sales = answers(check_plan_sales)
 can_see_rep = answers(check_see_rep)
 can_change_calendar = answers(check_change_calendar)
+
+
+def check_see_sequences(user: Person) -> None:
+    """Everybody sees what contacts are sent in which stage."""
+    require_role(user, EVERYBODY, "see sequences")
+
+
+def check_edit_sequences(user: Person) -> None:
+    """Writing, activating and pausing sequences: those who tune the definition."""
+    require_role(user, EDITORS, "change sequences")
+
+
+def check_enrol(user: Person) -> None:
+    """Putting a contact into a sequence, and taking one out: those who may edit all contacts."""
+    require_role(user, EDITORS, "enrol contacts in sequences")
+
+
+can_edit_sequences = answers(check_edit_sequences)
+can_enrol = answers(check_enrol)
 can_see_handoffs = answers(check_see_handoffs)
 can_claim = answers(check_claim)
 can_work_handoff = answers(check_work_handoff)

@@ -24,6 +24,7 @@ from funnel.selectors.stages import handoff_stages
 from funnel.services.announcing import announce_stage_changes
 from funnel.services.making import Moved, make_moves, make_offers
 from funnel.services.routing import route
+from funnel.services.sequences.steering import steer_sequences
 from scoring.announcing import announces
 from scoring.models import Publication, Transition
 from scoring.selectors.moves import with_notice_facts
@@ -66,6 +67,7 @@ def draw_consequences(*, now: datetime, limit: int = 1000) -> int:
             if fresh := _newly_standing(contact_ids):
                 restate_owners(contact_ids=fresh)
             announce_stage_changes(contact_ids)
+            steer_sequences(contact_ids=contact_ids, now=now)
             Transition.objects.filter(contact_id__in=contact_ids, consumed_at=None).update(consumed_at=now)
         return len(contact_ids)
 

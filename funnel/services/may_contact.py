@@ -24,31 +24,34 @@ from scoring.selectors.definitions import published_definition
 # The purpose of a person of ours writing to one contact; whose conversation it is decides about it.
 SALES: Final = "sales"
 
-# Mails of the last so many days: those that tools report as sent, and Ripen's own. An event that names no purpose
-# counts for each: better one mail too few.
+# Mails of the last so many days: those that tools report as sent, and Ripen's own, also those on their way. An event
+# that names no purpose counts for each: better one mail too few.
 COUNT_SENT: Final = """
-SELECT p.key, array_agg(sent.at ORDER BY sent.at DESC)
+SELECT sent.contact_id, p.key, array_agg(sent.at ORDER BY sent.at DESC)
 FROM contacts_purpose p JOIN (
-    SELECT e.occurred_at AS at, e.properties ->> 'purpose' AS purpose
+    SELECT e.contact_id, e.occurred_at AS at, e.properties ->> 'purpose' AS purpose
     FROM contacts_event e JOIN contacts_kind k ON k.id = e.kind_id
-    WHERE e.contact_id = %(contact)s AND k.name = 'email_sent' AND e.retracted_at IS NULL AND e.suspect_reason = ''
-        AND e.occurred_at > %(since)s AND e.occurred_at <= %(now)s
+    WHERE e.contact_id = ANY(%(contacts)s) AND k.name = 'email_sent'
+        AND e.retracted_at IS NULL AND e.suspect_reason = '' AND e.occurred_at > %(since)s AND e.occurred_at <= %(now)s
   UNION ALL
-    SELECT m.sent_at, own.key FROM contacts_mail m JOIN contacts_purpose own ON own.id = m.purpose_id
-    WHERE m.contact_id = %(contact)s AND m.state = 'sent' AND m.sent_at > %(since)s
+    SELECT m.contact_id, coalesce(m.sent_at, m.created_at), own.key
+    FROM contacts_mail m JOIN contacts_purpose own ON own.id = m.purpose_id
+    WHERE m.contact_id = ANY(%(contacts)s) AND m.state IN ('sent', 'waiting')
+        AND coalesce(m.sent_at, m.created_at) > %(since)s
 ) sent ON sent.purpose IS NULL OR sent.purpose = p.key
     OR NOT EXISTS (SELECT FROM contacts_purpose known WHERE known.key = sent.purpose)
 WHERE p.at_most IS NOT NULL AND sent.at > %(now)s - make_interval(days => p.within_days)
-GROUP BY p.key
+GROUP BY sent.contact_id, p.key
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One thing that decides: ``code`` for programs, ``message`` for people."""
+    """One thing that decides: ``code`` for programs, ``message`` for people; ``again_at``: when it holds no more."""
 
     code: str
     message: str
+    again_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,15 @@ class Answer:
     purpose: Purpose
     allowed: bool
     reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question: may this contact (with standing and its owner loaded) be written to for this purpose?"""
+
+    contact: Contact
+    purpose: Purpose
+    call_to_action: str = ""
 
 
 class NoSuchPurpose(Exception):
@@ -99,26 +111,56 @@ def answer_for(
     by: User | None = None,
 ) -> list[Answer]:
     """Answer for several purposes at once; six queries at most, however many they are."""
-    if not contact.present:
-        return [Answer(purpose, False, (_absence(contact),)) for purpose in purposes]
+    asked = [Asked(contact, purpose, call_to_action) for purpose in purposes]
+    return answer_each(asked, now=now, document=document, by=by)
+
+
+def answer_each(
+    asked: Sequence[Asked], *, now: datetime, document: DefinitionDocument | None = None, by: User | None = None
+) -> list[Answer]:
+    """Answer many questions, in their order; as many queries as one needs, as long as standings are loaded."""
+    present = {one.contact.pk: one.contact for one in asked if one.contact.present}
+    if not present:
+        return [Answer(one.purpose, False, (_absence(one.contact),)) for one in asked]
     document = document or published_definition()[1]
-    consent = consents_of([contact])[contact.pk]
-    sent = _sent(contact, purposes, now)
-    standing = _standing_of(contact)
+    consents = consents_of(list(present.values()))
+    sent = _sent(list(present), [one.purpose for one in asked], now)
+    return [
+        _answer(
+            one,
+            consents[one.contact.pk],
+            sent.get((one.contact.pk, one.purpose.key), []),
+            now,
+            document=document,
+            by=by,
+        )
+        if one.contact.present
+        else Answer(one.purpose, False, (_absence(one.contact),))
+        for one in asked
+    ]
+
+
+def _answer(
+    asked: Asked,
+    consent: ConsentOf,
+    sent: Sequence[datetime],
+    now: datetime,
+    *,
+    document: DefinitionDocument,
+    by: User | None,
+) -> Answer:
+    purpose, call = asked.purpose, asked.call_to_action
+    standing = _standing_of(asked.contact)
     # Whoever has not been judged yet has done nothing that we know of.
     stage = document.stage(standing.stage) if standing else document.stages[0]
-    answers = []
-    for purpose in purposes:
-        against = [
-            *_address_reasons(contact, consent),
-            *_consent_reasons(purpose, consent, standing, document, now),
-            *_owner_reasons(purpose, standing, stage, by),
-            *_call_reasons(call_to_action, stage, document),
-            *_frequency_reasons(purpose, sent.get(purpose.key, []), now),
-        ]
-        reasons = against or _grounds(purpose, consent, stage, standing, call_to_action, now)
-        answers.append(Answer(purpose, not against, tuple(reasons)))
-    return answers
+    against = [
+        *_address_reasons(asked.contact, consent),
+        *_consent_reasons(purpose, consent, standing, document, now),
+        *_owner_reasons(purpose, standing, stage, by),
+        *_call_reasons(call, stage, document),
+        *_frequency_reasons(purpose, sent, now),
+    ]
+    return Answer(purpose, not against, tuple(against or _grounds(purpose, consent, stage, standing, call, now)))
 
 
 def _absence(contact: Contact) -> Reason:
@@ -189,7 +231,7 @@ def _frequency_reasons(purpose: Purpose, sent: Sequence[datetime], now: datetime
         return [Reason("too_often", f"{purpose.label}: none are to be sent at all.")]
     again = sent[purpose.at_most - 1] + timedelta(days=purpose.within_days)
     told = f"{len(sent)} in {purpose.within_days} days, where {purpose.at_most} are the most"
-    return [Reason("too_often", f"{purpose.label}: {told}; again from {format_day(again, now=now)}.")]
+    return [Reason("too_often", f"{purpose.label}: {told}; again from {format_day(again, now=now)}.", again)]
 
 
 def _grounds(
@@ -210,14 +252,16 @@ def _grounds(
     return reasons
 
 
-def _sent(contact: Contact, purposes: Sequence[Purpose], now: datetime) -> dict[str, list[datetime]]:
+def _sent(
+    contact_ids: Sequence[int], purposes: Sequence[Purpose], now: datetime
+) -> dict[tuple[int, str], list[datetime]]:
     longest = max((purpose.within_days for purpose in purposes if purpose.at_most is not None), default=0)
     if not longest:
         return {}
-    given: dict[str, Any] = {"contact": contact.pk, "now": now, "since": now - timedelta(days=longest)}
+    given: dict[str, Any] = {"contacts": list(contact_ids), "now": now, "since": now - timedelta(days=longest)}
     with connection.cursor() as cursor:
         cursor.execute(COUNT_SENT, given)
-        return dict(cursor.fetchall())
+        return {(contact_id, key): moments for contact_id, key, moments in cursor.fetchall()}
 
 
 def _standing_of(contact: Contact) -> Standing | None:

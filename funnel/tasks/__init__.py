@@ -1,5 +1,6 @@
 """The consequence app's background work: thin, each one service call repeated until nothing is left."""
 
 from funnel.tasks.drains import drain, reconcile
+from funnel.tasks.sequences import sequences, stray_enrolments
 
-__all__ = ["drain", "reconcile"]
+__all__ = ["drain", "reconcile", "sequences", "stray_enrolments"]
