@@ -22,7 +22,7 @@ from funnel.models import Enrolment, SequenceStep, StepRun
 from funnel.nurturing import Act, Decision, decide, due_after, fill_in, next_opening
 from funnel.selectors.working import working_times
 from funnel.services.announcing import Told, announce
-from funnel.services.may_contact import Answer, Asked, answer_each
+from funnel.services.may_contact import Answer, Asked, answer_all
 from funnel.services.sequences.ending import end_enrolments, stop_enrolments
 from funnel.services.sequences.steering import stop_strayed
 from funnel.working_time import WorkingTime
@@ -114,7 +114,7 @@ def _do(runs: list[StepRun], *, now: datetime) -> None:
         else:
             ahead.append((run, step))
     asked = [Asked(run.enrolment.contact, run.enrolment.sequence.purpose, step.call_to_action) for run, step in ahead]
-    for (run, step), answer in zip(ahead, answer_each(asked, now=now), strict=True):
+    for (run, step), answer in zip(ahead, answer_all(asked, now=now), strict=True):
         due = Due(run, step, answer)
         against = () if answer.allowed else answer.reasons
         _place(due, decide(against, first_due_at=run.first_due_at, now=now), outcome)

@@ -1,0 +1,133 @@
+"""Starting and pausing sequences, and what that would do."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import F
+
+from contacts.services.wake import wake
+from funnel.enums import EnrolmentState, SequenceState, StepState
+from funnel.models import Enrolment, Sequence, StepRun
+from funnel.permissions import check_edit_sequences
+from funnel.selectors.stages import stage_label
+from funnel.services.sequences.drafting import check_steps, plan_of, steps_of
+from funnel.services.sequences.enrolling import free_to_enrol
+
+# Counting goes no further; a page says "more than".
+COUNTED = 100_000
+
+
+class CannotActivate(Exception):
+    """The sequence cannot be activated. ``code``: ``already_active``, ``no_steps``, ``another_active``, ``unsound``."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class NotActive(Exception):
+    """The sequence is not active, so it cannot be paused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What activating would do: ``standing`` contacts would be enrolled at once if asked, ``held`` would go on.
+
+    ``more``: there are more standing than were counted.
+    """
+
+    standing: int
+    more: bool
+    held: int
+
+
+def activation_effects(sequence: Sequence) -> Effects:
+    """Count whom activating would enrol if those who stand in the stage already are asked for, and who would go on."""
+    standing = free_to_enrol(sequence).order_by()[: COUNTED + 1].count()
+    held = Enrolment.objects.filter(sequence=sequence, state=EnrolmentState.ACTIVE).count()
+    return Effects(min(standing, COUNTED), standing > COUNTED, held)
+
+
+def activate_sequence(*, sequence_id: int, backfill: bool, by: User | None, now: datetime) -> Sequence:
+    """Let a sequence enrol whoever enters its stage from now on, and go on with those who are under way.
+
+    ``backfill``: enrol those who stand in the stage already, too, in the background. The time for which it was paused
+    does not count for anybody's waits.
+
+    Raises:
+        PermissionDenied: ``by`` may not.
+        Sequence.DoesNotExist: there is none of this id.
+        CannotActivate: see there.
+    """
+    if by is not None:
+        check_edit_sequences(by)
+    with transaction.atomic():
+        # All of a stage, so that of two activations at once the second sees the first.
+        stage = Sequence.objects.values_list("stage", flat=True).get(pk=sequence_id)
+        rows = {
+            row.pk: row
+            for row in Sequence.objects.filter(stage=stage)
+            .select_related("purpose")
+            .order_by("pk")
+            .select_for_update(no_key=True, of=("self",))
+        }
+        sequence = rows[sequence_id]
+        _check(sequence, list(rows.values()))
+        if sequence.paused_at is not None:
+            _resume(sequence, now=now)
+        sequence.state, sequence.paused_at = SequenceState.ACTIVE, None
+        sequence.activated_at, sequence.activated_by = now, by
+        sequence.backfill_until, sequence.backfill_reached = (now if backfill else None), 0
+        sequence.save()
+        wake("funnel.sequences")
+    return sequence
+
+
+def pause_sequence(*, sequence_id: int, by: User | None, now: datetime) -> Sequence:
+    """Let all clocks of a sequence stand still: nobody is enrolled, nothing is sent until it is activated again.
+
+    Raises:
+        PermissionDenied: ``by`` may not.
+        Sequence.DoesNotExist: there is none of this id.
+        NotActive: it is a draft, or paused already.
+    """
+    if by is not None:
+        check_edit_sequences(by)
+    with transaction.atomic():
+        sequence = Sequence.objects.select_for_update(no_key=True).get(pk=sequence_id)
+        if sequence.state != SequenceState.ACTIVE:
+            raise NotActive
+        sequence.state, sequence.paused_at, sequence.backfill_until = SequenceState.PAUSED, now, None
+        sequence.save()
+        StepRun.objects.filter(enrolment__sequence=sequence, state=StepState.WAITING).update(state=StepState.HELD)
+    return sequence
+
+
+def _check(sequence: Sequence, neighbours: list[Sequence]) -> None:
+    if sequence.state == SequenceState.ACTIVE:
+        raise CannotActivate("already_active", f"{sequence.name} is active already.")
+    another = next((row for row in neighbours if row.state == SequenceState.ACTIVE), None)
+    if another is not None:
+        where = stage_label(sequence.stage)
+        raise CannotActivate("another_active", f"{another.name} is active in {where}, and one at a time can be.")
+    steps = steps_of(sequence)
+    if not steps:
+        raise CannotActivate("no_steps", f"{sequence.name} has no step yet.")
+    faults = check_steps(plan_of(sequence, steps))
+    if faults:
+        # The definition changed since it was written.
+        where, said = next(iter(faults.items()))
+        number = int(where.split(".")[1]) + 1
+        raise CannotActivate("unsound", f"Step {number}: {said[0]}")
+
+
+def _resume(sequence: Sequence, *, now: datetime) -> None:
+    if sequence.paused_at is None:
+        return
+    paused = now - sequence.paused_at
+    # One that a sweep set while the pause began waits as the others do.
+    ahead = StepRun.objects.filter(enrolment__sequence=sequence, state__in=[StepState.WAITING, StepState.HELD])
+    ahead.update(state=StepState.WAITING, due_at=F("due_at") + paused, first_due_at=F("first_due_at") + paused)
