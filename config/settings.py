@@ -36,6 +36,7 @@ try:
     INGEST_MAX_DUE = ENV.integer("RIPEN_INGEST_MAX_DUE", 2_000_000, least=0, most=100_000_000)
     INGEST_MAX_DUE_SECONDS = ENV.integer("RIPEN_INGEST_MAX_DUE_SECONDS", 60, least=1, most=86_400)
     INGEST_MAX_SECONDS = ENV.integer("RIPEN_INGEST_MAX_SECONDS", 10, least=1, most=600)
+    HOOKS_ALLOW_PRIVATE = ENV.flag("RIPEN_HOOKS_ALLOW_PRIVATE")
     MERGES_A_DAY = ENV.integer("RIPEN_MERGES_A_DAY", 1_000, least=0, most=100_000_000)
 except BadSetting as error:
     sys.exit(f"ripen: {error}")
@@ -293,6 +294,8 @@ CELERY_BEAT_SCHEDULE = {
     "sweep-scoring": {"task": "scoring.drain", "schedule": 2.0, "options": {"expires": 10}},
     "sweep-funnel": {"task": "funnel.drain", "schedule": 2.0, "options": {"expires": 10}},
     "reconcile-funnel": {"task": "funnel.reconcile", "schedule": 5.0, "options": {"expires": 10}},
+    "sweep-clocks": {"task": "funnel.clocks", "schedule": 5.0, "options": {"expires": 10}},
+    "sweep-stranded": {"task": "funnel.stranded", "schedule": 10.0, "options": {"expires": 20}},
     "sweep-sequences": {"task": "funnel.sequences", "schedule": 5.0, "options": {"expires": 10}},
     "stray-enrolments": {"task": "funnel.stray_enrolments", "schedule": 30.0, "options": {"expires": 30}},
     "sweep-jobs": {"task": "contacts.jobs", "schedule": 5.0, "options": {"expires": 10}},
@@ -302,6 +305,8 @@ CELERY_BEAT_SCHEDULE = {
     "sweep-runs": {"task": "scoring.runs", "schedule": 5.0, "options": {"expires": 10}},
     "forget-exports": {"task": "contacts.forget_exports", "schedule": 600.0, "options": {"expires": 300}},
     "forget-problems": {"task": "contacts.forget_problems", "schedule": 600.0, "options": {"expires": 300}},
+    "sweep-hooks": {"task": "funnel.hooks", "schedule": 2.0, "options": {"expires": 10}},
+    "forget-hooks": {"task": "funnel.forget_hooks", "schedule": 600.0, "options": {"expires": 300}},
     # Each learned score is checked once a day; what is due is a row, so a restart forgets nothing.
     "watch-models": {"task": "scoring.watch", "schedule": 600.0, "options": {"expires": 300}},
 }
@@ -310,6 +315,8 @@ CELERY_TASK_ROUTES = {
     "scoring.runs": {"queue": "runs"},
     "scoring.watch": {"queue": "runs"},
     "contacts.jobs": {"queue": "runs"},
+    # And so has whatever waits for others' machines.
+    "funnel.hooks": {"queue": "hooks"},
 }
 # In memory: with intervals of seconds there is nothing to remember, and no file that a kill could spoil.
 CELERY_BEAT_SCHEDULER = "config.beat:PatientScheduler"

@@ -61,7 +61,7 @@ def draw_consequences(*, now: datetime, limit: int = 1000) -> int:
         window = (
             Transition.objects.filter(consumed_at=None).order_by("id").values("contact_id")[: max(limit * WINDOW, 1)]
         )
-        contact_ids = _lock_contacts(Contact.objects.filter(id__in=window), limit=limit)
+        contact_ids = lock_contacts(Contact.objects.filter(id__in=window), limit=limit)
         if contact_ids:
             _follow_standings(contact_ids, now=now)
             if fresh := _newly_standing(contact_ids):
@@ -79,7 +79,7 @@ def reconcile_standings(*, now: datetime, limit: int = 1000) -> int:
     announced (a stage newly marked ``handoff``, a rebuilt standing) come true all the same.
     """
     with transaction.atomic():
-        contact_ids = _lock_contacts(Contact.objects.filter(id__in=_out_of_line(limit)), limit=limit)
+        contact_ids = lock_contacts(Contact.objects.filter(id__in=_out_of_line(limit)), limit=limit)
         if not contact_ids:
             return 0
         return _follow_standings(contact_ids, now=now) + restore_owners(contact_ids=contact_ids)
@@ -130,7 +130,7 @@ def _newly_standing(contact_ids: Sequence[int]) -> list[int]:
     return list(first.filter(held).values_list("contact_id", flat=True))
 
 
-def _lock_contacts(contacts: "QuerySet[Contact]", *, limit: int) -> list[int]:
+def lock_contacts(contacts: "QuerySet[Contact]", *, limit: int) -> list[int]:
     """Lock up to ``limit`` of ``contacts`` in id order, leaving out those that others hold."""
     # NO KEY: inserting an event takes a share lock on the contact's key, which must not wait for us.
     locked = contacts.order_by("id").select_for_update(no_key=True, skip_locked=True)

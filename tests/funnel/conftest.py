@@ -13,7 +13,7 @@ from contacts.enums import Role
 from contacts.ingest.incoming import IncomingEvent
 from contacts.models import Contact, Source
 from contacts.services.record import record_events
-from funnel.models import Handoff
+from funnel.models import Announcement, Handoff, HandoffMove
 from funnel.services.consequences import draw_consequences
 from funnel.services.handoffs import claim_handoff
 from scoring.services.evaluate import drain_due
@@ -98,3 +98,17 @@ class World:
 @pytest.fixture
 def world(db: None) -> World:
     return World()
+
+
+def moves_of(handoff: Handoff) -> list[tuple[int, str, str, str]]:
+    """A handoff's moves in order: number, name, from, to."""
+    rows = HandoffMove.objects.filter(handoff=handoff).order_by("number")
+    return list(rows.values_list("number", "name", "from_state", "to_state"))
+
+
+def told(
+    type_: str, *, keys: frozenset[str] | set[str] = frozenset({"state", "rep", "escalation"})
+) -> list[tuple[int, dict[str, Any]]]:
+    """What was announced of a type, in order: the handoff, and these keys of what was said."""
+    rows = Announcement.objects.filter(type=type_).order_by("id")
+    return [(row.handoff_id, {key: row.data[key] for key in keys if key in row.data}) for row in rows]
