@@ -37,12 +37,13 @@ def _does_long_work(worker: Any) -> bool:
 
 
 def _say_ready(sender: Any = None, **_kwargs: Any) -> None:
-    """Tell the supervisor that tasks are taken; the worker of long work, `runs@...`, has a file of its own."""
+    """Tell the supervisor that tasks are taken; each sort of worker has a file of its own."""
     from django.conf import settings
 
     layout = settings.LAYOUT
     if layout.run_dir.is_dir():
-        (layout.runs_ready if _does_long_work(sender) else layout.worker_ready).touch()
+        name = str(getattr(sender, "hostname", "")).partition("@")[0]
+        {"runs": layout.runs_ready, "hooks": layout.hooks_ready}.get(name, layout.worker_ready).touch()
 
 
 setup_logging.connect(_keep_logging, weak=False)

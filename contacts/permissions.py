@@ -223,6 +223,11 @@ def check_manage_sources(user: Person) -> None:
     require_role(user, ADMINS, "manage sources")
 
 
+def check_manage_hooks(user: Person) -> None:
+    """Webhooks carry what happens out of the house: administrators."""
+    require_role(user, ADMINS, "manage webhooks")
+
+
 def check_manage_team(user: Person) -> None:
     """People and roles: administrators."""
     require_role(user, ADMINS, "manage the team")
@@ -252,4 +257,5 @@ can_run_definitions = answers(check_run_definitions)
 can_publish_definitions = answers(check_publish_definitions)
 can_approve_definition = answers(check_approve_definition)
 can_manage_sources = answers(check_manage_sources)
+can_manage_hooks = answers(check_manage_hooks)
 can_manage_team = answers(check_manage_team)

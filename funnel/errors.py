@@ -55,3 +55,15 @@ class LimitReached(HandoffConflict):
         )
         self.rep = rep
         self.limit = limit
+
+
+class HookConflict(Exception):
+    """A webhook is not in the state that is needed.
+
+    ``code`` is ``disabled`` or ``being_sent``; ``message`` is for people.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message

@@ -83,6 +83,11 @@ class Layout:
         return self.run_dir / "runs.ready"
 
     @property
+    def hooks_ready(self) -> Path:
+        """Touched by the worker of webhooks when it takes tasks."""
+        return self.run_dir / "hooks.ready"
+
+    @property
     def demo_logins(self) -> Path:
         """E-mail addresses and passwords of the demo users, as JSON, readable by the owner only."""
         return self.root / "demo_logins.json"

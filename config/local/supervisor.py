@@ -30,6 +30,12 @@ RUNS: Final = (
     *("--concurrency", "2", "--max-memory-per-child", "400000"),
 )
 
+# Its tasks wait for others' machines, in threads of their own: one process, and two tasks so that one may be leaving.
+HOOKS: Final = (
+    *("worker", "--queues", "hooks", "--hostname", "hooks@%h"),
+    *("--pool", "threads", "--concurrency", "2"),
+)
+
 logger = logging.getLogger("ripen.up")
 
 
@@ -87,6 +93,7 @@ class Supervisor:
         self._listen()
         self.layout.worker_ready.unlink(missing_ok=True)
         self.layout.runs_ready.unlink(missing_ok=True)
+        self.layout.hooks_ready.unlink(missing_ok=True)
         announced = delayed = False
         late_at = time.monotonic() + _LATE
         try:
@@ -180,7 +187,7 @@ def end_left_overs(layout: Layout) -> None:
 
 
 def programs_of_up(*, port: int, workers: int, environment: Mapping[str, str]) -> list[Program]:
-    """Web on 127.0.0.1:`port`, a worker with `workers` processes, beat, and a worker of one process for long work."""
+    """Web on 127.0.0.1:`port`, a worker with `workers` processes, beat, and one worker each for long work and webhooks."""
     celery = [sys.executable, "-m", "celery", "-A", "config.celery"]
     web = [sys.executable, "-m", "gunicorn", "config.wsgi", "-c", "config/gunicorn_conf.py", "-b", f"127.0.0.1:{port}"]
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING"]
@@ -190,4 +197,5 @@ def programs_of_up(*, port: int, workers: int, environment: Mapping[str, str]) -
         Program("beat", [*celery, "beat", "--pidfile=", "--loglevel", "WARNING"], environment),
         # What it does is begun anew, or goes on, when it comes back: TERM ends it at once instead of waiting for that.
         Program("runs", [*celery, *RUNS, *quiet], {**environment, "REMAP_SIGTERM": "SIGQUIT"}, is_patient=True),
+        Program("hooks", [*celery, *HOOKS, *quiet], environment, is_patient=True),
     ]

@@ -61,7 +61,9 @@ class HookEndpoint(models.Model):
 
 
 class HookMessage(models.Model):
-    """One thing to be told, the same for everybody and for ever: ``uid`` is the ``webhook-id``, ``body`` what is signed.
+    """One thing to be told, the same for everybody and for ever.
+
+    ``uid`` is the ``webhook-id``, ``body`` what is signed.
 
     ``announcement`` None: a test, or a thing whose announcement was forgotten since. ``contact_ids``: of whom it
     speaks; when one of them is erased the message goes with all its deliveries.

@@ -2,9 +2,17 @@
 
 from funnel.tasks.clocks import clocks
 from funnel.tasks.drains import drain, reconcile
+from funnel.tasks.hooks import forget_hooks, hooks
+from funnel.tasks.sequences import sequences, stray_enrolments
 from funnel.tasks.stranded import stranded
 
-__all__ = ["clocks", "drain", "reconcile", "stranded"]
-from funnel.tasks.sequences import sequences, stray_enrolments
-
-__all__ = ["drain", "reconcile", "sequences", "stray_enrolments"]
+__all__ = [
+    "clocks",
+    "drain",
+    "forget_hooks",
+    "hooks",
+    "reconcile",
+    "sequences",
+    "stranded",
+    "stray_enrolments",
+]

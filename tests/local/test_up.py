@@ -109,8 +109,8 @@ def test_a_port_in_use_is_said_in_one_line(tmp_path: Path) -> None:
 def test_however_it_ends_nothing_is_left_and_the_next_start_works() -> None:
     with start_app() as app:
         logins = app.demo_logins
-        wait_until_started(app, "runs")
-        for role in ("valkey", "worker", "runs", "beat", "web", "postgres", "keeper"):
+        wait_until_started(app, "hooks")
+        for role in ("valkey", "worker", "runs", "hooks", "beat", "web", "postgres", "keeper"):
             app.wait_until_back(role, app.kill(role))
         app.wait_until_healthy()
         assert_clean_stop(app, signal.SIGINT)
@@ -143,9 +143,10 @@ def wait_until_started(app: RunningApp, role: str) -> None:
 
 
 def assert_clean_stop(app: RunningApp, sign: signal.Signals) -> None:
-    # up, keeper, PostgreSQL, Valkey, web and its two workers, worker and its two processes, beat, runs and its process
+    # up, keeper, PostgreSQL, Valkey, web and its two workers, worker and its two processes, beat, runs and its process,
+    # hooks
     deadline = time.monotonic() + 30
-    while len(marks := app.processes()) < 13:
+    while len(marks := app.processes()) < 14:
         assert time.monotonic() < deadline, marks
         time.sleep(0.1)
     assert app.stop(sign) == 0

@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from config.env import BASE_DIR, VARIABLES
-from config.local.supervisor import RUNS
+from config.local.supervisor import HOOKS, RUNS
 
-APP = ("migrate", "web", "worker", "runs", "beat")
+APP = ("migrate", "web", "worker", "runs", "hooks", "beat")
 
 
 @pytest.fixture(scope="module")
@@ -19,8 +19,8 @@ def compose() -> dict[str, Any]:
 
 
 def test_the_services_are_those_of_the_design(compose: dict[str, Any]) -> None:
-    assert sorted(compose["services"]) == ["beat", "db", "migrate", "redis", "runs", "web", "worker"]
-    for name in ("web", "worker", "runs", "beat"):
+    assert sorted(compose["services"]) == ["beat", "db", "hooks", "migrate", "redis", "runs", "web", "worker"]
+    for name in ("web", "worker", "runs", "hooks", "beat"):
         assert compose["services"][name]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
 
 
@@ -39,7 +39,7 @@ def test_every_container_has_the_least_it_needs(compose: dict[str, Any]) -> None
 
 
 def test_every_lasting_container_can_be_asked_how_it_is(compose: dict[str, Any]) -> None:
-    for name in ("db", "redis", "web", "worker", "runs"):
+    for name in ("db", "redis", "web", "worker", "runs", "hooks"):
         assert compose["services"][name]["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}, name
 
 
@@ -58,10 +58,12 @@ def test_containers_know_every_variable_and_no_other(compose: dict[str, Any]) ->
     assert set(VARIABLES) - given == {"DEBUG", "RIPEN_DATABASE_MAX_AGE"}
 
 
-def test_long_work_has_a_worker_of_its_own(compose: dict[str, Any]) -> None:
+def test_long_work_and_webhooks_have_workers_of_their_own(compose: dict[str, Any]) -> None:
     command = compose["services"]["runs"]["command"]
     assert command[:3] == ["celery", "-A", "config.celery"]
     assert command[3 : 3 + len(RUNS)] == list(RUNS), "as `manage.py up` starts it"
+    hooks = compose["services"]["hooks"]["command"]
+    assert hooks[3 : 3 + len(HOOKS)] == list(HOOKS)
     assert "--queues" not in compose["services"]["worker"]["command"], "and the other takes the default queue alone"
 
 
