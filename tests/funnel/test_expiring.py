@@ -1,4 +1,4 @@
-"""Clocks that ring: warnings, offers that expire and are made again, claims that lapse, reps who are away."""
+"""Clocks that ring: warnings, offers that expire and are made again, claims that lapse, an alarm."""
 
 from datetime import timedelta
 from typing import Any
@@ -13,10 +13,9 @@ from django.test.utils import CaptureQueriesContext
 from contacts.enums import Role
 from contacts.models import Contact, Event, Standing
 from funnel.enums import HandoffState
-from funnel.models import Absence, Announcement, Handoff, HandoffMove, RoutingRule, SalesSettings, WorkingCalendar
+from funnel.models import Announcement, Handoff, HandoffMove, RoutingRule, SalesSettings, WorkingCalendar
 from funnel.services.consequences import reconcile_standings
 from funnel.services.expiring import expire_offers, release_unattempted, set_clocks, warn_of_deadlines
-from funnel.services.handing_on import hand_on
 from funnel.services.handoffs import accept_handoff
 from funnel.services.releasing import note_attempt
 from funnel.services.starving import watch_starvation
@@ -39,7 +38,7 @@ def keep_for(*reps: User) -> RoutingRule:
 
 
 def sweep(world: World) -> list[int]:
-    tasks = (set_clocks, hand_on, warn_of_deadlines, release_unattempted, expire_offers)
+    tasks = (set_clocks, warn_of_deadlines, release_unattempted, expire_offers)
     return [task(now=world.now) for task in tasks]
 
 
@@ -52,12 +51,12 @@ def test_an_offer_warns_once_and_then_expires_and_is_made_again_further_up(world
     )
     first_offered = world.now
     world.later(hours=3)
-    assert sweep(world) == [0, 0, 1, 0, 0]
-    assert sweep(world) == [0] * 5, "told once"
+    assert sweep(world) == [0, 1, 0, 0]
+    assert sweep(world) == [0] * 4, "told once"
     assert told("handoff.warned") == [(offer.pk, {"state": "offered", "rep": None, "escalation": 0})]
 
     world.later(hours=1)
-    assert sweep(world) == [0, 0, 0, 0, 1]
+    assert sweep(world) == [0, 0, 0, 1]
     offer.refresh_from_db()
     assert (offer.state, offer.closed_at, offer.due_at) == (HandoffState.EXPIRED, world.now, None)
     again = Handoff.objects.get(previous=offer)
@@ -134,10 +133,10 @@ def test_a_claim_without_an_attempt_in_time_goes_back_to_the_queue(world: World)
     assert (handoff.due_at, handoff.attempted_at) == (world.now + timedelta(hours=8), None)
     accept_handoff(handoff_id=handoff.pk, by=rep, now=world.later(hours=1))
     world.later(hours=5)
-    assert sweep(world) == [0, 0, 1, 0, 0]
+    assert sweep(world) == [0, 1, 0, 0]
     assert told("handoff.warned")[0][1]["rep"] == rep.pk
     world.later(hours=2)
-    assert sweep(world) == [0, 0, 0, 1, 0]
+    assert sweep(world) == [0, 0, 1, 0]
 
     handoff.refresh_from_db()
     assert (handoff.state, handoff.claimed_by, handoff.claimed_at, handoff.accepted_at) == ("offered", None, None, None)
@@ -159,7 +158,7 @@ def test_the_first_attempt_ends_the_clock_whoever_reports_it(world: World, kind:
     at = world.later(hours=2)
     world.happens("ann@acme.example", kind, properties={"with": "Rhea Rep"})
     world.later(hours=7)
-    assert sweep(world) == [0] * 5
+    assert sweep(world) == [0] * 4
     handoff.refresh_from_db()
     assert (handoff.state, handoff.attempted_at, handoff.due_at) == (HandoffState.CLAIMED, at, None)
 
@@ -180,7 +179,7 @@ def test_an_attempt_that_is_noted_at_once_ends_the_clock(world: World) -> None:
     assert note_attempt([handoff.pk], at=world.later(minutes=5)) == 1
     assert note_attempt([handoff.pk], at=world.later(minutes=5)) == 0
     world.later(days=2)
-    assert sweep(world) == [0] * 5
+    assert sweep(world) == [0] * 4
 
 
 def test_clocks_that_are_not_set_yet_start_now(world: World) -> None:
@@ -188,66 +187,10 @@ def test_clocks_that_are_not_set_yet_start_now(world: World) -> None:
     offered, claimed = world.offer("old@acme.example"), world.claimed(world.person())
     Handoff.objects.update(waiting_since=None, warn_at=None, due_at=None)
     world.later(days=30)
-    assert sweep(world) == [2, 0, 0, 0, 0]
+    assert sweep(world) == [2, 0, 0, 0]
     offered.refresh_from_db()
     claimed.refresh_from_db()
     assert (offered.due_at, claimed.due_at) == (world.now + timedelta(hours=4), world.now + timedelta(hours=8))
-
-
-def away(rep: User, world: World) -> None:
-    today = world.now.date()
-    Absence.objects.create(user=rep, first_day=today, last_day=today + timedelta(days=14))
-
-
-def test_what_a_rep_who_is_away_has_not_tried_yet_goes_back_and_the_rest_waits(world: World) -> None:
-    rep = world.person()
-    fresh, tried = world.claimed(rep), world.claimed(rep, "bob@acme.example")
-    note_attempt([tried.pk], at=world.now)
-    world.later(days=1)
-    away(rep, world)
-    assert hand_on(now=world.now) == 1
-    fresh.refresh_from_db()
-    tried.refresh_from_db()
-    assert (fresh.state, tried.state) == (HandoffState.OFFERED, HandoffState.CLAIMED)
-    assert HandoffMove.objects.get(name="release").reason == "rep_away"
-    # Whoever claims while away is there for it.
-    again = world.claimed(rep, "cid@acme.example")
-    assert hand_on(now=world.now) == 0
-    again.refresh_from_db()
-    assert again.claimed_by == rep
-
-
-@pytest.mark.parametrize("how", ["deactivated", "another role"])
-def test_all_that_a_rep_holds_who_left_goes_back(world: World, how: str) -> None:
-    rep = world.person()
-    handoff = world.claimed(rep)
-    accept_handoff(handoff_id=handoff.pk, by=rep, now=world.now)
-    note_attempt([handoff.pk], at=world.now)
-    if how == "deactivated":
-        User.objects.filter(pk=rep.pk).update(is_active=False)
-    else:
-        rep.groups.clear()
-    assert hand_on(now=world.later(minutes=1)) == 1
-    handoff.refresh_from_db()
-    assert (handoff.state, handoff.claimed_by) == (HandoffState.OFFERED, None)
-    assert hand_on(now=world.now) == 0
-
-
-def test_offers_kept_for_somebody_who_is_away_are_kept_for_another(world: World) -> None:
-    rhea, ravi = world.person(name="Rhea Rep"), world.person(name="Ravi Rep")
-    keep_for(rhea, ravi)
-    offer = world.offer()
-    first = offer.assigned_to
-    assert first is not None
-    away(first, world)
-    assert hand_on(now=world.later(hours=1)) == 1
-    offer.refresh_from_db()
-    assert {first, offer.assigned_to} == {rhea, ravi}
-    assert offer.due_at == world.now + timedelta(hours=4)
-    assert [(move.name, move.from_rep, move.to_rep) for move in HandoffMove.objects.filter(handoff=offer)] == [
-        ("offer", None, first),
-        ("assign", first, offer.assigned_to),
-    ]
 
 
 def test_starvation_is_told_once_an_episode(world: World) -> None:
