@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from django.db.models import Count, Q
 
@@ -67,6 +67,27 @@ def working_times(user_ids: Iterable[int | None] = ()) -> WorkingTimes:
         user_id: time_of(calendars.get(own.get(user_id) or 0, team), absences.get(user_id, ())) for user_id in wanted
     }
     return WorkingTimes(team=time_of(team), people=people)
+
+
+def away_since(*, now: datetime) -> dict[int, datetime]:
+    """Who is away now, each by the day that their own calendar shows, and since when; one query where nobody is.
+
+    Since the absence began, or was entered, where that was later: what they took on before may have been on their desk
+    when they fell ill; what they take on after it they mean to see to.
+    """
+    # Somewhere it is a day earlier or later than in UTC.
+    first, last = now.date() + timedelta(days=1), now.date() - timedelta(days=1)
+    maybe = list(Absence.objects.filter(first_day__lte=first, last_day__gte=last))
+    if not maybe:
+        return {}
+    times = working_times(absence.user_id for absence in maybe)
+    away: dict[int, datetime] = {}
+    for absence in maybe:
+        time = times.of(absence.user_id)
+        if absence.first_day <= time.day_of(now) <= absence.last_day:
+            since = max(time.start_of(absence.first_day), absence.entered_at)
+            away[absence.user_id] = max(since, away.get(absence.user_id, since))
+    return away
 
 
 @dataclass(frozen=True, slots=True)

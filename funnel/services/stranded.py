@@ -3,20 +3,24 @@
 Somebody has left when their account is deactivated or they no longer have a role in Sales. All that they held goes. Of
 somebody who is away it is what they have not begun: offers kept for them, and claimed ones without an attempt; a
 conversation that is under way stays theirs, for a manager to reassign.
+
+Locks: contacts first (as the judgement and the drains do), then handoffs, then reps.
 """
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
+from contacts.models import Contact
 from contacts.permissions import SELLERS
 from funnel.enums import OPEN_STATES, HandoffState, ReleaseReason
-from funnel.models import Absence, Handoff
+from funnel.models import Handoff
 from funnel.moves import ASSIGN, HELD_STATES, RELEASE
-from funnel.selectors.working import working_times
+from funnel.selectors.working import away_since
+from funnel.services.consequences import lock_contacts
 from funnel.services.making import make_moves
 from funnel.services.routing import route
 
@@ -36,7 +40,7 @@ def release_stranded(*, now: datetime, limit: int = 500) -> int:
     Safe with any number at once: what somebody else is moving at this moment is left for the next time. Two queries
     where nobody has left and nobody is away.
     """
-    left, away = _left(), _away(now)
+    left, away = _left(), away_since(now=now)
     if not left and not away:
         return 0
     stranded = Q(claimed_by__in=left, state__in=HELD_STATES)
@@ -55,31 +59,14 @@ def _left() -> set[int]:
     return set(User.objects.filter(gone, Exists(held) | Exists(kept)).values_list("pk", flat=True))
 
 
-def _away(now: datetime) -> dict[int, datetime]:
-    """Who is away now, each by the day that their own calendar shows, and since when that was known."""
-    # Somewhere it is a day earlier or later than in UTC.
-    first, last = now.date() + timedelta(days=1), now.date() - timedelta(days=1)
-    maybe = list(Absence.objects.filter(first_day__lte=first, last_day__gte=last))
-    if not maybe:
-        return {}
-    times = working_times(absence.user_id for absence in maybe)
-    away: dict[int, datetime] = {}
-    for absence in maybe:
-        time = times.of(absence.user_id)
-        if absence.first_day <= time.day_of(now) <= absence.last_day:
-            since = max(time.start_of(absence.first_day), absence.entered_at)
-            away[absence.user_id] = max(since, away.get(absence.user_id, since))
-    return away
-
-
-def _pass_on(
-    stranded: Q, rep_ids: Iterable[int], *, now: datetime, by: User | None = None, limit: int | None = None
-) -> int:
+def _pass_on(stranded: Q, rep_ids: Iterable[int], *, now: datetime, by: User | None = None, limit: int = 500) -> int:
     """Release what of ``stranded`` is held, and find somebody else for all of it."""
     with transaction.atomic():
-        found = Handoff.objects.filter(stranded, state__in=OPEN_STATES).order_by("pk")
-        locked = found.select_for_update(skip_locked=by is None, no_key=True)
-        ids = list(locked.values_list("pk", flat=True)[:limit])
+        found = Handoff.objects.filter(stranded, state__in=OPEN_STATES)
+        # What others are moving at this moment is left to the next sweep.
+        contact_ids = lock_contacts(Contact.objects.filter(id__in=found.values("contact_id")), limit=limit)
+        rows = found.filter(contact_id__in=contact_ids)
+        ids = list(rows.order_by("pk").select_for_update(skip_locked=True, no_key=True).values_list("pk", flat=True))
         if not ids:
             return 0
         rows = Handoff.objects.filter(pk__in=ids)
