@@ -5,11 +5,20 @@ one for the first time; so a contact that skips a stage has reached it, at the s
 are named by their keys, weakest first in the published definition's order.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
+from math import ceil, floor, sqrt
+from typing import Final
 
 # Below so many moves quantiles are exact, from the moves themselves; above, from logarithmic buckets.
-EXACT_BELOW = 10_000
+EXACT_BELOW: Final = 10_000
+# Bucket 0 holds waits of no time at all, bucket n those from this to the power of n - 1 seconds, a factor of it wide.
+# The geometric mean of a bucket's ends is off by at most the root of it: 1.98 %.
+BUCKET_RATIO: Final = 1.04
+# After so many days it is asked how many of a cohort have gone on.
+AGES: Final = (7, 14, 30, 60, 90, 180, 365)
+QUANTILES: Final = (0.1, 0.5, 0.9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +27,16 @@ class Period:
 
     first: date
     last: date
+
+    @property
+    def start(self) -> datetime:
+        """The first moment of it."""
+        return datetime.combine(self.first, time.min, UTC)
+
+    @property
+    def end(self) -> datetime:
+        """The first moment after it."""
+        return datetime.combine(self.last + timedelta(days=1), time.min, UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +79,9 @@ class StageFigures:
 class Step:
     """From one stage to a stronger one, of the contacts that reached ``origin`` in the period.
 
-    ``reached``: how many those are; ``strict``: of them, how many went on from standing at ``origin`` straight to
-    ``target`` as their next move; ``loose``: how many reached ``target`` at all by the period's end or later, skips and
-    detours included; ``skipped``: of the loose ones, how many never stood at ``origin`` itself.
+    ``reached``: how many those are; ``strict``: of them, how many came to stand at ``origin`` itself and went straight
+    to ``target`` as their very next move; ``loose``: how many reached ``target`` at all by the period's end or later,
+    skips and detours included; ``skipped``: of the loose ones, how many had not stood at ``origin`` until then.
     """
 
     origin: str
@@ -77,8 +96,8 @@ class Step:
 class Velocity:
     """How long it took, in seconds, from reaching ``origin`` to reaching ``target``.
 
-    Of those that reached ``target`` in the period. Quantiles are ``exact`` (linear interpolation) or come from buckets
-    (error <= 2 %).
+    Of those that reached ``target`` in the period; who skipped ``origin`` took no time. Quantiles are ``exact`` (to the
+    second, linear interpolation as of SQL's percentile_cont) or come from buckets (error <= 2 %).
     """
 
     origin: str
@@ -136,3 +155,65 @@ class Report:
     flows: tuple[Flow, ...]
     # Those whose first move was to a stage beyond the weakest: (stage, how many).
     entered_at: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """The whole months and the single days that make up a stretch of days."""
+
+    months: tuple[date, ...]
+    days: tuple[date, ...]
+
+
+def spans(period: Period) -> Spans:
+    """Take a period apart into its whole months (by their first days) and the days at its ends that are none.
+
+    A year costs a dozen months and at most 60 days, whatever happened in it.
+    """
+    months: list[date] = []
+    days: list[date] = []
+    day = period.first
+    while day <= period.last:
+        following = next_month(day)
+        if day.day == 1 and following - timedelta(days=1) <= period.last:
+            months.append(day)
+            day = following
+        else:
+            days.append(day)
+            day += timedelta(days=1)
+    return Spans(tuple(months), tuple(days))
+
+
+def next_month(day: date) -> date:
+    """The first day of the month after this day's."""
+    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+
+
+def bucket_wait(bucket: int) -> float:
+    """The wait in seconds that stands for all of a bucket: the geometric mean of its ends."""
+    return 0.0 if bucket == 0 else BUCKET_RATIO ** (bucket - 1) * sqrt(BUCKET_RATIO)
+
+
+def bucket_quantile(histogram: Sequence[int], quantile: float) -> float:
+    """The quantile (0 to 1) of the waits counted in ``histogram``, by its buckets; in seconds, within 2 %.
+
+    Between two waits it is interpolated as percentile_cont does. ``histogram`` counts at least one.
+    """
+    place = quantile * (sum(histogram) - 1)
+    lower, upper = (_wait_at(histogram, rank) for rank in (floor(place), ceil(place)))
+    return lower + (upper - lower) * (place - floor(place))
+
+
+def _wait_at(histogram: Sequence[int], rank: int) -> float:
+    """The wait at a rank, 0 being the shortest."""
+    passed = 0
+    for bucket, waits in enumerate(histogram):
+        passed += waits
+        if passed > rank:
+            return bucket_wait(bucket)
+    raise ValueError(f"no wait has rank {rank}")
+
+
+def is_watched(month: date, days: int, *, now: datetime) -> bool:
+    """Whether all of a month's cohort have been watched for so many days, its last member too."""
+    return datetime.combine(next_month(month), time.min, UTC) + timedelta(days=days) <= now

@@ -4,6 +4,7 @@ from funnel.models.announcements import Announcement
 from funnel.models.handoffs import Handoff, HandoffMove
 from funnel.models.hooks import HookAttempt, HookDelivery, HookEndpoint, HookMessage
 from funnel.models.notices import DigestPlan, NoticeMail, Notification, NotificationItem, NotificationSetting
+from funnel.models.rollups import Counting, Passage, Reached, Recount, Tally
 from funnel.models.sequences import Enrolment, Sequence, SequenceStep, StepRun
 from funnel.models.working import (
     Absence,
@@ -17,6 +18,7 @@ from funnel.models.working import (
 __all__ = [
     "Absence",
     "Announcement",
+    "Counting",
     "DigestPlan",
     "Enrolment",
     "Handoff",
@@ -30,11 +32,15 @@ __all__ = [
     "Notification",
     "NotificationItem",
     "NotificationSetting",
+    "Passage",
+    "Reached",
+    "Recount",
     "RepProfile",
     "RoutingRule",
     "SalesSettings",
     "Sequence",
     "SequenceStep",
     "StepRun",
+    "Tally",
     "WorkingCalendar",
 ]

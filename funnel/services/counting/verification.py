@@ -1,0 +1,129 @@
+"""Invariant 9: the rollups equal their recomputation from the transitions in force. Reads only."""
+
+# ruff: noqa: S608  put together of constants
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db import connection
+
+from contacts.services.verification import PATIENCE, Violation
+from funnel.services.counting.keeping import places_of
+from funnel.services.counting.statements import (
+    ADDS,
+    CELL,
+    CELLS,
+    DAYS,
+    MOVE_COLUMNS,
+    MOVES,
+    PAIRS,
+    REACHED,
+    REACHED_COLUMNS,
+    SUMS,
+)
+from scoring.selectors import published_definition
+
+# Where much is wrong, the first of it tells enough.
+_MOST: Final = 100
+# With a sample of contacts, the cells of so many days are added up again.
+_DAYS: Final = 20
+
+_UNATTENDED: Final = "SELECT count(*), min(queued_at) FROM funnel_recount WHERE queued_at < %(before)s"
+
+
+def _differing(stored: str, fresh: str) -> str:
+    """Contacts of which rows are in one relation and not in the other, as far as they are not waiting to be counted."""
+    return f"""
+    SELECT contact_id FROM ((({stored}) EXCEPT ({fresh})) UNION ALL (({fresh}) EXCEPT ({stored}))) AS differing
+    WHERE NOT EXISTS (SELECT FROM funnel_recount WHERE funnel_recount.contact_id = differing.contact_id)
+    GROUP BY contact_id ORDER BY contact_id LIMIT {_MOST}
+    """
+
+
+# {chosen} says which contacts.
+_MOVES_DIFFER: Final = _differing(f"SELECT {MOVE_COLUMNS} FROM funnel_passage WHERE {{chosen}}", MOVES)
+_REACHED_DIFFER: Final = _differing(
+    f"SELECT {REACHED_COLUMNS} FROM funnel_reached WHERE {{chosen}}",
+    REACHED.format(moves=f"(SELECT {MOVE_COLUMNS} FROM funnel_passage WHERE {{chosen}})"),
+)
+
+# Waits have no order in a day's cell; in a month's, buckets that are empty at the end say nothing.
+_WAITS: Final = """
+CASE WHEN {grain} = 'd' THEN array_to_string(ARRAY(SELECT unnest({waits}) ORDER BY 1), ',')
+     ELSE coalesce(nullif(regexp_replace(array_to_string({waits}, ','), '(,0)+$', ''), '0'), '') END
+"""
+_CELLS_DIFFER: Final = f"""
+WITH pairs AS MATERIALIZED ({PAIRS.format(reached="funnel_reached")}),
+added AS MATERIALIZED (
+    SELECT * FROM ({ADDS.format(moves="funnel_passage", reached="funnel_reached", pairs="pairs", sign="1")}) AS added
+    WHERE %(days)s::date[] IS NULL OR day = ANY(%(days)s)
+),
+days AS MATERIALIZED ({DAYS.format(adds="added")}),
+fresh AS ({CELLS.format(days="days")}),
+stored AS (
+    SELECT * FROM funnel_tally WHERE %(days)s::date[] IS NULL OR (grain = 'd' AND day = ANY(%(days)s))
+)
+SELECT {CELL}, {", ".join(f"stored.{name}, fresh.{name}" for name in SUMS)}
+FROM (SELECT * FROM fresh WHERE %(days)s::date[] IS NULL OR grain = 'd') AS fresh
+FULL JOIN stored USING ({CELL})
+WHERE {" OR ".join(f"coalesce(stored.{name}, 0) <> coalesce(fresh.{name}, 0)" for name in SUMS)}
+   OR stored.ages IS DISTINCT FROM fresh.ages AND (0 <> ANY (stored.ages) OR 0 <> ANY (fresh.ages))
+   OR {_WAITS.format(grain="grain", waits="stored.waits")} IS DISTINCT FROM
+      {_WAITS.format(grain="grain", waits="fresh.waits")} AND coalesce(stored.waited, fresh.waited) <> 0
+ORDER BY {CELL} LIMIT {_MOST}
+"""
+_MONTHS_DIFFER: Final = f"""
+SELECT facet, 'm', origin, target, value, month, {", ".join(f"month.{name}, days.{name}" for name in SUMS)}
+FROM (
+    SELECT facet, origin, target, value, date_trunc('month', day)::date AS month,
+           {", ".join(f"sum({name}) AS {name}" for name in SUMS)}
+    FROM funnel_tally WHERE grain = 'd' GROUP BY 1, 2, 3, 4, 5
+) AS days
+FULL JOIN (
+    SELECT facet, origin, target, value, day AS month, {", ".join(SUMS)} FROM funnel_tally WHERE grain = 'm'
+) AS month USING (facet, origin, target, value, month)
+WHERE {" OR ".join(f"coalesce(month.{name}, 0) <> coalesce(days.{name}, 0)" for name in SUMS)}
+ORDER BY 1, 3, 4, 5, 6 LIMIT {_MOST}
+"""
+
+
+def verify_rollups(
+    *, contact_ids: Sequence[int] | None = None, now: datetime, patience: timedelta = PATIENCE
+) -> Iterator[Violation]:
+    """Invariant 9: counted moves and stages reached are those of the transitions, and the cells add up.
+
+    ``contact_ids``: only these contacts' moves, and the cells of a few days drawn at random; None: all of it. Contacts
+    that wait to be counted are left out, unless they have waited for longer than ``patience``.
+    """
+    places = places_of(published_definition()[1])
+    chosen = "true" if contact_ids is None else "contact_id = ANY(%(ids)s)"
+    given = {**places, "ids": None if contact_ids is None else list(contact_ids), "before": now - patience}
+    unattended, oldest = _select(_UNATTENDED, given)[0]
+    if unattended:
+        yield Violation(9, f"{unattended} changes wait to be counted, the first since {oldest:%Y-%m-%d %H:%M:%S}")
+    for (contact_id,) in _select(_MOVES_DIFFER.format(chosen=chosen), given):
+        yield Violation(9, "is counted with other moves than its transitions tell", contact_id)
+    for (contact_id,) in _select(_REACHED_DIFFER.format(chosen=chosen), given):
+        yield Violation(9, "is counted as having reached other stages, or under another source or country", contact_id)
+    days = None
+    if contact_ids is not None:
+        drawn = "SELECT DISTINCT day FROM funnel_tally WHERE facet = 0 AND grain = 'd'"
+        days = [day for (day,) in _select(f"SELECT day FROM ({drawn}) AS days ORDER BY random() LIMIT {_DAYS}", {})]
+    differing = _select(_CELLS_DIFFER, {"days": days})
+    if days is not None:
+        differing += _select(_MONTHS_DIFFER, {})
+    for facet, grain, origin, target, value, day, *sums in differing:
+        told = ", ".join(
+            f"{name} {stored or 0} instead of {fresh or 0}"
+            for name, stored, fresh in zip(SUMS, sums[::2], sums[1::2], strict=True)
+            if (stored or 0) != (fresh or 0)
+        )
+        where = f"the {'day' if grain == 'd' else 'month'} {day}, stages {origin} to {target}, facet {facet} {value!r}"
+        yield Violation(9, f"{where} is kept with {told or 'other waits or ages'}")
+
+
+def _select(statement: str, given: dict[str, Any]) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, given)
+        return cursor.fetchall()
