@@ -11,7 +11,8 @@ from django.core.mail.backends.base import BaseEmailBackend
 
 from contacts.models import Contact, Mail, Purpose
 from contacts.services.consent_facts import suppress_address
-from contacts.services.mailing import BACK_OFF, forget_mails, queue_mail, send_mails
+from contacts.services.mailing import forget_mails, queue_mail, send_mails
+from contacts.services.posting import BACK_OFF
 from tests.factories import make_contact
 
 pytestmark = pytest.mark.django_db

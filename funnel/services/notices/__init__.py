@@ -1,0 +1,1 @@
+"""Telling people: whom (``audience``), once (``telling``), what nobody announces (``looking_out``), and by mail."""
