@@ -46,7 +46,7 @@ def notice_mail() -> None:
 
 
 @shared_task(name="funnel.forget_notices")
-def forget() -> None:
+def forget_told() -> None:
     """Delete what people were told long ago. Swept every 10 minutes."""
     now = timezone.now()
     while forget_notices(now=now):
