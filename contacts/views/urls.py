@@ -13,7 +13,6 @@ from contacts.permissions import (
     can_suppress_addresses,
     can_work_handoffs,
 )
-from contacts.views.activities import log_activity
 from contacts.views.administration import account, team
 from contacts.views.corrections import correct_event
 from contacts.views.duplicates import (
@@ -55,7 +54,6 @@ from contacts.views.suppressions import suppression_lift, suppressions
 from contacts.views.suspects import suspects
 
 urlpatterns = [
-    path("contacts/<int:contact_id>/log/", log_activity, name="contact-log"),
     path("contacts/<int:contact_id>/events/<int:event_id>/<slug:action>/", correct_event, name="event-correct"),
     path("imports/", imports, name="imports"),
     path("imports/new/", import_new, name="import-new"),

@@ -2,20 +2,24 @@
 
 from django.urls import URLPattern, path
 
+from funnel.api.conversation import ConversationViewSet
+from funnel.api.funnel import FunnelView
 from funnel.api.may_contact import MayContactView
 from funnel.api.views import ContactHandoffViewSet, HandoffViewSet
 
 urlpatterns: list[URLPattern] = [
     path("handoffs/", HandoffViewSet.as_view({"get": "list"}), name="api-handoff-list"),
-    path("handoffs/<int:pk>/", HandoffViewSet.as_view({"get": "retrieve"}), name="api-handoff-detail"),
+    path("handoffs/<int:pk>/", ConversationViewSet.as_view({"get": "retrieve"}), name="api-handoff-detail"),
     path("handoffs/<int:pk>/claim/", HandoffViewSet.as_view({"post": "claim"}), name="api-handoff-claim"),
     path("handoffs/<int:pk>/accept/", HandoffViewSet.as_view({"post": "accept"}), name="api-handoff-accept"),
     path("handoffs/<int:pk>/return/", HandoffViewSet.as_view({"post": "give_back"}), name="api-handoff-return"),
     path("handoffs/<int:pk>/win/", HandoffViewSet.as_view({"post": "win"}), name="api-handoff-win"),
+    path("handoffs/<int:pk>/log/", ConversationViewSet.as_view({"post": "log"}), name="api-handoff-log"),
     path(
         "contacts/<int:contact_id>/handoffs/",
         ContactHandoffViewSet.as_view({"get": "list"}),
         name="api-contact-handoffs",
     ),
     path("contacts/<int:contact_id>/may-contact/", MayContactView.as_view(), name="api-may-contact"),
+    path("funnel/", FunnelView.as_view(), name="api-funnel"),
 ]

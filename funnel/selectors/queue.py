@@ -1,135 +1,117 @@
-"""The rep's lists: offers to claim, and what a rep has claimed."""
+"""The queue: offers that nobody has claimed, the closest deadline first, and which of them wait too long."""
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, F, QuerySet
+from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan
+from django.db.models.functions import Coalesce
 
-from contacts.enums import Initiator
-from contacts.models import Contact, Event
-from funnel.enums import OPEN_STATES, HandoffState
+from funnel.enums import HandoffState
 from funnel.models import Handoff
-from funnel.moves import Move
-from funnel.permissions import offered_moves
-from funnel.selectors.stages import open_questions_of
-from scoring.definition import Gate
+from funnel.selectors.cards import HandoffCard, handoffs_for_cards, make_cards
+from funnel.selectors.working import sales_settings, working_times
+from scoring.moments import to_datetime, to_micros
 
 PAGE_SIZE = 50
-# A rep with more open prospects than this has another problem than paging.
-MINE_LIMIT = 200
-LATELY_CLOSED = 20
 COUNT_CAP = 1000
-
-_THEIRS = (Initiator.THEM, Initiator.BOTH)
+# Beyond so many the alarm says "200 or more".
+STARVING_CAP = 200
 
 
 @dataclass(frozen=True, slots=True)
-class HandoffCard:
-    """A handoff as a card shows it.
+class Starving:
+    """Offers that have waited longer than they may: how many (up to ``STARVING_CAP``), since when the first waits.
 
-    ``handoff`` comes with contact, company, standing and rep loaded; ``last_words`` is the latest event that the
-    contact began or took part in (its kind loaded); ``questions`` are gates nobody has answered; ``moves`` are the
-    buttons that this person gets.
+    ``hours``: how long an offer may wait, in business hours; ``waited``: the business time that the first has waited.
     """
 
-    handoff: Handoff
-    last_words: Event | None
-    questions: tuple[Gate, ...]
-    moves: tuple[Move, ...]
+    count: int
+    more: bool
+    oldest: datetime
+    hours: float
+    waited: timedelta
 
     @property
-    def contact(self) -> Contact:
-        """The contact that is handed over."""
-        return self.handoff.contact
+    def waited_hours(self) -> int:
+        """The business time that the first has waited, in whole hours."""
+        return int(self.waited / timedelta(hours=1))
 
 
 @dataclass(frozen=True, slots=True)
 class QueuePage:
-    """One page of the queue; ``next`` is the ``after`` of the following page, None on the last one."""
+    """One page of the queue; ``next`` is the ``after`` of the following page, empty on the last one.
+
+    ``waiting`` and ``kept`` (for the person who looks) are counted up to ``COUNT_CAP``, then "1,000+".
+    """
 
     cards: tuple[HandoffCard, ...]
-    next: int | None
-    # Counted up to COUNT_CAP, then "1,000+".
+    next: str
     waiting: int
+    kept: int
+    starving: Starving | None
 
 
-@dataclass(frozen=True, slots=True)
-class MyHandoffs:
-    """A rep's handoffs by state, newest activity first; ``closed`` holds the latest few that ended."""
+def queue(*, user: User, now: datetime, after: str = "", only_kept: bool = False, limit: int = PAGE_SIZE) -> QueuePage:
+    """Unclaimed offers, the closest deadline first; one whose clock has yet to be set goes by when it was first made.
 
-    claimed: tuple[HandoffCard, ...]
-    accepted: tuple[HandoffCard, ...]
-    closed: tuple[HandoffCard, ...]
-
-
-def handoffs_for_cards() -> "QuerySet[Handoff]":
-    """Return handoffs with everything that a card or the API shows loaded, and the id of the last words.
-
-    Those of erased people are counted elsewhere and shown nowhere.
+    ``after`` is the ``next`` of the page before; an unreadable one gives the first page. ``only_kept``: only those that
+    are kept for ``user``.
     """
-    last_words = (
-        Event.objects.filter(
-            Q(kind__maps_to=None, kind__initiator__in=_THEIRS) | Q(kind__maps_to__initiator__in=_THEIRS),
-            contact=OuterRef("contact"),
-            retracted_at=None,
-            suspect_reason="",
-        )
-        .order_by("-occurred_at", "-id")
-        .values("id")[:1]
+    settings = sales_settings()
+    offered = (
+        handoffs_for_cards().filter(state=HandoffState.OFFERED).annotate(by=Coalesce("due_at", "first_offered_at"))
     )
-    rows = Handoff.objects.filter(contact__erased_at=None).annotate(last_words_id=Subquery(last_words))
-    return rows.select_related("contact__company", "contact__standing__owner", "claimed_by")
-
-
-def make_cards(handoffs: Iterable[Handoff], *, user: User) -> tuple[HandoffCard, ...]:
-    """Turn rows of ``handoffs_for_cards`` into cards; one query for the last words of all of them."""
-    rows = list(handoffs)
-    words = Event.objects.select_related("kind__maps_to").in_bulk(
-        [row.last_words_id for row in rows if row.last_words_id is not None]  # type: ignore[attr-defined]
-    )
-    questions = open_questions_of([row.contact for row in rows])
-    return tuple(
-        HandoffCard(
-            handoff=row,
-            last_words=words.get(row.last_words_id),  # type: ignore[attr-defined]
-            questions=questions[row.contact_id],
-            moves=offered_moves(user, row),
-        )
-        for row in rows
-    )
-
-
-def queue(*, user: User, after: int | None = None, limit: int = PAGE_SIZE) -> QueuePage:
-    """Unclaimed offers, the longest waiting first; ``after`` is the handoff id that ended the page before."""
-    offered = handoffs_for_cards().filter(state=HandoffState.OFFERED).order_by("offered_at", "id")
-    if after is not None:
-        # The row that ended the last page may be claimed by now; its place in the order stands all the same.
-        mark = Handoff.objects.filter(pk=after).values("offered_at")
-        offered = offered.filter(
-            Q(offered_at__gt=Subquery(mark)) | Q(offered_at=Subquery(mark), pk__gt=after),
-        )
-    rows = list(offered[: limit + 1])
-    waiting = Handoff.objects.filter(state=HandoffState.OFFERED).order_by()[:COUNT_CAP].aggregate(n=Count("id"))["n"]
+    if only_kept:
+        offered = offered.filter(assigned_to=user)
+    if (mark := _read_mark(after)) is not None:
+        offered = offered.filter(TupleGreaterThan(Tuple(F("by"), F("id")), mark))
+    rows = list(offered.order_by("by", "id")[: limit + 1])
+    more, rows = len(rows) > limit, rows[:limit]
     return QueuePage(
-        cards=make_cards(rows[:limit], user=user),
-        next=rows[limit - 1].pk if len(rows) > limit else None,
-        waiting=waiting,
+        cards=make_cards(rows, user=user, now=now, stale_days=settings.stale_days),
+        next=f"{to_micros(rows[-1].by)}_{rows[-1].pk}" if more else "",
+        waiting=_count(_waiting()),
+        kept=_count(_waiting().filter(assigned_to=user)),
+        starving=starving(now=now, hours=settings.starving_hours),
     )
 
 
-def mine(*, user: User) -> MyHandoffs:
-    """What ``user`` has claimed, by state, and the latest few that ended."""
-    own = handoffs_for_cards().filter(claimed_by=user)
-    still_open = list(own.filter(state__in=OPEN_STATES).order_by("-claimed_at", "-id")[:MINE_LIMIT])
-    closed = list(own.exclude(state__in=OPEN_STATES).order_by("-closed_at", "-id")[:LATELY_CLOSED])
-    cards = make_cards([*still_open, *closed], user=user)
-    return MyHandoffs(
-        claimed=_in_state(cards, HandoffState.CLAIMED),
-        accepted=_in_state(cards, HandoffState.ACCEPTED),
-        closed=tuple(card for card in cards if card.handoff.state not in OPEN_STATES),
+def starving(*, now: datetime, hours: float) -> Starving | None:
+    """Offers that have waited for ``hours`` business hours of the team or more since they were first made."""
+    since = list(_waiting().order_by("first_offered_at").values_list("first_offered_at", flat=True)[:STARVING_CAP])
+    if not since:
+        return None
+    team, limit = working_times().team, timedelta(hours=hours)
+    # The earlier it was made the longer it has waited, so those that starve come first.
+    count = bisect_right(since, -limit, key=lambda moment: -team.between(moment, now))
+    if not count:
+        return None
+    return Starving(
+        count=count,
+        more=count == STARVING_CAP,
+        oldest=since[0],
+        hours=hours,
+        waited=team.between(since[0], now),
     )
 
 
-def _in_state(cards: Sequence[HandoffCard], state: HandoffState) -> tuple[HandoffCard, ...]:
-    return tuple(card for card in cards if card.handoff.state == state)
+def _waiting() -> "QuerySet[Handoff]":
+    return Handoff.objects.filter(contact__erased_at=None, state=HandoffState.OFFERED)
+
+
+def _count(rows: "QuerySet[Handoff]") -> int:
+    counted: int = rows.order_by()[:COUNT_CAP].aggregate(n=Count("id"))["n"]
+    return counted
+
+
+def _read_mark(after: str) -> tuple[datetime, int] | None:
+    micros, _, key = after.partition("_")
+    if not (micros.isdecimal() and key.isdecimal() and len(micros) < 18 and len(key) < 19):
+        return None
+    try:
+        return to_datetime(int(micros)), int(key)
+    except (ValueError, OverflowError):
+        return None

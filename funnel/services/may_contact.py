@@ -111,20 +111,7 @@ def answer_for(
     by: User | None = None,
 ) -> list[Answer]:
     """Answer for several purposes at once; six queries at most, however many they are."""
-    questions = [(purpose, call_to_action) for purpose in purposes]
-    return answer_each(contact, questions, now=now, document=document, by=by)
-
-
-def answer_each(
-    contact: Contact,
-    questions: Sequence[tuple[Purpose, str]],
-    *,
-    now: datetime,
-    document: DefinitionDocument | None = None,
-    by: User | None = None,
-) -> list[Answer]:
-    """Answer for each purpose with its call to action; six queries at most, however many they are."""
-    asked = [Asked(contact, purpose, call) for purpose, call in questions]
+    asked = [Asked(contact, purpose, call_to_action) for purpose in purposes]
     return answer_all(asked, now=now, document=document, by=by)
 
 

@@ -1,9 +1,12 @@
 """``{% load handoffs %}``: how a handoff's state looks."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import template
+from django.contrib.messages.storage.base import Message
 
+from config.web.ui import Tone
 from funnel.enums import HandoffState
 
 register = template.Library()
@@ -26,3 +29,10 @@ def handoff_badge(state: str) -> dict[str, Any]:
     known = HandoffState(state)
     tone, icon = _LOOKS[known]
     return {"label": known.label, "tone": tone, "icon": icon}
+
+
+@register.filter
+def toast_tone(message: Message) -> Tone:
+    """``{{ message|toast_tone }}``: the tone in which a message of Django's is said."""
+    tones: Mapping[str, Tone] = {"success": "good", "warning": "warn", "error": "bad"}
+    return tones.get(message.level_tag, "note")

@@ -11,22 +11,10 @@ from django.views.decorators.http import require_safe
 from config.web.formats import format_duration
 from config.web.pages import page
 from contacts.permissions import check_view_contacts
-from funnel.enums import HandoffState
-from funnel.selectors.journey import HandoffStep, StageStep, contact_journey
-from funnel.selectors.people import name_of
+from funnel.selectors.chain import MoveStep
+from funnel.selectors.journey import StageStep, contact_journey
 from scoring.selectors.timeline import cause_of, sentence_case
 from scoring.views.contact_head import contact_tabs, header_or_404
-
-_HANDOFF_ICONS = {
-    HandoffState.OFFERED: "inbox",
-    HandoffState.CLAIMED: "hand",
-    HandoffState.ACCEPTED: "handshake",
-    HandoffState.WON: "trophy",
-    HandoffState.RETURNED: "corner-up-left",
-    HandoffState.EXPIRED: "alarm-clock",
-    HandoffState.WITHDRAWN: "undo-2",
-    HandoffState.SUSPENDED: "pause",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +31,6 @@ class StageRow:
     corrected: bool
 
 
-@dataclass(frozen=True, slots=True)
-class HandoffRow:
-    """Something that happened to a handoff."""
-
-    what: str
-    icon: str
-    at: datetime
-    person: str
-    detail: str
-    handoff_id: int
-
-
 @page(check_view_contacts)
 @require_safe
 def journey(request: HttpRequest, contact_id: int) -> HttpResponse:
@@ -64,7 +40,7 @@ def journey(request: HttpRequest, contact_id: int) -> HttpResponse:
     found = contact_journey(contact_id=contact_id)
     labels: dict[str, str] = {stage.key: stage.label for stage in header.document.stages}
     stages = [_stage_row(step, labels, now) for step in found.steps if isinstance(step, StageStep)]
-    handoffs = [_handoff_row(step) for step in found.steps if isinstance(step, HandoffStep)]
+    handoffs = [step for step in found.steps if isinstance(step, MoveStep)]
     context = {
         "header": header,
         "tabs": contact_tabs(contact_id, "Journey"),
@@ -86,17 +62,4 @@ def _stage_row(step: StageStep, labels: dict[str, str], now: datetime) -> StageR
         cause=sentence_case(cause_of(change)),
         version=f"{change.definition.key} v{change.definition.version}",
         corrected=step.corrected,
-    )
-
-
-def _handoff_row(step: HandoffStep) -> HandoffRow:
-    closed = step.what in (HandoffState.RETURNED, HandoffState.WON)
-    detail = [step.handoff.get_reason_display() if closed else "", step.handoff.note if closed else ""]
-    return HandoffRow(
-        what=sentence_case(step.what.label),
-        icon=_HANDOFF_ICONS[step.what],
-        at=step.at,
-        person=name_of(step.person) if step.person else "",
-        detail=": ".join(filter(None, detail)),
-        handoff_id=step.handoff.pk,
     )

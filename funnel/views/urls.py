@@ -2,8 +2,8 @@
 
 from django.urls import path
 
+from funnel.views import handoffs
 from funnel.views.consent import contact_consent
-from funnel.views.handoffs import accept, claim, hand_back, handoff, mine, queue, win
 from funnel.views.journey import journey
 from funnel.views.overview import overview
 
@@ -11,11 +11,17 @@ urlpatterns = [
     path("", overview, name="overview"),
     path("contacts/<int:contact_id>/journey/", journey, name="journey"),
     path("contacts/<int:contact_id>/consent/", contact_consent, name="contact-consent"),
-    path("queue/", queue, name="queue"),
-    path("mine/", mine, name="mine"),
-    path("handoffs/<int:handoff_id>/", handoff, name="handoff"),
-    path("handoffs/<int:handoff_id>/claim/", claim, name="handoff-claim"),
-    path("handoffs/<int:handoff_id>/accept/", accept, name="handoff-accept"),
-    path("handoffs/<int:handoff_id>/return/", hand_back, name="handoff-return"),
-    path("handoffs/<int:handoff_id>/win/", win, name="handoff-win"),
+    path("contacts/<int:contact_id>/log/", handoffs.contact_log, name="contact-log"),
+    path("queue/", handoffs.queue, name="queue"),
+    path("mine/", handoffs.mine, name="mine"),
+    path("handoffs/<int:handoff_id>/", handoffs.handoff, name="handoff"),
+    path("handoffs/<int:handoff_id>/claim/", handoffs.claim, name="handoff-claim"),
+    path("handoffs/<int:handoff_id>/accept/", handoffs.accept, name="handoff-accept"),
+    path("handoffs/<int:handoff_id>/return/", handoffs.hand_back, name="handoff-return"),
+    path("handoffs/<int:handoff_id>/win/", handoffs.win, name="handoff-win"),
+    path("handoffs/<int:handoff_id>/outcome/", handoffs.outcome, name="handoff-outcome"),
+    path("handoffs/<int:handoff_id>/log/", handoffs.handoff_log, name="handoff-log"),
+    path("handoffs/<int:handoff_id>/release/", handoffs.release, name="handoff-release"),
+    path("handoffs/<int:handoff_id>/reassign/", handoffs.reassign, name="handoff-reassign"),
+    path("handoffs/<int:handoff_id>/take-over/", handoffs.take_over, name="handoff-take-over"),
 ]

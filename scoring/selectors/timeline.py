@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from config.web.icons import kind_icon
 from config.web.ui import TimelineDay, TimelineItem, Tone
-from contacts.enums import Initiator
+from contacts.enums import Direction, Initiator
 from contacts.models import Event, Kind
 from scoring.enums import Cause
 from scoring.matching import JUDGED
@@ -26,6 +26,8 @@ _DETAIL_KEYS: Final = (
     "title", "subject", "name", "asset", "event", "url", "page", "path", "campaign", "plan", "product", "amount",
     "reason",
 )  # fmt: skip
+# Which side began says the kind itself, of most.
+_BEGUN_BY_EITHER: Final = ("call_connected", "chat_started", "meeting_held")
 _CAUSES: Final = {
     Cause.TIME: "because time passed",
     Cause.ATTRIBUTE: "because an attribute became known",
@@ -101,6 +103,8 @@ def event_item(event: Event) -> TimelineItem:
     named = _text(properties.get("with"))
     details = [
         f"with {named}" if named else "",
+        _text(properties.get("result")).replace("_", " "),
+        "they began it" if properties.get("direction") == Direction.INBOUND and kind.name in _BEGUN_BY_EITHER else "",
         *(_text(properties.get(key)) for key in _DETAIL_KEYS if key != "reason" or kind.name != "handoff_returned"),
         f"sent as “{event.kind.name}”" if kind is not event.kind else "",
         f"recorded by {who}" if who and who != named else "",

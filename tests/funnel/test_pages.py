@@ -305,7 +305,9 @@ def test_logging_a_call_makes_a_fact_with_the_named_person(world: World) -> None
 @pytest.mark.parametrize(
     ("changed", "remark"),
     [
-        ({"kind": "note", "note": ""}, "Write what is worth knowing"),
+        ({"kind": "note_added", "note": ""}, "Write what is worth knowing"),
+        ({"result": "left_message"}, "cannot come of"),
+        ({"kind": "email_written", "direction": "inbound"}, "always begun by us"),
         ({"with_person": ""}, "Name who of ours"),
         ({"occurred_at": "2199-01-01T10:00"}, "has not happened yet"),
         ({"occurred_at": "1999-01-01T10:00"}, "after 1 January 2000"),

@@ -1,7 +1,7 @@
 """What the queue, "mine", a handoff's page, the health figures and the journey show; at a fixed number of queries."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -10,12 +10,19 @@ from django.test.utils import CaptureQueriesContext
 from contacts.enums import Role
 from contacts.models import Contact
 from funnel.models import Handoff
+from funnel.selectors.cards import HandoffCard
+from funnel.selectors.chain import MoveStep
 from funnel.selectors.detail import handoff_detail
 from funnel.selectors.health import handoff_health
-from funnel.selectors.journey import HandoffStep, StageStep, contact_journey
-from funnel.selectors.queue import HandoffCard, mine, queue
+from funnel.selectors.journey import StageStep, contact_journey
+from funnel.selectors.mine import mine
+from funnel.selectors.queue import queue
+from funnel.services.claiming import claim_handoff
 from funnel.services.handoffs import accept_handoff, return_handoff, win_handoff
+from funnel.services.outcomes import record_outcome
 from tests.funnel.conftest import World
+
+MONDAY = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
 def queries(read: Callable[[], object]) -> int:
@@ -29,32 +36,78 @@ def emails(cards: tuple[HandoffCard, ...]) -> list[str]:
     return [card.contact.email for card in cards]
 
 
-def test_the_queue_shows_who_waits_longest_first_page_by_page(world: World) -> None:
+def due_in(handoff: Handoff, world: World, **ahead: float) -> None:
+    """Let the claim's clock be up then."""
+    due = world.now + timedelta(**ahead)
+    Handoff.objects.filter(pk=handoff.pk).update(due_at=due, warn_at=due - timedelta(hours=1))
+
+
+def test_the_queue_shows_the_closest_deadline_first_page_by_page(world: World) -> None:
     rep = world.person()
-    for number in range(5):
-        world.offer(f"person{number}@acme.example")
-        world.later(minutes=number % 2)
+    for number, hours in enumerate((5, 1, 3, 3, 2)):
+        due_in(world.offer(f"person{number}@acme.example"), world, hours=hours)
     world.claimed(rep, "claimed@acme.example")
 
-    first = queue(user=rep, limit=2)
-    assert emails(first.cards) == ["person0@acme.example", "person1@acme.example"]
+    first = queue(user=rep, now=world.now, limit=2)
+    assert emails(first.cards) == ["person1@acme.example", "person4@acme.example"]
     assert first.waiting == 5
-    second = queue(user=rep, after=first.next, limit=2)
-    third = queue(user=rep, after=second.next, limit=2)
-    assert emails(second.cards + third.cards) == [f"person{number}@acme.example" for number in (2, 3, 4)]
-    assert third.next is None
+    second = queue(user=rep, now=world.now, after=first.next, limit=2)
+    third = queue(user=rep, now=world.now, after=second.next, limit=2)
+    assert emails(second.cards + third.cards) == [f"person{number}@acme.example" for number in (2, 3, 0)]
+    assert third.next == ""
+
+
+def test_an_offer_whose_clock_is_not_set_yet_goes_by_when_it_was_first_made(world: World) -> None:
+    rep = world.person()
+    due_in(world.offer("due@acme.example"), world, hours=2)
+    Handoff.objects.filter(pk=world.offer("unset@acme.example").pk).update(due_at=None, warn_at=None)
+
+    assert emails(queue(user=rep, now=world.now).cards) == ["unset@acme.example", "due@acme.example"]
 
 
 def test_a_page_of_the_queue_goes_on_after_a_row_that_was_claimed_meanwhile(world: World) -> None:
     rep = world.person()
     for number in range(3):
-        world.offer(f"person{number}@acme.example")
-        world.later(minutes=1)
-    first = queue(user=rep, limit=1)
-    assert first.next is not None
-    Handoff.objects.filter(pk=first.next).update(state="claimed", claimed_by=rep, claimed_at=world.now)
+        due_in(world.offer(f"person{number}@acme.example"), world, hours=number + 1)
+    first = queue(user=rep, now=world.now, limit=1)
+    claim_handoff(handoff_id=first.cards[0].handoff.pk, by=rep, now=world.now)
 
-    assert emails(queue(user=rep, after=first.next).cards) == ["person1@acme.example", "person2@acme.example"]
+    following = queue(user=rep, now=world.now, after=first.next)
+    assert emails(following.cards) == ["person1@acme.example", "person2@acme.example"]
+
+
+def test_the_queue_can_be_narrowed_to_what_is_kept_for_oneself(world: World) -> None:
+    rep, other = world.person(), world.person(name="Ravi Rep")
+    for number, kept_for in enumerate((rep, other, None)):
+        offer = world.offer(f"person{number}@acme.example")
+        Handoff.objects.filter(pk=offer.pk).update(assigned_to=kept_for, routing={"why": "Looks after France."})
+
+    everybody, own = queue(user=rep, now=world.now), queue(user=rep, now=world.now, only_kept=True)
+    assert (everybody.waiting, everybody.kept) == (3, 1)
+    assert emails(own.cards) == ["person0@acme.example"]
+    cards = {card.contact.email: card for card in everybody.cards}
+    theirs = cards["person1@acme.example"]
+    assert (theirs.kept_for, theirs.why_kept, theirs.may_claim) == ("Ravi Rep", "Looks after France.", False)
+    assert cards["person0@acme.example"].may_claim
+    assert cards["person2@acme.example"].may_claim
+    leader = {card.contact.email: card for card in queue(user=world.person(Role.MANAGER, "Max"), now=world.now).cards}
+    assert leader["person1@acme.example"].may_claim
+
+
+def test_the_queue_raises_the_alarm_about_offers_that_wait_too_long(world: World) -> None:
+    rep = world.person()
+    Handoff.objects.filter(pk=world.offer("old@acme.example").pk).update(first_offered_at=MONDAY, escalation=2)
+    Handoff.objects.filter(pk=world.offer("new@acme.example").pk).update(first_offered_at=MONDAY + timedelta(days=2))
+
+    assert queue(user=rep, now=MONDAY + timedelta(hours=7)).starving is None
+    # Sixteen business hours after Monday nine o'clock: Tuesday at five.
+    alarm = queue(user=rep, now=MONDAY + timedelta(days=1, hours=8)).starving
+    assert alarm is not None
+    assert (alarm.count, alarm.more, alarm.oldest, alarm.waited_hours) == (1, False, MONDAY, 16)
+    alarm = queue(user=rep, now=MONDAY + timedelta(days=6)).starving
+    assert alarm is not None
+    assert alarm.count == 2
+    assert [card.in_vain for card in queue(user=rep, now=world.now).cards] == ["", "Offered 2 times in vain"]
 
 
 def test_a_card_says_the_last_words_the_open_questions_and_what_one_may_do(world: World) -> None:
@@ -65,31 +118,60 @@ def test_a_card_says_the_last_words_the_open_questions_and_what_one_may_do(world
     world.happens("ann@acme.example", "email_sent")
     world.settle()
 
-    (card,) = queue(user=world.person()).cards
+    (card,) = queue(user=world.person(), now=world.now).cards
     assert card.handoff == offer
     assert card.last_words is not None
     assert card.last_words.kind.name == "pricing_requested", "what we sent is not their word"
     assert [gate.key for gate in card.questions] == ["authority"]
     assert [move.name for move in card.moves] == ["claim"]
-    (card,) = queue(user=world.person(Role.MARKETER, "Mira Marketer")).cards
+    (card,) = queue(user=world.person(Role.MARKETER, "Mira Marketer"), now=world.now).cards
     assert card.moves == ()
 
 
-def test_mine_is_grouped_by_state_and_nobody_elses(world: World) -> None:
+def test_mine_is_grouped_by_what_each_waits_for_and_nobody_elses(world: World) -> None:
     rep, other = world.person(name="Rhea Rep"), world.person(name="Ravi Rep")
     world.claimed(rep, "claimed@acme.example")
     world.claimed(other, "other@acme.example")
     accept_handoff(handoff_id=world.claimed(rep, "accepted@acme.example").pk, by=rep, now=world.now)
+    talking = world.claimed(rep, "talking@acme.example")
+    record_outcome(handoff_id=talking.pk, by=rep, outcome="in_talks", now=world.now)
+    waiting = world.claimed(rep, "waiting@acme.example")
+    then = world.now + timedelta(days=3)
+    record_outcome(handoff_id=waiting.pk, by=rep, outcome="waiting", next_at=then, now=world.now)
     win_handoff(handoff_id=world.claimed(rep, "won@acme.example").pk, by=rep, note="Signed.", now=world.now)
     world.offer("offered@acme.example")
 
-    own = mine(user=rep)
-    assert emails(own.claimed) == ["claimed@acme.example"]
-    assert emails(own.accepted) == ["accepted@acme.example"]
+    own = mine(user=rep, now=world.now)
+    assert emails(own.claimed) == ["claimed@acme.example", "accepted@acme.example"], "nobody got in touch yet"
+    assert emails(own.talking) == ["talking@acme.example"]
+    assert emails(own.waiting) == ["waiting@acme.example"]
+    assert emails(own.due) == []
     assert emails(own.closed) == ["won@acme.example"]
-    assert [move.name for move in own.claimed[0].moves] == ["accept", "return", "win"]
-    assert [move.name for move in own.accepted[0].moves] == ["return", "win"]
+    hers = ["outcome", "return", "win", "release"]
+    assert [move.name for move in own.claimed[0].moves] == ["accept", *hers]
+    assert [move.name for move in own.claimed[1].moves] == hers
     assert own.closed[0].moves == ()
+
+    passed = mine(user=rep, now=then)
+    assert emails(passed.due) == ["waiting@acme.example"]
+    assert "Waiting for them" in passed.due[0].due
+    silent = mine(user=rep, now=world.now + timedelta(days=7))
+    assert set(emails(silent.due)) == {"waiting@acme.example", "talking@acme.example"}
+    assert emails(silent.talking) == []
+
+
+def test_what_the_contact_says_keeps_a_conversation_from_going_stale(world: World) -> None:
+    rep = world.person()
+    handoff = world.claimed(rep)
+    record_outcome(handoff_id=handoff.pk, by=rep, outcome="in_talks", now=world.now)
+    world.later(days=6)
+    world.happens("ann@acme.example", "page_viewed")
+    assert emails(mine(user=rep, now=world.now + timedelta(days=1)).due) == ["ann@acme.example"], (
+        "looking is not talking"
+    )
+    world.happens("ann@acme.example", "email_replied", properties={"with": "Rhea Rep"})
+    assert mine(user=rep, now=world.now + timedelta(days=6)).due == ()
+    assert emails(mine(user=rep, now=world.now + timedelta(days=7)).due) == ["ann@acme.example"]
 
 
 def test_queue_and_mine_take_the_same_number_of_queries_for_one_and_for_three(world: World) -> None:
@@ -99,9 +181,11 @@ def test_queue_and_mine_take_the_same_number_of_queries_for_one_and_for_three(wo
         world.offer(f"offered{number}@acme.example")
         world.claimed(rep, f"claimed{number}@acme.example")
         if number != 1:
-            counts.append((queries(lambda: queue(user=rep)), queries(lambda: mine(user=rep))))
+            counts.append(
+                (queries(lambda: queue(user=rep, now=world.now)), queries(lambda: mine(user=rep, now=world.now)))
+            )
     assert counts[0] == counts[1]
-    assert max(counts[0]) <= 5
+    assert max(counts[0]) <= 11
 
 
 def test_the_page_of_a_handoff(world: World) -> None:
@@ -115,7 +199,7 @@ def test_the_page_of_a_handoff(world: World) -> None:
     world.settle()
     second = Handoff.objects.exclude(pk=first.pk).get()
 
-    detail = handoff_detail(handoff_id=second.pk, user=rep)
+    detail = handoff_detail(handoff_id=second.pk, user=rep, now=world.now)
     assert detail.handoff == second
     assert detail.others == (first,)
     assert detail.stage.label == "Sales prospect"
@@ -126,11 +210,11 @@ def test_the_page_of_a_handoff(world: World) -> None:
         "handoff_claimed",
         "demo_requested",
     ]
-    before = queries(lambda: handoff_detail(handoff_id=second.pk, user=rep))
+    before = queries(lambda: handoff_detail(handoff_id=second.pk, user=rep, now=world.now))
     for _ in range(3):
         world.later(hours=1)
         world.happens("ann@acme.example", "pricing_requested")
-    assert queries(lambda: handoff_detail(handoff_id=second.pk, user=rep)) == before
+    assert queries(lambda: handoff_detail(handoff_id=second.pk, user=rep, now=world.now)) == before
 
 
 def test_health_counts_the_period_and_names_the_top_reasons(world: World) -> None:
@@ -173,16 +257,16 @@ def test_a_journey_tells_stages_and_handoffs_in_time_order(world: World) -> None
         "audience",
         "lead",
         "sales_prospect",
-        "(offered)",
-        "(claimed)",
-        "(accepted)",
+        "(Offered)",
+        "(Claimed by Rhea Rep)",
+        "(Accepted by Rhea Rep)",
         "customer",
-        "(won)",
+        "(Won by Rhea Rep)",
     ]
     steps = contact_journey(contact_id=contact.pk).steps
     stages = [step for step in steps if isinstance(step, StageStep)]
     assert [step.until for step in stages] == [step.at for step in stages[1:]] + [None]
-    assert [step.person for step in steps if isinstance(step, HandoffStep)] == [None, rep, rep, rep]
+    assert [step.handoff_id for step in steps if isinstance(step, MoveStep)] == [handoff.pk] * 4
 
 
 def test_a_journey_shows_corrections_and_gives_them_no_time(world: World) -> None:

@@ -92,6 +92,10 @@ API: dict[str, list[Call]] = {
         Call("post", "/api/v1/handoffs/{handoff}/return/", {L, A}, body={"reason": "other"}),
         Call("post", "/api/v1/handoffs/{claimed}/return/", {R, L, A}, body={"reason": "other"}),
     ],
+    "api-handoff-log": [
+        Call("post", "/api/v1/handoffs/{handoff}/log/", {L, A}, body={"kind": "note_added", "note": "Hm."}),
+        Call("post", "/api/v1/handoffs/{claimed}/log/", {R, L, A}, body={"kind": "note_added", "note": "Hm."}),
+    ],
     "api-handoff-win": [
         Call("post", "/api/v1/handoffs/{handoff}/win/", {L, A}, body={"note": "Signed."}),
         Call("post", "/api/v1/handoffs/{claimed}/win/", {R, L, A}, body={"note": "Signed."}),

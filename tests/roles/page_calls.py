@@ -2,6 +2,8 @@
 
 from tests.roles.calls import EVERYBODY, A, Call, L, M, R
 
+LOGGED = {"log-kind": "note_added", "log-occurred_at": "2026-11-01T10:00", "log-note": "Wants a call."}
+
 PAGES: dict[str, list[Call]] = {
     "overview": [Call("get", "/", EVERYBODY)],
     "contacts": [Call("get", "/contacts/", EVERYBODY)],
@@ -151,4 +153,13 @@ PAGES: dict[str, list[Call]] = {
     "handoff-accept": [Call("post", "/handoffs/{claimed}/accept/", EVERYBODY)],
     "handoff-return": [Call("post", "/handoffs/{claimed}/return/", EVERYBODY, body={"return-reason": "other"})],
     "handoff-win": [Call("post", "/handoffs/{claimed}/win/", EVERYBODY, body={"win-note": "Signed."})],
+    "handoff-outcome": [
+        Call("post", "/handoffs/{claimed}/outcome/", EVERYBODY, body={"outcome-outcome": "in_talks"}),
+    ],
+    "handoff-log": [
+        Call("post", "/handoffs/{claimed}/log/", EVERYBODY, body=LOGGED),
+    ],
+    "handoff-release": [Call("post", "/handoffs/{claimed}/release/", EVERYBODY)],
+    "handoff-reassign": [Call("post", "/handoffs/{claimed}/reassign/", {L, A})],
+    "handoff-take-over": [Call("post", "/handoffs/{claimed}/take-over/", {L, A})],
 }

@@ -151,7 +151,14 @@ def test_pages_change_nothing_for_strangers(world: World) -> None:
     client = Client()
     for stranger in (world.person(Role.REP, "Other Rep"), world.person(Role.MARKETER, "Mira Marketer")):
         client.force_login(stranger)
-        for name in ("handoff-accept", "handoff-return", "handoff-win"):
+        for name in (
+            "handoff-accept",
+            "handoff-return",
+            "handoff-win",
+            "handoff-outcome",
+            "handoff-log",
+            "handoff-release",
+        ):
             (call,) = PAGES[name]
             client.post(scene.url(call), call.body or {})
         assert list(Handoff.objects.order_by("id").values()) == before

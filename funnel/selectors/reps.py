@@ -1,0 +1,38 @@
+"""Who may be given a handoff by hand, and how much room each has."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from django.contrib.auth.models import User
+from django.db.models import Q
+
+from contacts.permissions import SELLERS
+from funnel.selectors.people import name_of
+from funnel.selectors.working import Capacity, capacities, working_times
+
+
+@dataclass(frozen=True, slots=True)
+class RepChoice:
+    """Somebody who works handoffs, what they hold and may hold, and until when they are away (None: they are there)."""
+
+    person: User
+    capacity: Capacity
+    away_until: date | None
+
+    @property
+    def label(self) -> str:
+        """Their name and how they stand: ``Rhea Rep (room for 22 of 25)``."""
+        limit, free = self.capacity.limit, self.capacity.free
+        room = f"room for {free} of {limit}" if free else f"no room: {self.capacity.taken} of {limit}"
+        away = f"; away until {self.away_until.day} {self.away_until:%b}" if self.away_until else ""
+        return f"{name_of(self.person)} ({room}{away})"
+
+
+def reps_to_choose(*, now: datetime) -> list[RepChoice]:
+    """Everybody active who may claim handoffs, by name; a fixed number of queries."""
+    sellers = Q(groups__name__in=[role.value for role in SELLERS]) | Q(is_superuser=True)
+    people = list(User.objects.filter(sellers, is_active=True).distinct())
+    ids = [person.pk for person in people]
+    rooms, times = capacities(ids), working_times(ids)
+    choices = [RepChoice(person, rooms[person.pk], times.away_until(person.pk, now)) for person in people]
+    return sorted(choices, key=lambda choice: (name_of(choice.person).casefold(), choice.person.pk))

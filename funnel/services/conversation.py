@@ -1,0 +1,96 @@
+"""The conversation with a contact, as people log it: one place that records it, whatever page or call it comes from."""
+
+from datetime import datetime
+
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models.functions import Greatest
+
+from contacts.models import Contact
+from contacts.permissions import check_log_activity
+from contacts.services.record import record_fact
+from funnel.conversation import ATTEMPTS, Said, problems_of
+from funnel.enums import OPEN_STATES
+from funnel.errors import WrongState
+from funnel.models import Handoff
+from funnel.moves import HELD_STATES
+from funnel.permissions import check_work_handoff
+from funnel.selectors.handoffs import all_handoffs
+from funnel.services.releasing import note_attempt
+
+
+def log_activity(*, contact_id: int, said: Said, by: User, now: datetime, message_id: str | None = None) -> None:
+    """Record an activity as a fact of the contact; where a rep holds the contact, it also counts for their handoff.
+
+    An attempt to reach them ends the clock of the first attempt at once. A ``message_id`` that was used before changes
+    nothing.
+
+    Raises:
+        PermissionDenied: a rep logs only on what is theirs.
+        ValidationError: by field, what is missing or contradicts itself.
+        Contact.DoesNotExist: nobody of that id is here any more.
+        ValueError: the message id was used for something else.
+    """
+    contact = Contact.objects.select_related("standing").get(pk=contact_id, present=True)
+    check_log_activity(by, contact)
+    _check(said)
+    with transaction.atomic():
+        held = _lock_held(contact_id)
+        _record(said, contact_id=contact_id, handoff=held, by=by, now=now, message_id=message_id)
+
+
+def log_on_handoff(*, handoff_id: int, said: Said, by: User, now: datetime, message_id: str | None = None) -> Handoff:
+    """Record an activity from its handoff, and return that as it is now.
+
+    Raises:
+        PermissionDenied: it is neither theirs nor do they lead Sales.
+        Handoff.DoesNotExist: there is none of this id.
+        WrongState: it is closed; what happens now is logged on the contact.
+        ValidationError, ValueError: as ``log_activity``.
+    """
+    _check(said)
+    with transaction.atomic():
+        handoff = Handoff.objects.select_for_update(no_key=True).get(pk=handoff_id)
+        check_work_handoff(by, handoff)
+        if handoff.state not in OPEN_STATES:
+            closed = handoff.get_state_display()
+            raise WrongState(f"This handoff is {closed}: log what happens now on the contact's page.")
+        # Of two that were merged, the one whose handoff it is.
+        contact_id = handoff.origin_contact_id or handoff.contact_id
+        _record(said, contact_id=contact_id, handoff=handoff, by=by, now=now, message_id=message_id)
+    return all_handoffs().get(pk=handoff_id)
+
+
+def _check(said: Said) -> None:
+    if problems := problems_of(said):
+        raise ValidationError({name: [text] for name, text in problems.items()})
+
+
+def _lock_held(contact_id: int) -> Handoff | None:
+    """Lock the handoff that a rep holds of this contact: before the contact, as every move does."""
+    rows = Handoff.objects.filter(contact_id=contact_id, state__in=HELD_STATES)
+    return rows.select_for_update(no_key=True).first()
+
+
+def _record(
+    said: Said, *, contact_id: int, handoff: Handoff | None, by: User, now: datetime, message_id: str | None
+) -> None:
+    record_fact(
+        contact_id=contact_id,
+        kind=said.activity.value,
+        by=by,
+        occurred_at=said.occurred_at,
+        properties=said.properties(),
+        message_id=message_id,
+        now=now,
+    )
+    if handoff is None:
+        return
+    Handoff.objects.filter(pk=handoff.pk).update(last_activity_at=Greatest("last_activity_at", said.occurred_at))
+    claimed_at = handoff.claimed_at
+    if said.activity.value not in ATTEMPTS or claimed_at is None:
+        return
+    # People write down minutes: a call in the minute of the claim came after it.
+    if said.occurred_at >= claimed_at.replace(second=0, microsecond=0):
+        note_attempt([handoff.pk], at=max(said.occurred_at, claimed_at))
