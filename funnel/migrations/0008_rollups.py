@@ -48,23 +48,23 @@ END $$;
 CREATE FUNCTION funnel_recount_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO funnel_recount (contact_id)
-    SELECT fresh.contact_id FROM fresh JOIN old USING (id)
-    WHERE (old.superseded_at IS NULL) <> (fresh.superseded_at IS NULL) OR (
+    SELECT fresh.contact_id FROM fresh JOIN were USING (id)
+    WHERE (were.superseded_at IS NULL) <> (fresh.superseded_at IS NULL) OR (
         fresh.superseded_at IS NULL
-        AND (old.contact_id, old.effective_at, old.from_stage, old.to_stage)
+        AND (were.contact_id, were.effective_at, were.from_stage, were.to_stage)
             <> (fresh.contact_id, fresh.effective_at, fresh.from_stage, fresh.to_stage))
     UNION
-    SELECT old.contact_id FROM fresh JOIN old USING (id)
-    WHERE old.contact_id <> fresh.contact_id
-      AND EXISTS (SELECT FROM funnel_reached WHERE funnel_reached.contact_id = old.contact_id);
+    SELECT were.contact_id FROM fresh JOIN were USING (id)
+    WHERE were.contact_id <> fresh.contact_id
+      AND EXISTS (SELECT FROM funnel_reached WHERE funnel_reached.contact_id = were.contact_id);
     RETURN NULL;
 END $$;
 
 CREATE FUNCTION funnel_recount_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO funnel_recount (contact_id)
-    SELECT DISTINCT contact_id FROM old
-    WHERE EXISTS (SELECT FROM funnel_reached WHERE funnel_reached.contact_id = old.contact_id);
+    SELECT DISTINCT contact_id FROM were
+    WHERE EXISTS (SELECT FROM funnel_reached WHERE funnel_reached.contact_id = were.contact_id);
     RETURN NULL;
 END $$;
 
@@ -77,9 +77,9 @@ END $$;
 CREATE TRIGGER funnel_recount_written AFTER INSERT ON scoring_transition
     REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION funnel_recount_written();
 CREATE TRIGGER funnel_recount_changed AFTER UPDATE ON scoring_transition
-    REFERENCING OLD TABLE AS old NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION funnel_recount_changed();
+    REFERENCING OLD TABLE AS were NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION funnel_recount_changed();
 CREATE TRIGGER funnel_recount_deleted AFTER DELETE ON scoring_transition
-    REFERENCING OLD TABLE AS old FOR EACH STATEMENT EXECUTE FUNCTION funnel_recount_deleted();
+    REFERENCING OLD TABLE AS were FOR EACH STATEMENT EXECUTE FUNCTION funnel_recount_deleted();
 CREATE TRIGGER funnel_recount_contact
     AFTER UPDATE OF source_channel, source_motion, source_direction, source_campaign, country, company_id
     ON contacts_contact FOR EACH ROW
