@@ -13,6 +13,7 @@ class FunnelConfig(AppConfig):
         """Look after handoffs and sequences when contacts merge, part again or are erased."""
         from contacts.registry import Handlers, register_handlers
         from funnel.services.erasing import erase_handoffs, export_handoffs
+        from funnel.services.hooks.forgetting import erase_hooks, export_hooks, tell_merge, tell_parting
         from funnel.services.merging import merge_handoffs, part_handoffs
         from funnel.services.sequences.persons import (
             erase_enrolments,
@@ -26,3 +27,5 @@ class FunnelConfig(AppConfig):
             f"{self.name}.sequences",
             Handlers(merge_enrolments, part_enrolments, erase_enrolments, export_enrolments),
         )
+        # By its name the last of this app: what the others announce of somebody who is being erased goes, too.
+        register_handlers(f"{self.name}.told", Handlers(tell_merge, tell_parting, erase_hooks, export_hooks))

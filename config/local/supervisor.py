@@ -187,7 +187,7 @@ def end_left_overs(layout: Layout) -> None:
 
 
 def programs_of_up(*, port: int, workers: int, environment: Mapping[str, str]) -> list[Program]:
-    """Web on 127.0.0.1:`port`, a worker with `workers` processes, beat, and one worker each for long work and webhooks."""
+    """Web on 127.0.0.1:`port`, a worker with `workers` processes, beat, a worker for long work and one for webhooks."""
     celery = [sys.executable, "-m", "celery", "-A", "config.celery"]
     web = [sys.executable, "-m", "gunicorn", "config.wsgi", "-c", "config/gunicorn_conf.py", "-b", f"127.0.0.1:{port}"]
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING"]

@@ -1,0 +1,439 @@
+"""From an announcement to a receiver's log: what is sent, when again, and what a bad receiver does to others."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.db import close_old_connections, connection
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from contacts.models import Contact
+from funnel.enums import AnnouncementType, DeliveryState, DisableReason, HookFault
+from funnel.hooks.exchange import Answer, Fault
+from funnel.hooks.schedule import DELAYS, JITTER, next_attempt, read_retry_after
+from funnel.models import Announcement, HookAttempt, HookDelivery, HookEndpoint, HookMessage
+from funnel.services.announcing import Told, announce
+from funnel.services.hooks.claiming import AT_ONCE, LEASE, claim_deliveries
+from funnel.services.hooks.endpoints import (
+    disable_endpoint,
+    enable_endpoint,
+    replay_delivery,
+    replay_failed,
+    rotate_secret,
+    secret_of,
+    send_test,
+)
+from funnel.services.hooks.messages import take_announcements
+from funnel.services.hooks.recording import MOST_TAKES, record_outcome
+from funnel.services.hooks.sending import send_hooks
+from tests.funnel.hooks.conftest import Hooks, bodies, verified
+from tests.funnel.hooks.receiver import DRIPS, HANGS, Receiver, receive
+
+STARVING = AnnouncementType.STARVING
+
+
+def say(hooks: Hooks, times: int = 1, kind: AnnouncementType = STARVING) -> None:
+    announce([Told(kind, at=hooks.now, data={"number": number}) for number in range(times)])
+
+
+def only_delivery() -> HookDelivery:
+    return HookDelivery.objects.select_related("message", "endpoint").get()
+
+
+def test_what_is_announced_arrives_signed_and_once(hooks: Hooks, receiver: Receiver) -> None:
+    endpoint = hooks.endpoint(receiver)
+    say(hooks)
+
+    assert hooks.send() == 1
+    assert hooks.send() == 0
+
+    (one,) = receiver.received
+    assert verified(one, endpoint) == {
+        "type": "queue.starving",
+        "timestamp": hooks.now.isoformat().replace("+00:00", "Z"),
+        "data": {"number": 0},
+    }
+    assert one.id.startswith("msg_")
+    delivery = only_delivery()
+    assert (delivery.state, delivery.attempts, delivery.closed_at) == (DeliveryState.DELIVERED, 1, hooks.now)
+    assert HookAttempt.objects.get().status == 204
+    with pytest.raises(WebhookVerificationError):
+        Webhook(secret_of(endpoint)).verify(one.body + b" ", dict(one.headers))
+
+
+def test_each_endpoint_is_told_what_it_asks_for_under_one_id(hooks: Hooks) -> None:
+    with receive() as every, receive() as some, receive() as other:
+        hooks.endpoint(every)
+        hooks.endpoint(some, "queue.starving")
+        hooks.endpoint(other, "handoff.won")
+        say(hooks, 2)
+        hooks.send()
+
+    assert sorted(every.ids) == sorted(some.ids)
+    assert len(set(every.ids)) == 2
+    assert other.received == []
+    assert secret_of(HookEndpoint.objects.all()[0]) != secret_of(HookEndpoint.objects.all()[1])
+
+
+def test_without_endpoints_announcements_are_done_with_and_nothing_is_kept(hooks: Hooks) -> None:
+    say(hooks, 3)
+    assert take_announcements(now=hooks.now) == 3
+    assert not HookMessage.objects.exists()
+    assert not Announcement.objects.filter(hooked_at=None).exists()
+
+
+def test_the_schedule_is_the_specs_with_jitter_and_ends_as_a_dead_letter(hooks: Hooks) -> None:
+    """Ten attempts over three days, the same id and body each time, a signature and a time of its own for each."""
+    waits = []
+    with receive(500) as receiver:
+        endpoint = hooks.endpoint(receiver)
+        say(hooks)
+        hooks.send()
+        delivery = only_delivery()
+        while delivery.state == DeliveryState.WAITING:
+            waits.append(hooks.wait_until_due(delivery))
+            assert hooks.send() == 1
+            delivery.refresh_from_db()
+
+    planned = [timedelta(seconds=5), timedelta(minutes=5), timedelta(minutes=30),
+               *(timedelta(hours=hours) for hours in (2, 5, 10, 14, 20, 24))]  # fmt: skip
+    assert len(waits) == len(planned) == 9
+    for waited, plan in zip(waits, planned, strict=True):
+        assert plan <= waited <= plan * (1 + JITTER)
+    assert any(waited != plan for waited, plan in zip(waits, planned, strict=True)), "nobody drew a jitter"
+    assert len(receiver.received) == 10
+    assert len(set(receiver.ids)) == 1
+    assert len({one.body for one in receiver.received}) == 1
+    assert len({one.headers["webhook-timestamp"] for one in receiver.received}) == 10
+    last = receiver.received[-1]
+    with time_machine.travel(datetime.fromtimestamp(int(last.headers["webhook-timestamp"]), UTC), tick=False):
+        verified(last, endpoint)
+    assert (delivery.state, delivery.failed, delivery.last_status) == (DeliveryState.DEAD, 10, 500)
+    assert list(HookAttempt.objects.order_by("number").values_list("number", flat=True)) == list(range(1, 11))
+
+
+def test_a_receiver_that_comes_back_gets_what_it_missed(hooks: Hooks) -> None:
+    with receive(500, HANGS, (302, {"Location": "/elsewhere"}), 200) as receiver:
+        endpoint = hooks.endpoint(receiver)
+        say(hooks)
+        faults = []
+        for _ in range(4):
+            hooks.send(patience=0.3)
+            delivery = only_delivery()
+            faults.append(delivery.last_fault)
+            if delivery.state == DeliveryState.WAITING:
+                hooks.wait_until_due(delivery)
+    endpoint.refresh_from_db()
+    assert faults == ["status", "timeout", "redirect", ""]
+    assert delivery.state == DeliveryState.DELIVERED
+    assert (endpoint.failing_since, endpoint.failed, endpoint.last_success_at) == (None, 0, hooks.now)
+    assert len(set(receiver.ids)) == 1
+    assert {one.path for one in receiver.received} == {"/hook"}
+
+
+def test_410_disables_the_endpoint_and_buries_what_waits(hooks: Hooks) -> None:
+    with receive(410) as receiver, receive() as other:
+        endpoint = hooks.endpoint(receiver)
+        hooks.endpoint(other)
+        say(hooks, AT_ONCE + 3)
+        hooks.send()
+        say(hooks)
+        hooks.send()
+
+    endpoint.refresh_from_db()
+    assert (endpoint.disabled_for, endpoint.disabled_at) == (DisableReason.GONE, hooks.now)
+    assert len(receiver.received) <= AT_ONCE
+    assert set(HookDelivery.objects.filter(endpoint=endpoint).values_list("state", flat=True)) == {DeliveryState.DEAD}
+    assert len(other.received) == AT_ONCE + 4, "the others are told all of it"
+    told = Announcement.objects.get(type=AnnouncementType.HOOK_DISABLED)
+    assert told.data == {"endpoint": str(endpoint.pk), "reason": "gone"}
+
+
+@pytest.mark.parametrize("how", [HANGS, DRIPS, 500])
+def test_a_bad_receiver_delays_nobody(hooks: Hooks, how: object) -> None:
+    """Several that hang, with more to tell than there are places: the good one is told while they still do."""
+    with receive(how) as first, receive(how) as second, receive() as good:
+        for one in (first, second, good):
+            hooks.endpoint(one)
+        say(hooks, 12)
+        sender = threading.Thread(target=lambda: None)
+        begun = time.monotonic()
+        times: list[float] = []
+        watch = threading.Thread(target=lambda: _note_when(good, 12, begun, times))
+        watch.start()
+        hooks.send(patience=1.5, places=9)
+        watch.join(10)
+
+    assert not sender.is_alive()
+    assert len(good.received) == 12
+    assert times
+    assert times[0] < 1.4, f"the good receiver had to wait {times[0]:.1f} s for bad ones"
+
+
+def _note_when(receiver: Receiver, number: int, begun: float, times: list[float]) -> None:
+    deadline = begun + 10
+    while time.monotonic() < deadline:
+        if len(receiver.received) >= number:
+            times.append(time.monotonic() - begun)
+            return
+        time.sleep(0.01)
+
+
+def test_only_so_many_are_on_their_way_to_one_endpoint(hooks: Hooks, receiver: Receiver) -> None:
+    endpoint = hooks.endpoint(receiver)
+    say(hooks, 10)
+    take_announcements(now=hooks.now)
+
+    first = claim_deliveries(now=hooks.now, free=32, places=32)
+    assert len(first) == AT_ONCE
+    assert claim_deliveries(now=hooks.now, free=32, places=32) == []
+    record_outcome(first[0], Answer(Fault.NONE, 200), now=hooks.now)
+    assert len(claim_deliveries(now=hooks.now, free=32, places=32)) == 1
+    record_outcome(first[1], Answer(Fault.STATUS, 500), now=hooks.now)
+    assert claim_deliveries(now=hooks.now, free=32, places=32) == [], "one that fails is asked one at a time"
+    endpoint.refresh_from_db()
+    assert endpoint.failing_since == hooks.now
+
+
+def test_places_are_shared_fairly_and_failing_endpoints_fill_half_of_them(hooks: Hooks) -> None:
+    with receive() as receiver:
+        endpoints = [hooks.endpoint(receiver) for _ in range(8)]
+    HookEndpoint.objects.filter(pk__in=[one.pk for one in endpoints[:6]]).update(failing_since=hooks.now)
+    say(hooks, 6)
+    take_announcements(now=hooks.now)
+
+    taken = [parcel.endpoint_id for parcel in claim_deliveries(now=hooks.now, free=3, places=6)]
+    assert set(taken) >= {endpoints[6].pk, endpoints[7].pk}, "each of those that answer comes first"
+    more = [parcel.endpoint_id for parcel in claim_deliveries(now=hooks.now, free=20, places=6)]
+    failing = [one for one in taken + more if one in {endpoint.pk for endpoint in endpoints[:6]}]
+    assert len(failing) == 3, "half of six places"
+
+
+def test_a_sender_that_was_killed_is_followed_by_one_that_sends_under_the_same_id(
+    hooks: Hooks, receiver: Receiver
+) -> None:
+    hooks.endpoint(receiver)
+    say(hooks)
+    take_announcements(now=hooks.now)
+    (lost,) = claim_deliveries(now=hooks.now, free=1, places=1)
+
+    assert hooks.send() == 0, "it is still being sent, as far as anybody knows"
+    hooks.wait(seconds=LEASE.total_seconds() + 1)
+    assert hooks.send() == 1
+    assert receiver.ids == [lost.headers["webhook-id"]]
+    delivery = only_delivery()
+    assert (delivery.state, delivery.attempts) == (DeliveryState.DELIVERED, 1)
+    assert not record_outcome(lost, Answer(Fault.TIMEOUT), now=hooks.now), "whoever comes back too late decides nothing"
+    delivery.refresh_from_db()
+    assert delivery.state == DeliveryState.DELIVERED
+
+
+def test_a_message_that_kills_its_sender_each_time_becomes_a_dead_letter(hooks: Hooks, receiver: Receiver) -> None:
+    hooks.endpoint(receiver)
+    say(hooks)
+    take_announcements(now=hooks.now)
+    for _ in range(MOST_TAKES):
+        assert claim_deliveries(now=hooks.now, free=1, places=1)
+        hooks.wait(seconds=LEASE.total_seconds() + 1)
+    hooks.send()
+
+    delivery = only_delivery()
+    assert (delivery.state, delivery.last_fault) == (DeliveryState.DEAD, HookFault.INTERRUPTED)
+    assert receiver.received == []
+
+
+def test_retry_after_puts_off_and_pauses_the_endpoint_within_limits(hooks: Hooks) -> None:
+    with receive((429, {"Retry-After": "1200"}), 200) as receiver:
+        endpoint = hooks.endpoint(receiver)
+        say(hooks, 1)
+        hooks.send()
+        delivery = only_delivery()
+        say(hooks, 1)
+        hooks.wait(minutes=10)
+        assert hooks.send() == 0, "nor is anything else sent there"
+        waited = hooks.wait_until_due(delivery)
+        assert waited == timedelta(minutes=10)
+        assert hooks.send() == 2
+    endpoint.refresh_from_db()
+    assert endpoint.paused_until is None
+
+
+def test_next_attempt_and_retry_after() -> None:
+    now = datetime(2026, 11, 22, 9, tzinfo=UTC)
+    hour = timedelta(hours=1)
+    assert next_attempt(failed=1, now=now, draw=0) == now + timedelta(seconds=5)
+    assert next_attempt(failed=1, now=now, draw=1) == now + timedelta(seconds=6)
+    assert next_attempt(failed=9, now=now, draw=0.5) == now + timedelta(hours=24) * 1.1
+    assert next_attempt(failed=10, now=now, draw=0) is None
+    assert next_attempt(failed=1, now=now, draw=0, retry_after=hour) == now + hour
+    assert next_attempt(failed=5, now=now, draw=0, retry_after=hour) == now + 5 * hour
+    assert next_attempt(failed=1, now=now, draw=0, retry_after=timedelta(days=900)) == now + timedelta(hours=24)
+    assert sum(DELAYS, timedelta()) == timedelta(hours=75, minutes=35, seconds=5)
+    assert read_retry_after("120", now=now) == timedelta(minutes=2)
+    assert read_retry_after("Sun, 22 Nov 2026 10:00:00 GMT", now=now) == hour
+    assert read_retry_after("9" * 400, now=now) == timedelta(hours=24)
+    for nothing in (None, "", "soon", "-5", "1.5", "Sun, 22 Nov 2026 08:00:00 GMT", "Sun, 99 Nov 2026"):
+        assert read_retry_after(nothing, now=now) is None
+
+
+def test_an_endpoint_that_fails_for_long_is_told_of_once_and_disabled_in_the_end(hooks: Hooks) -> None:
+    with receive(503) as receiver:
+        endpoint = hooks.endpoint(receiver)
+        for _ in range(3):
+            say(hooks)
+            take_announcements(now=hooks.now)
+        flagged_after = None
+        while HookDelivery.objects.filter(state=DeliveryState.WAITING).exists():
+            due = HookDelivery.objects.filter(state=DeliveryState.WAITING).earliest("due_at", "pk")
+            hooks.now = max(due.due_at or hooks.now, hooks.now)
+            hooks.send()
+            if flagged_after is None and HookEndpoint.objects.get().flagged_at:
+                flagged_after = len(receiver.received)
+    endpoint.refresh_from_db()
+    assert flagged_after is not None
+    assert 5 <= flagged_after < 20
+    assert Announcement.objects.filter(type=AnnouncementType.HOOK_FAILING).count() == 1
+    assert endpoint.disabled_for == DisableReason.FAILING
+    assert Announcement.objects.filter(type=AnnouncementType.HOOK_DISABLED).count() == 1
+    assert len(receiver.received) == 30, "three whole schedules"
+
+
+def test_both_secrets_sign_for_a_day_after_a_rotation(hooks: Hooks, receiver: Receiver) -> None:
+    endpoint = hooks.endpoint(receiver)
+    old = Webhook(secret_of(endpoint))
+    endpoint = rotate_secret(endpoint_id=endpoint.pk, by=None, now=hooks.now)
+    new = Webhook(secret_of(endpoint))
+    say(hooks)
+    hooks.send()
+    (one,) = receiver.received
+    assert len(one.headers["webhook-signature"].split(" ")) == 2
+    for secret in (old, new):
+        secret.verify(one.body, dict(one.headers))
+
+    hooks.wait(hours=24)
+    say(hooks)
+    hooks.send()
+    with time_machine.travel(hooks.now, tick=False):
+        later = dict(receiver.received[-1].headers)
+        new.verify(receiver.received[-1].body, later)
+        with pytest.raises(WebhookVerificationError):
+            old.verify(receiver.received[-1].body, later)
+
+
+def test_replaying_one_and_all_since_keeps_the_ids(hooks: Hooks) -> None:
+    with receive(410, 200) as receiver:
+        endpoint = hooks.endpoint(receiver)
+        say(hooks, 3)
+        take_announcements(now=hooks.now)
+        hooks.send()
+        enable_endpoint(endpoint_id=endpoint.pk, by=None)
+        dead = HookDelivery.objects.filter(state=DeliveryState.DEAD)
+        assert dead.count() >= 1
+        first = dead.earliest("pk")
+        replay_delivery(delivery_id=first.pk, by=None, now=hooks.now)
+        assert hooks.send() == 1
+        first.refresh_from_db()
+        assert (first.state, first.attempts) == (DeliveryState.DELIVERED, 2)
+        left = dead.count()
+        assert (
+            replay_failed(endpoint_id=endpoint.pk, since=hooks.now + timedelta(seconds=1), by=None, now=hooks.now) == 0
+        )
+        assert replay_failed(endpoint_id=endpoint.pk, since=hooks.now, by=None, now=hooks.now) == left
+        hooks.send()
+
+    assert not dead.exists()
+    assert set(receiver.ids) == set(HookMessage.objects.values_list("uid", flat=True))
+
+
+def test_a_test_message_goes_to_one_endpoint_whatever_it_asks_for_and_is_tried_once(hooks: Hooks) -> None:
+    with receive(500) as receiver, receive() as other:
+        endpoint = hooks.endpoint(receiver, "handoff.won")
+        hooks.endpoint(other)
+        delivery = send_test(endpoint_id=endpoint.pk, by=None, now=hooks.now)
+        hooks.send()
+    delivery.refresh_from_db()
+    assert delivery.state == DeliveryState.DEAD
+    assert bodies(receiver)[0]["type"] == "hook.test"
+    assert other.received == []
+    endpoint.refresh_from_db()
+    assert endpoint.failing_since is None
+
+
+def test_a_disabled_endpoint_is_told_nothing_and_nothing_waits_for_it(hooks: Hooks, receiver: Receiver) -> None:
+    endpoint = hooks.endpoint(receiver)
+    say(hooks)
+    take_announcements(now=hooks.now)
+    disable_endpoint(endpoint_id=endpoint.pk, by=None, now=hooks.now)
+    say(hooks)
+    hooks.send()
+    assert receiver.received == []
+    assert [(row.state, row.last_fault) for row in HookDelivery.objects.all()] == [("dead", "disabled")]
+
+
+def test_what_an_answer_says_is_kept_as_text_and_in_parts(hooks: Hooks, receiver: Receiver) -> None:
+    hooks.endpoint(receiver)
+    say(hooks)
+    take_announcements(now=hooks.now)
+    (parcel,) = claim_deliveries(now=hooks.now, free=1, places=1)
+    record_outcome(parcel, Answer(Fault.STATUS, 500, {}, b"\0\xff" + b"x" * 10_000), now=hooks.now)
+    answer = HookAttempt.objects.get().answer
+    assert len(answer) == 500
+    assert "\0" not in answer
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_senders_never_send_the_same_twice(hooks: Hooks, receiver: Receiver) -> None:
+    endpoints = [hooks.endpoint(receiver) for _ in range(3)]
+    say(hooks, 30)
+    take_announcements(now=hooks.now)
+    start = threading.Barrier(4)
+
+    def run() -> None:
+        try:
+            start.wait()
+            send_hooks(clock=lambda: hooks.now, patience=5)
+        finally:
+            close_old_connections()
+            connection.close()
+
+    senders = [threading.Thread(target=run) for _ in range(4)]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join(30)
+    # Whoever finds every endpoint in another's hands leaves; the sweep goes on.
+    hooks.send()
+
+    assert len(receiver.received) == 30 * len(endpoints)
+    assert all(receiver.ids.count(uid) == len(endpoints) for uid in set(receiver.ids))
+
+
+def test_the_number_of_statements_does_not_grow_with_what_is_told(
+    hooks: Hooks, receiver: Receiver, told: Callable[..., Contact], django_assert_max_num_queries: Any
+) -> None:
+    hooks.endpoint(receiver)
+    told("first@acme.example")
+    counts = []
+    for number in (1, 3):
+        contacts = [told(f"p{number}.{index}@acme.example") for index in range(number)]
+        Announcement.objects.filter(contact_id__in=[one.pk for one in contacts]).update(hooked_at=None)
+        HookMessage.objects.filter(announcement__hooked_at=None).update(announcement=None)
+        with django_assert_max_num_queries(200) as captured:
+            take_announcements(now=hooks.now)
+        counts.append(len([query for query in captured.captured_queries if "funnel_hookmessage" not in query["sql"]]))
+    assert counts[0] == counts[1]
+
+
+def test_a_body_is_what_is_signed(hooks: Hooks, receiver: Receiver) -> None:
+    """Not what comes out of it when it is read and written again."""
+    endpoint = hooks.endpoint(receiver)
+    announce([Told(STARVING, at=hooks.now, data={"name": "Zoë \N{SNOWMAN}", "a": 1.50, "b": None})])
+    hooks.send()
+    (one,) = receiver.received
+    assert one.body == HookMessage.objects.get().body.encode()
+    assert verified(one, endpoint) == json.loads(one.body)
