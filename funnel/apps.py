@@ -10,8 +10,9 @@ class FunnelConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Look after handoffs and sequences when contacts merge, part again or are erased."""
+        """Look after handoffs, sequences and what is told when contacts merge, part again or are erased."""
         from contacts.registry import Handlers, register_handlers
+        from funnel.services.counting.persons import erase_counts, export_counts, keep_counts
         from funnel.services.erasing import erase_handoffs, export_handoffs
         from funnel.services.hooks.forgetting import erase_hooks, export_hooks, tell_merge, tell_parting
         from funnel.services.merging import merge_handoffs, part_handoffs
@@ -29,3 +30,5 @@ class FunnelConfig(AppConfig):
         )
         # By its name the last of this app: what the others announce of somebody who is being erased goes, too.
         register_handlers(f"{self.name}.told", Handlers(tell_merge, tell_parting, erase_hooks, export_hooks))
+        # By its name the last of all: it counts the transitions as the others leave them, under everybody's locks.
+        register_handlers("tallies", Handlers(keep_counts, keep_counts, erase_counts, export_counts))

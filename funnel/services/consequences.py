@@ -22,6 +22,7 @@ from funnel.models import Handoff
 from funnel.moves import CLOSE_AS_WON, WITHDRAW
 from funnel.selectors.stages import handoff_stages
 from funnel.services.announcing import announce_stage_changes
+from funnel.services.counting import count_contacts
 from funnel.services.making import Moved, make_moves, make_offers
 from funnel.services.routing import route
 from funnel.services.sequences.steering import steer_sequences
@@ -69,6 +70,8 @@ def draw_consequences(*, now: datetime, limit: int = 1000) -> int:
             announce_stage_changes(contact_ids)
             steer_sequences(contact_ids=contact_ids, now=now)
             Transition.objects.filter(contact_id__in=contact_ids, consumed_at=None).update(consumed_at=now)
+            # The cells that it locks are everybody's: last of all.
+            count_contacts(contact_ids=contact_ids, now=now)
         return len(contact_ids)
 
 

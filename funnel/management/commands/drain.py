@@ -6,11 +6,12 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
 from funnel.services.consequences import draw_consequences, reconcile_standings
+from funnel.services.counting import count_due
 from scoring.services.evaluate import drain_due
 
 
 class Command(BaseCommand):
-    """Judge due contacts and bring their handoffs in line, without a worker."""
+    """Judge due contacts, bring their handoffs in line and count them, without a worker."""
 
     help = "Judge the contacts that are due and draw the consequences, in this process (no worker needed)."
 
@@ -27,4 +28,6 @@ class Command(BaseCommand):
             judged = drain_due(now=timezone.now())
             drawn = draw_consequences(now=timezone.now())
             total += judged
+        while count_due(now=timezone.now()) and options["until_empty"]:
+            pass
         self.stdout.write(f"{total} contacts judged")

@@ -28,6 +28,7 @@ from funnel.demo.timeline import Handoffs, draw_timeline
 from funnel.enums import HandoffState
 from funnel.models import Handoff
 from funnel.selectors.people import name_of
+from funnel.services.counting import recount_all
 from funnel.services.demo.following import draw_all_consequences, judge_all
 from funnel.services.demo.lines import Places, return_note, win_note, write_lines
 
@@ -65,6 +66,8 @@ def seed_demo(*, contacts: int, events: int, seed: int, now: datetime, report: C
     judge_all(now=now, report=report)
     report("drawing consequences")
     draw_all_consequences(now=now)
+    report("counting")
+    recount_all(now=now)
     return summary
 
 

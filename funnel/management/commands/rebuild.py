@@ -7,11 +7,15 @@ from django.utils import timezone
 
 from contacts.models import Contact
 from contacts.selectors.naming import find_contact
+from funnel.services.counting import recount_all
 from scoring.services.rebuild import rebuild_contacts
 
 
 class Command(BaseCommand):
-    """Recompute standings and transitions from the facts; what turns out different is corrected."""
+    """Recompute standings and transitions from the facts; what turns out different is corrected.
+
+    With everybody's, the funnel's figures are counted anew, too; with one contact's, the drain counts what changed.
+    """
 
     help = "Throw derived rows away and recompute them from the facts: of all contacts, or of one."
 
@@ -28,4 +32,6 @@ class Command(BaseCommand):
             except Contact.DoesNotExist:
                 raise CommandError(f"There is no contact {options['contact']!r}.") from None
         number = rebuild_contacts(contact_ids=chosen, now=timezone.now())
+        if chosen is None:
+            recount_all(now=timezone.now())
         self.stdout.write(f"{number} contacts rebuilt")
