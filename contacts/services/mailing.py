@@ -4,6 +4,8 @@ Ripen sends no campaigns. What goes out is what a person just asked for (the lin
 purpose is named, what they may be written to about; that carries a way out of one click.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -22,6 +24,17 @@ KEPT_FOR: Final = timedelta(days=30)
 _GONE: Final = {"address": "", "body": "", "headers": {}}
 
 
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A mail to be queued; ``purpose`` None means the answer to what its reader has just asked for."""
+
+    contact: Contact
+    address: str
+    subject: str
+    body: str
+    purpose: Purpose | None = None
+
+
 def queue_mail(
     *, contact: Contact, address: str, subject: str, body: str, now: datetime, purpose: Purpose | None = None
 ) -> Mail | None:
@@ -30,26 +43,36 @@ def queue_mail(
     ``purpose`` None means the answer to what its reader has just asked for. Only such a mail goes to somebody who had
     unsubscribed: it is how they take that back.
     """
-    if _keeps_back(suppressed_among([address]).get(address), purpose):
-        return None
-    headers = {"Auto-Submitted": "auto-generated"}
-    if purpose is not None:
+    return queue_mails(letters=[Letter(contact, address, subject, body, purpose)], now=now)[0]
+
+
+def queue_mails(*, letters: Sequence[Letter], now: datetime) -> list[Mail | None]:
+    """Let mails be sent once the current transaction has committed, as ``queue_mail`` does; two statements in all."""
+    suppressed = suppressed_among({letter.address for letter in letters})
+    kept = [letter if not _keeps_back(suppressed.get(letter.address), letter.purpose) else None for letter in letters]
+    mails = iter(Mail.objects.bulk_create(_mail_of(letter, now) for letter in kept if letter is not None))
+    if any(kept):
+        wake("contacts.mail")
+    return [next(mails) if letter is not None else None for letter in kept]
+
+
+def _mail_of(letter: Letter, now: datetime) -> Mail:
+    headers, body = {"Auto-Submitted": "auto-generated"}, letter.body
+    if letter.purpose is not None:
         headers |= {
-            "List-Unsubscribe": f"<{unsubscribe_url(contact.pk, address)}>",
+            "List-Unsubscribe": f"<{unsubscribe_url(letter.contact.pk, letter.address)}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
         }
-        body = f"{body}\n\n--\nChoose what we write about: {preferences_url(contact.pk, address)}\n"
-    mail = Mail.objects.create(
-        contact=contact,
-        address=address,
-        subject=" ".join(subject.split())[:255],
+        body = f"{body}\n\n--\nChoose what we write about: {preferences_url(letter.contact.pk, letter.address)}\n"
+    return Mail(
+        contact=letter.contact,
+        address=letter.address,
+        subject=" ".join(letter.subject.split())[:255],
         body=body,
         headers=headers,
-        purpose=purpose,
+        purpose=letter.purpose,
         due_at=now,
     )
-    wake("contacts.mail")
-    return mail
 
 
 def send_mails(*, now: datetime) -> int:
