@@ -3,6 +3,7 @@
 from funnel.tasks.clocks import clocks
 from funnel.tasks.drains import drain, reconcile
 from funnel.tasks.hooks import forget_hooks, hooks
+from funnel.tasks.notices import forget_told, look, notice_mail, tell
 from funnel.tasks.sequences import sequences, stray_enrolments
 from funnel.tasks.stranded import stranded
 
@@ -10,9 +11,13 @@ __all__ = [
     "clocks",
     "drain",
     "forget_hooks",
+    "forget_told",
     "hooks",
+    "look",
+    "notice_mail",
     "reconcile",
     "sequences",
     "stranded",
     "stray_enrolments",
+    "tell",
 ]
