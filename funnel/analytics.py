@@ -16,6 +16,8 @@ EXACT_BELOW: Final = 10_000
 # Bucket 0 holds waits of no time at all, bucket n those from this to the power of n - 1 seconds, a factor of it wide.
 # The geometric mean of a bucket's ends is off by at most the root of it: 1.98 %.
 BUCKET_RATIO: Final = 1.04
+# The most stages that a definition can have.
+PLACES: Final = 5
 # After so many days it is asked how many of a cohort have gone on.
 AGES: Final = (7, 14, 30, 60, 90, 180, 365)
 QUANTILES: Final = (0.1, 0.5, 0.9)
@@ -158,30 +160,30 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Spans:
-    """The whole months and the single days that make up a stretch of days."""
+class Stretch:
+    """Whole months (``grain`` "m", by their first days) or single days ("d"), from the first to the last of them."""
 
-    months: tuple[date, ...]
-    days: tuple[date, ...]
+    grain: str
+    first: date
+    last: date
 
 
-def spans(period: Period) -> Spans:
-    """Take a period apart into its whole months (by their first days) and the days at its ends that are none.
+def stretches(period: Period) -> tuple[Stretch, ...]:
+    """Take a period apart into its whole months and the days at its ends that make none.
 
     A year costs a dozen months and at most 60 days, whatever happened in it.
     """
-    months: list[date] = []
-    days: list[date] = []
-    day = period.first
-    while day <= period.last:
-        following = next_month(day)
-        if day.day == 1 and following - timedelta(days=1) <= period.last:
-            months.append(day)
-            day = following
-        else:
-            days.append(day)
-            day += timedelta(days=1)
-    return Spans(tuple(months), tuple(days))
+    begins = period.first if period.first.day == 1 else next_month(period.first)
+    after = period.last + timedelta(days=1)
+    ends = after.replace(day=1)
+    if begins >= ends:
+        return (Stretch("d", period.first, period.last),)
+    parts = [
+        Stretch("d", period.first, begins - timedelta(days=1)),
+        Stretch("m", begins, ends - timedelta(days=1)),
+        Stretch("d", ends, period.last),
+    ]
+    return tuple(part for part in parts if part.first <= part.last)
 
 
 def next_month(day: date) -> date:

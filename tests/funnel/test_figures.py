@@ -6,6 +6,7 @@ import pytest
 
 from funnel.analytics import Flow, Period, Segment, Share, Step
 from funnel.selectors.figures import Behind, Number, cohorts, people_behind, report, shares
+from funnel.services.counting import count_due
 from scoring.services.evaluate import drain_due
 from tests.funnel.conftest import World
 
@@ -25,6 +26,7 @@ def told(world: World) -> World:
     world.happens("ben@two.example", "newsletter_subscribed", at=march + timedelta(days=31))
     world.happens("cleo@three.example", "purchased", at=march + timedelta(days=62), traits={"country": "Norway"})
     drain_due(now=NOW)
+    count_due(now=NOW)
     return world
 
 

@@ -1,7 +1,9 @@
 """The funnel's figures, as pages, JSON and CSV ask for them; defined in funnel/analytics.py and docs/analytics.md."""
 
+from funnel.analytics import AGES
 from funnel.selectors.figures.people import Behind, Number, People, people_behind
-from funnel.selectors.figures.reports import AGES, FACETS, cohorts, counted_stages, report, shares
+from funnel.selectors.figures.reports import FACETS, cohorts, report, shares
+from funnel.selectors.figures.sums import counted_stages
 
 __all__ = [
     "AGES",

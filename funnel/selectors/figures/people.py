@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
-from funnel.analytics import Period, Segment
-from funnel.selectors.figures.tracks import Track, bounds, stage_order, tracks
+from funnel.analytics import PLACES, Period, Segment
+from funnel.selectors.figures.counted import asked, condition
+from funnel.selectors.figures.sums import counted_stages, select
 
-PAGE_SIZE = 50
+PAGE_SIZE: Final = 50
 
 
 class Number(StrEnum):
@@ -35,40 +37,59 @@ class Behind:
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """A page of contact ids, ascending; ``next`` is the ``after`` of the following page, None on the last one."""
+    """A page of contact ids, ascending; ``next`` is the ``after`` of the following page, None on the last one.
+
+    Erased people are counted, but nobody to be shown.
+    """
 
     contact_ids: tuple[int, ...]
     next: int | None
 
 
+# Ids from 2 ** 40 on are husks of erased people.
+_PEOPLE: Final = """
+SELECT came.contact_id FROM funnel_reached AS came
+WHERE came.contact_id > %(after)s AND {belongs} AND {segment}
+  AND EXISTS (SELECT FROM contacts_contact WHERE id = came.contact_id AND present)
+ORDER BY came.contact_id LIMIT %(limit)s
+"""
+_MOVED: Final = """
+EXISTS (SELECT FROM funnel_passage AS passage WHERE passage.contact_id = came.contact_id
+    AND at >= %(start)s AND at < %(end)s AND (%(place)s::int IS NULL OR origin = %(place)s)
+    AND (%(goal)s::int IS NULL OR target = %(goal)s))
+"""
+_REACHED: Final = "moments[%(place)s + 1] >= %(start)s AND moments[%(place)s + 1] < %(end)s"
+_BIT: Final = f"{PLACES} * %(place)s + %(goal)s"
+_BELONGS: Final = {
+    Number.MOVES: _MOVED,
+    Number.REACHED: _REACHED,
+    Number.CONVERTED: f"{_REACHED} AND cardinality(moments) > %(goal)s",
+    Number.STRICT: f"{_REACHED} AND strict >> ({_BIT}) & 1 = 1",
+    Number.SKIPPED: f"{_REACHED} AND skipped >> ({_BIT}) & 1 = 1",
+}
+
+
 def people_behind(
     *, period: Period, segment: Segment, behind: Behind, after: int = 0, limit: int = PAGE_SIZE
 ) -> People:
-    """A page of the contacts behind a number; ``after`` is the last contact id of the page before."""
-    order = stage_order()
-    start, end = bounds(period)
+    """A page of the contacts behind a number; ``after`` is the last contact id of the page before. Two queries.
 
-    def belongs(track: Track) -> bool:
-        if behind.number is Number.MOVES:
-            return any(
-                start <= at < end
-                and (behind.origin is None or (order[origin] if origin >= 0 else "") == behind.origin)
-                and (behind.target is None or order[target] == behind.target)
-                for at, origin, target in track.moves
-            )
-        origin = order.index(behind.origin or "")
-        if len(track.reached) <= origin or not start <= track.reached[origin] < end:
-            return False
-        if behind.number is Number.REACHED:
-            return True
-        target = order.index(behind.target or "")
-        if len(track.reached) <= target:
-            return False
-        return (
-            behind.number is Number.CONVERTED
-            or (behind.number is Number.STRICT and track.strict_to(origin) == target)
-            or (behind.number is Number.SKIPPED and track.skipped(origin, target))
-        )
-
-    found = [track.contact_id for track in tracks(segment) if track.contact_id > after and belongs(track)]
+    Raises:
+        ValueError: a stage that is named is not counted.
+    """
+    places = {"": -1, **{key: place for place, key in enumerate(counted_stages())}}
+    for key in (behind.origin, behind.target):
+        if key is not None and key not in places:
+            raise ValueError(f"{key!r} is not counted")
+    given = {
+        **asked(segment),
+        "place": None if behind.origin is None else places[behind.origin],
+        "goal": None if behind.target is None else places[behind.target],
+        "start": period.start,
+        "end": period.end,
+        "after": after,
+        "limit": limit + 1,
+    }
+    statement = _PEOPLE.format(belongs=_BELONGS[behind.number], segment=condition(segment))
+    found = [contact_id for (contact_id,) in select(statement, given)]
     return People(tuple(found[:limit]), found[limit - 1] if len(found) > limit else None)

@@ -8,10 +8,7 @@ constants of this package alone; whatever comes from outside is a parameter.
 
 from typing import Final
 
-from funnel.analytics import AGES
-
-# The most stages that a definition can have: bit PLACES * origin + target names a pair of them.
-PLACES: Final = 5
+from funnel.analytics import AGES, PLACES
 
 _SECONDS_A_DAY: Final = 86_400
 _PAIRS: Final = [(origin, target) for target in range(PLACES) for origin in range(target)]

@@ -1,0 +1,138 @@
+"""Figures read from the rollups: the cells of whole months and of the days at a period's ends."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any, Final
+
+from funnel.analytics import AGES, PLACES, QUANTILES, Period, Segment, Stretch, stretches
+from funnel.selectors.figures.sums import Months, Pair, Sums, select
+
+# As funnel.models.Tally numbers them; 0 is everybody.
+_FACETS: Final = {"source": 1, "motion": 2, "campaign": 3, "country": 4}
+_BEGINNING: Final = date(1, 1, 1)
+
+# Pair by pair, for so the key leads straight to the days.
+_SUMS: Final = """
+SELECT pair.origin, pair.target, sum(moves), sum(reached), sum(loose), sum(strict), sum(skipped), sum(waited)
+FROM unnest(%(origins)s::smallint[], %(targets)s::smallint[]) AS pair (origin, target)
+CROSS JOIN unnest(%(grains)s::text[], %(firsts)s::date[], %(lasts)s::date[]) AS stretch (grain, first, last)
+    CROSS JOIN LATERAL (
+        SELECT * FROM funnel_tally AS cell
+        WHERE cell.facet = %(facet)s AND cell.grain = stretch.grain AND cell.origin = pair.origin
+          AND cell.target = pair.target AND cell.value = %(value)s AND cell.day BETWEEN stretch.first AND stretch.last
+    ) AS cells
+GROUP BY pair.origin, pair.target
+"""
+_EXACT: Final = """
+SELECT pair.origin, pair.target, percentile_cont(%(quantiles)s::float8[]) WITHIN GROUP (ORDER BY wait)
+FROM unnest(%(origins)s::smallint[], %(targets)s::smallint[]) AS pair (origin, target)
+CROSS JOIN LATERAL (
+    SELECT unnest(waits) AS wait FROM funnel_tally AS cell
+    WHERE cell.facet = %(facet)s AND cell.grain = 'd' AND cell.origin = pair.origin
+      AND cell.target = pair.target AND cell.value = %(value)s AND cell.day BETWEEN %(first)s AND %(last)s
+) AS waits
+GROUP BY pair.origin, pair.target
+"""
+_BUCKETS: Final = """
+SELECT pair.origin, pair.target, bucket, sum(times)
+FROM unnest(%(origins)s::smallint[], %(targets)s::smallint[]) AS pair (origin, target)
+CROSS JOIN unnest(%(grains)s::text[], %(firsts)s::date[], %(lasts)s::date[]) AS stretch (grain, first, last)
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN cell.grain = 'd' THEN funnel_wait_bucket(told) ELSE place::integer - 1 END AS bucket,
+               CASE WHEN cell.grain = 'd' THEN 1 ELSE told END AS times
+        FROM funnel_tally AS cell CROSS JOIN LATERAL unnest(waits) WITH ORDINALITY AS list (told, place)
+        WHERE cell.facet = %(facet)s AND cell.grain = stretch.grain AND cell.origin = pair.origin
+          AND cell.target = pair.target AND cell.value = %(value)s AND cell.day BETWEEN stretch.first AND stretch.last
+    ) AS cells
+GROUP BY pair.origin, pair.target, bucket HAVING sum(times) > 0
+"""
+_MONTHS: Final = """
+SELECT day, target = origin, reached, loose, ages FROM funnel_tally
+WHERE facet = %(facet)s AND grain = 'm' AND origin = %(origin)s AND target IN (%(origin)s, %(target)s)
+  AND value = %(value)s AND day BETWEEN %(first)s AND %(last)s
+"""
+_SHARES: Final = """
+SELECT value, sum(reached), sum(loose)
+FROM unnest(%(grains)s::text[], %(firsts)s::date[], %(lasts)s::date[]) AS stretch (grain, first, last)
+    CROSS JOIN LATERAL (
+    SELECT * FROM funnel_tally AS cell
+    WHERE cell.facet = %(facet)s AND cell.grain = stretch.grain AND cell.origin = %(origin)s
+      AND cell.target IN (%(origin)s, %(target)s) AND cell.day BETWEEN stretch.first AND stretch.last
+) AS cells
+WHERE %(value)s::text IS NULL OR value = %(value)s
+GROUP BY value HAVING sum(reached) > 0
+"""
+
+_ALL_PAIRS: Final = [(origin, target) for origin in range(-1, PLACES) for target in range(PLACES)]
+
+
+def read_sums(period: Period, segment: Segment) -> Sums:
+    """The sums of a segment that rollups answer; at most four queries."""
+    sums = Sums()
+    asked = _asked(segment)
+    rows = select(_SUMS, {**asked, **_pairs(_ALL_PAIRS), **_stretches(stretches(period))})
+    for origin, target, moves, reached, loose, strict, skipped, waited in rows:
+        pair = origin, target
+        sums.moves[pair], sums.loose[pair], sums.strict[pair] = moves, loose, strict
+        sums.skipped[pair], sums.waited[pair] = skipped, waited
+        sums.reached[origin] += reached
+    earlier = [
+        Stretch("m", _BEGINNING, period.first.replace(day=1) - timedelta(days=1)),
+        Stretch("d", period.first.replace(day=1), period.first - timedelta(days=1)),
+    ]
+    for origin, target, moves, *_ in select(_SUMS, {**asked, **_pairs(_ALL_PAIRS), **_stretches(earlier)}):
+        sums.before[origin, target] = moves
+    if few := sums.few:
+        given = {**asked, **_pairs(few), "quantiles": list(QUANTILES), "first": period.first, "last": period.last}
+        sums.quantiles = {(origin, target): found for origin, target, found in select(_EXACT, given)}
+    if many := sums.many:
+        sums.take_buckets(select(_BUCKETS, {**asked, **_pairs(many), **_stretches(stretches(period))}))
+    return sums
+
+
+def read_months(first: date, last: date, segment: Segment, pair: Pair) -> Months:
+    """The cohorts of these months; one query."""
+    months = Months()
+    given = {**_asked(segment), "origin": pair[0], "target": pair[1], "first": first, "last": last}
+    for day, is_size, reached, loose, ages in select(_MONTHS, given):
+        if is_size:
+            months.sizes[day] = reached
+        else:
+            months.ever[day] = loose
+            gone_on = 0
+            for place in range(len(AGES)):
+                gone_on += ages[place]
+                months.ages[day][place] = gone_on
+    return months
+
+
+def read_shares(period: Period, segment: Segment, facet: str, pair: Pair) -> list[tuple[str, int, int]]:
+    """By value of the facet how many reached the origin, and of them the target; one query."""
+    value = getattr(segment, facet)
+    given = {"facet": _FACETS[facet], "value": value, "origin": pair[0], "target": pair[1]}
+    return select(_SHARES, {**given, **_stretches(stretches(period))})
+
+
+def has_shares(segment: Segment, facet: str) -> bool:
+    """Whether the rollups know the shares of the facet in this segment: it asks for nothing else."""
+    others = any(getattr(segment, name) is not None for name in _FACETS if name != facet)
+    return facet in _FACETS and segment.is_rolled_up and not others
+
+
+def _asked(segment: Segment) -> dict[str, Any]:
+    for name, number in _FACETS.items():
+        if (value := getattr(segment, name)) is not None:
+            return {"facet": number, "value": value}
+    return {"facet": 0, "value": ""}
+
+
+def _pairs(pairs: Sequence[Pair]) -> dict[str, Any]:
+    return {"origins": [origin for origin, _ in pairs], "targets": [target for _, target in pairs]}
+
+
+def _stretches(parts: Sequence[Stretch]) -> dict[str, Any]:
+    return {
+        "grains": [part.grain for part in parts],
+        "firsts": [part.first for part in parts],
+        "lasts": [part.last for part in parts],
+    }
