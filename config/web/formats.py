@@ -46,6 +46,15 @@ def format_duration(length: timedelta) -> str:
     return "0 seconds"
 
 
+def format_length(seconds: float) -> str:
+    """Write a measured length of time with one digit: ``45 s``, ``12 min``, ``5.3 h``, ``14.7 days``."""
+    for size, name in ((2 * _DAY, "days"), (_HOUR, "h"), (_MINUTE, "min")):
+        if seconds >= size:
+            value = seconds / (_DAY if name == "days" else size)
+            return f"{round(value):,} {name}" if name == "min" or value >= 100 else f"{value:.1f} {name}"
+    return f"{round(seconds)} s"
+
+
 def format_day(moment: datetime, *, now: datetime) -> str:
     """Write the day of a moment in the current time zone: ``3 Nov``, with the year where it is not the current one."""
     local, today = timezone.localtime(moment), timezone.localtime(now)

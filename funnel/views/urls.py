@@ -3,12 +3,19 @@
 from django.urls import path
 
 from funnel.views import handoffs
+from funnel.views.analytics.behind import funnel_handoffs, funnel_people
+from funnel.views.analytics.pages import funnel, funnel_csv, funnel_part
 from funnel.views.consent import contact_consent
 from funnel.views.journey import journey
 from funnel.views.overview import overview
 
 urlpatterns = [
     path("", overview, name="overview"),
+    path("funnel/", funnel, name="funnel"),
+    path("funnel/part/<slug:name>/", funnel_part, name="funnel-part"),
+    path("funnel/people/", funnel_people, name="funnel-people"),
+    path("funnel/handoffs/", funnel_handoffs, name="funnel-handoffs"),
+    path("funnel/<slug:table>.csv", funnel_csv, name="funnel-csv"),
     path("contacts/<int:contact_id>/journey/", journey, name="journey"),
     path("contacts/<int:contact_id>/consent/", contact_consent, name="contact-consent"),
     path("contacts/<int:contact_id>/log/", handoffs.contact_log, name="contact-log"),

@@ -80,6 +80,7 @@ API: dict[str, list[Call]] = {
     "run-cancel-api": [Call("post", "/api/v1/runs/7/cancel/", {M, L, A}, Scope.DEFINITIONS_WRITE)],
     "run-retry-api": [Call("post", "/api/v1/runs/7/retry/", {M, L, A}, Scope.DEFINITIONS_WRITE)],
     "run-contacts-api": [Call("get", "/api/v1/runs/7/contacts/", EVERYBODY, Scope.CONTACTS_READ)],
+    "api-funnel": [Call("get", "/api/v1/funnel/", EVERYBODY, Scope.FUNNEL_READ)],
     "api-handoff-list": [Call("get", "/api/v1/handoffs/", EVERYBODY, Scope.HANDOFFS_READ)],
     "api-handoff-detail": [Call("get", "/api/v1/handoffs/{handoff}/", EVERYBODY, Scope.HANDOFFS_READ)],
     "api-contact-handoffs": [Call("get", "/api/v1/contacts/{contact}/handoffs/", EVERYBODY, Scope.HANDOFFS_READ)],

@@ -6,6 +6,11 @@ LOGGED = {"log-kind": "note_added", "log-occurred_at": "2026-11-01T10:00", "log-
 
 PAGES: dict[str, list[Call]] = {
     "overview": [Call("get", "/", EVERYBODY)],
+    "funnel": [Call("get", "/funnel/", EVERYBODY)],
+    "funnel-part": [Call("get", "/funnel/part/rules/", EVERYBODY)],
+    "funnel-people": [Call("get", "/funnel/people/", EVERYBODY)],
+    "funnel-handoffs": [Call("get", "/funnel/handoffs/", EVERYBODY)],
+    "funnel-csv": [Call("get", "/funnel/rules.csv", EVERYBODY)],
     "contacts": [Call("get", "/contacts/", EVERYBODY)],
     "contact": [Call("get", "/contacts/{contact}/", EVERYBODY)],
     "why": [Call("get", "/contacts/{contact}/why/", EVERYBODY)],

@@ -25,6 +25,12 @@ def percent(share: float | None, digits: int = 0) -> str:
 
 
 @register.filter
+def time_length(seconds: float | None) -> str:
+    """``{{ seconds|time_length }}``: a measured length of time with one digit; a dash where it is not known."""
+    return "\N{EN DASH}" if seconds is None else formats.format_length(seconds)
+
+
+@register.filter
 def points(millipoints: int | None) -> str:
     """``{{ mp|points }}``: thousandths of a point as points, exact to the last digit."""
     return "" if millipoints is None else formats.format_points(millipoints)

@@ -178,7 +178,8 @@ def test_a_purchase_counts_for_the_rep_who_had_it_and_not_as_a_verdict_on_an_unc
 @pytest.mark.parametrize(
     "segment",
     [
-        Segment(source="web"), Segment(motion="demand_generation"), Segment(campaign="spring"), Segment(direction="inbound"),
+        Segment(source="web"), Segment(motion="demand_generation"), Segment(campaign="spring"),
+        Segment(direction="inbound"),
         Segment(country="DE"), Segment(industry="software"), Segment(employees_at_least=50, employees_at_most=200),
     ],
 )  # fmt: skip

@@ -1,0 +1,161 @@
+"""Who is behind a number: contacts, or handoffs."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from config.web.pages import link_with, page
+from contacts.models import Standing
+from contacts.permissions import check_view_contacts
+from funnel.enums import ReturnReason
+from funnel.feedback import RuleKind
+from funnel.models import Handoff
+from funnel.selectors.feedback import led_by
+from funnel.selectors.figures import Behind, Number, people_behind
+from funnel.selectors.handoff_figures import FIGURES, offered_in
+from funnel.selectors.tables import read_asked
+from funnel.services.figures_csv import ARRIVAL
+from funnel.views.analytics.pages import head
+from funnel.views.analytics.showing import NOWHERE
+from scoring.selectors import stage_labels
+
+_PAGE = 50
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIGURE_WORDS = {
+    "offered": "Offered",
+    "claimed": "Offered and claimed",
+    "accepted": "Accepted by a rep",
+    "decided": "With a rep's verdict",
+    "won": "Won",
+    "returned": "Returned",
+    "expired": "Expired",
+    "withdrawn": "Withdrawn",
+    "waiting": "Waiting now",
+    "in_hand": "In hand now",
+}
+
+
+@page(check_view_contacts)
+@require_safe
+def funnel_people(request: HttpRequest) -> HttpResponse:
+    """List the contacts behind a number of the funnel, a page at a time."""
+    labels = stage_labels()
+    asked, wrong = read_asked(request.GET, stages=list(labels), today=timezone.now().date())
+    behind = _behind(request.GET, labels)
+    after = request.GET.get("after", "")
+    found = people_behind(
+        period=asked.period,
+        segment=asked.segment,
+        behind=behind,
+        after=int(after) if after.isascii() and after.isdigit() and len(after) < 19 else 0,
+        limit=_PAGE,
+    )
+    rows = Standing.objects.select_related("contact__company", "owner").in_bulk(found.contact_ids)
+    context = {
+        **head(request, asked, labels),
+        "wrong": wrong,
+        "title": _sentence(behind, labels),
+        "rows": [rows[contact_id] for contact_id in found.contact_ids if contact_id in rows],
+        "next_url": f"{link_with(request.GET)}&after={found.next}" if found.next else "",
+        "first_url": link_with(request.GET) if after else "",
+    }
+    return render(request, "funnel/analytics/people.html", context)
+
+
+@page(check_view_contacts)
+@require_safe
+def funnel_handoffs(request: HttpRequest) -> HttpResponse:
+    """List the handoffs behind a number: of a rule, a reason, a source; newest offers first, a page at a time."""
+    labels = stage_labels()
+    asked, wrong = read_asked(request.GET, stages=list(labels), today=timezone.now().date())
+    figure = request.GET.get("figure", "")
+    figure = figure if figure in FIGURES else "offered"
+    handoffs = offered_in(asked.period, asked.segment).filter(FIGURES[figure])
+    words = [_FIGURE_WORDS[figure]]
+    reason = request.GET.get("reason", "")
+    if reason in ReturnReason.values:
+        handoffs = handoffs.filter(reason=reason)
+        words.append(f"\N{LEFT DOUBLE QUOTATION MARK}{ReturnReason(reason).label}\N{RIGHT DOUBLE QUOTATION MARK}")
+    if rule := _rule(request.GET.get("rule", "")):
+        definition, kind, key = rule
+        handoffs = led_by(handoffs, kind=kind, rule=key, definition=definition)
+        words.append(f"{kind} {key} of {definition}")
+    mark = _read_mark(request.GET.get("after", ""))
+    if mark is not None:
+        handoffs = handoffs.filter(Q(offered_at__lt=mark[0]) | Q(offered_at=mark[0], pk__lt=mark[1]))
+    rows = _page_of(handoffs)
+    following = rows[_PAGE - 1] if len(rows) > _PAGE else None
+    context = {
+        **head(request, asked, labels),
+        "wrong": wrong,
+        "title": ", ".join(words),
+        "rows": rows[:_PAGE],
+        "next_url": f"{link_with(request.GET)}&after={_write_mark(following)}" if following else "",
+        "first_url": link_with(request.GET) if mark else "",
+    }
+    return render(request, "funnel/analytics/handoffs.html", context)
+
+
+def _page_of(handoffs: "QuerySet[Handoff]") -> list[Handoff]:
+    chosen = handoffs.select_related("contact__company", "claimed_by").order_by("-offered_at", "-pk")
+    return list(chosen[: _PAGE + 1])
+
+
+def _behind(given: Mapping[str, str], labels: Mapping[str, str]) -> Behind:
+    """The number that an address asks about; what cannot be read asks for all moves."""
+
+    def stage(name: str) -> str | None:
+        text = given.get(name, "")
+        return "" if text == NOWHERE else text if text in labels else None
+
+    origin, target = stage("from_stage"), stage("to_stage")
+    asked = given.get("number", "")
+    number = Number(asked) if asked in set(Number) else Number.MOVES
+    if number is not Number.MOVES and (not origin or (number is not Number.REACHED and not target)):
+        number = Number.MOVES
+    return Behind(number, origin, target)
+
+
+def _sentence(behind: Behind, labels: Mapping[str, str]) -> str:
+    origin = labels.get(behind.origin or "", "")
+    target = labels.get(behind.target or "", "")
+    if behind.number is Number.REACHED:
+        return f"Reached {origin}"
+    if behind.number is Number.CONVERTED:
+        return f"Reached {origin}, and got to {target}"
+    if behind.number is Number.STRICT:
+        return f"Went straight on from {origin} to {target}"
+    if behind.number is Number.SKIPPED:
+        return f"Got to {target} without standing at {origin}"
+    if behind.origin == "":
+        return f"{ARRIVAL} at {target}" if target else ARRIVAL
+    if origin and target:
+        return f"Moved from {origin} to {target}"
+    if target:
+        return f"Entered {target}"
+    return f"Left {origin}" if origin else "Changed their stage"
+
+
+def _rule(text: str) -> tuple[str, RuleKind, str] | None:
+    definition, _, rest = text.partition(":")
+    kind, _, rule = rest.partition(":")
+    if not definition or not rule or kind not in set(RuleKind) or "\0" in text or len(text) > 300:
+        return None
+    return definition, RuleKind(kind), rule
+
+
+def _write_mark(handoff: Handoff) -> str:
+    return f"{(handoff.offered_at - _EPOCH) // timedelta(microseconds=1)}_{handoff.pk}"
+
+
+def _read_mark(text: str) -> tuple[datetime, int] | None:
+    moment, _, key = text.partition("_")
+    try:
+        return _EPOCH + timedelta(microseconds=int(moment)), int(key)
+    except (ValueError, OverflowError):
+        return None

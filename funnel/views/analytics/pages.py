@@ -1,0 +1,165 @@
+"""The page, its parts and its downloads."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+from django_htmx.middleware import HtmxDetails
+
+from config.web.errors import error_body
+from config.web.pages import link_with, page
+from config.web.ui import Chip, Tab
+from contacts.enums import Direction, Motion
+from contacts.permissions import check_view_contacts
+from contacts.selectors.browse import source_channels
+from funnel.selectors.figures import FACETS
+from funnel.selectors.tables import PARTS, PRESETS, TABLES, UNKNOWN, Asked, Tables, read_asked
+from funnel.services.figures_csv import stream_figures
+from funnel.views.analytics.sections import LATER, MOVES, section
+from funnel.views.analytics.showing import part_url
+from scoring.models import Definition
+from scoring.selectors import published_definition
+
+# All that follows from transitions, as one part: where it has to be counted from the moves themselves.
+_ALL_MOVES: Final = "moves"
+_SEGMENT_NAMES: Final = {
+    "source": "Source",
+    "motion": "Motion",
+    "direction": "Direction",
+    "campaign": "Campaign",
+    "country": "Country",
+    "industry": "Industry",
+    "company": "Company",
+    "employees_at_least": "Employees from",
+    "employees_at_most": "Employees to",
+}
+_WORDS: Final = {**dict(Motion.choices), **dict(Direction.choices), UNKNOWN: "not known"}
+
+
+@page(check_view_contacts)
+@require_safe
+def funnel(request: HttpRequest) -> HttpResponse:
+    """Show the funnel's figures; what rollups do not answer at once is loaded after the page."""
+    definition, labels = _in_force()
+    now = timezone.now()
+    asked, wrong = read_asked(request.GET, stages=list(labels), today=now.date())
+    at_once = list(MOVES) if asked.segment.is_rolled_up else []
+    tables = Tables(asked, now=now)
+    later = [*([] if at_once else [_ALL_MOVES]), *LATER]
+    context = {
+        **head(request, asked, labels),
+        "definition": definition,
+        "wrong": wrong,
+        "sections": [section(name, tables, labels, definition) for name in at_once],
+        "later": [{"name": name, "title": _title(name), "url": part_url(name, asked)} for name in later],
+        "anchors": [(name, PARTS[name][0]) for name in (*at_once, *LATER)],
+    }
+    return render(request, "funnel/analytics/page.html", context)
+
+
+@page(check_view_contacts)
+@require_safe
+def funnel_part(request: HttpRequest, name: str) -> HttpResponse:
+    """One part: alone as the page asks for it, in a page of its own for whoever follows its link."""
+    if name not in (*PARTS, _ALL_MOVES):
+        raise Http404
+    definition, labels = _in_force()
+    now = timezone.now()
+    asked, wrong = read_asked(request.GET, stages=list(labels), today=now.date())
+    tables = Tables(asked, now=now)
+    names = MOVES if name == _ALL_MOVES else (name,)
+    context = {
+        "name": name,
+        "title": _title(name),
+        "labels": labels,
+        "definition": definition,
+        "sections": [section(one, tables, labels, definition) for one in names],
+        **facet_tabs(request, asked),
+        "back": "/funnel/" + link_with(request.GET),
+    }
+    htmx: HtmxDetails | None = getattr(request, "htmx", None)
+    if htmx:
+        return render(request, "funnel/analytics/part.html", context)
+    return render(
+        request, "funnel/analytics/part_page.html", {**context, **head(request, asked, labels), "wrong": wrong}
+    )
+
+
+@page(check_view_contacts)
+@require_safe
+def funnel_csv(request: HttpRequest, table: str) -> HttpResponseBase:
+    """One table as CSV; what cannot be read of the question is a 400, for nobody looks at a file's head."""
+    if table not in TABLES:
+        raise Http404
+    _, labels = _in_force()
+    now = timezone.now()
+    asked, wrong = read_asked(request.GET, stages=list(labels), today=now.date())
+    if wrong:
+        message = "; ".join(f"{name}: {what}" for name, what in wrong.items())
+        return JsonResponse(error_body("invalid", message, wrong), status=400)
+    headers = {
+        "Content-Disposition": f'attachment; filename="funnel-{table}-{asked.period.first}-{asked.period.last}.csv"',
+        "Cache-Control": "private, no-store",
+    }
+    if request.method == "HEAD":
+        return HttpResponse(content_type="text/csv; charset=utf-8", headers=headers)
+    found = Tables(asked, now=now).table(table)
+    return StreamingHttpResponse(
+        stream_figures(found, labels=labels), content_type="text/csv; charset=utf-8", headers=headers
+    )
+
+
+def head(request: HttpRequest, asked: Asked, labels: Mapping[str, str]) -> dict[str, Any]:
+    """What the head of each of these pages shows: the question, in a form and as chips that can be taken away."""
+    segment = {name: value for name in _SEGMENT_NAMES if (value := request.GET.get(name, "").strip())}
+    chips = [
+        Chip(_SEGMENT_NAMES[name], _WORDS.get(value, value), link_with(request.GET, **{name: None}))
+        for name, value in segment.items()
+    ]
+    return {
+        "asked": asked,
+        "period_text": period_text(asked),
+        "given": segment,
+        "labels": labels,
+        "stages": list(labels.items()),
+        "presets": PRESETS.items(),
+        "channels": source_channels(),
+        "motions": [(value, label) for value, label in Motion.choices if value],
+        "directions": [(value, label) for value, label in Direction.choices if value],
+        "unknown": UNKNOWN,
+        "chips": chips,
+        "clear_url": link_with(request.GET, **dict.fromkeys(_SEGMENT_NAMES)) if chips else "",
+        "more_open": any(segment.get(name) for name in list(_SEGMENT_NAMES)[2:]),
+        **facet_tabs(request, asked),
+    }
+
+
+def facet_tabs(request: HttpRequest, asked: Asked) -> dict[str, Any]:
+    """Tabs that choose the facet of the sources, on the page itself: a part has no address of its own there."""
+    return {
+        "facet_tabs": [
+            Tab(_SEGMENT_NAMES[facet], f"/funnel/{link_with(request.GET, by=facet)}#sources", facet == asked.facet)
+            for facet in FACETS
+        ]
+    }
+
+
+def period_text(asked: Asked) -> str:
+    """The period in words."""
+    if asked.preset == "all":
+        return "all time"
+    first, last = (f"{day.day} {day:%b %Y}" for day in (asked.period.first, asked.period.last))
+    return first if first == last else f"{first} \N{EN DASH} {last}"
+
+
+def _in_force() -> tuple[Definition, dict[str, str]]:
+    definition, document = published_definition()
+    return definition, {stage.key: stage.label for stage in document.stages}
+
+
+def _title(name: str) -> str:
+    return "Contacts" if name == _ALL_MOVES else PARTS[name][0]
