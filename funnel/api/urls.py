@@ -5,6 +5,7 @@ from django.urls import URLPattern, path
 from funnel.api.conversation import ConversationViewSet
 from funnel.api.funnel import FunnelView
 from funnel.api.may_contact import MayContactView
+from funnel.api.sequences import EnrolmentViewSet, SequenceViewSet
 from funnel.api.views import ContactHandoffViewSet, HandoffViewSet
 
 urlpatterns: list[URLPattern] = [
@@ -22,4 +23,19 @@ urlpatterns: list[URLPattern] = [
     ),
     path("contacts/<int:contact_id>/may-contact/", MayContactView.as_view(), name="api-may-contact"),
     path("funnel/", FunnelView.as_view(), name="api-funnel"),
+    path("sequences/", SequenceViewSet.as_view({"get": "list", "post": "create"}), name="api-sequence-list"),
+    path(
+        "sequences/<int:pk>/",
+        SequenceViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+        name="api-sequence-detail",
+    ),
+    path("sequences/<int:pk>/activate/", SequenceViewSet.as_view({"post": "activate"}), name="api-sequence-activate"),
+    path("sequences/<int:pk>/pause/", SequenceViewSet.as_view({"post": "pause"}), name="api-sequence-pause"),
+    path("sequences/<int:pk>/figures/", SequenceViewSet.as_view({"get": "figures"}), name="api-sequence-figures"),
+    path(
+        "sequences/<int:sequence_id>/enrolments/",
+        EnrolmentViewSet.as_view({"get": "list", "post": "create"}),
+        name="api-sequence-enrolments",
+    ),
+    path("enrolments/<int:pk>/stop/", EnrolmentViewSet.as_view({"post": "stop"}), name="api-enrolment-stop"),
 ]

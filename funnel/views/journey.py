@@ -13,6 +13,7 @@ from config.web.pages import page
 from contacts.permissions import check_view_contacts
 from funnel.selectors.chain import MoveStep
 from funnel.selectors.journey import StageStep, contact_journey
+from funnel.views.sequences.of_contact import sequences_of
 from scoring.selectors.timeline import cause_of, sentence_case
 from scoring.views.contact_head import contact_tabs, header_or_404
 
@@ -34,7 +35,7 @@ class StageRow:
 @page(check_view_contacts)
 @require_safe
 def journey(request: HttpRequest, contact_id: int) -> HttpResponse:
-    """Show stages and handoffs, newest first, corrections struck through."""
+    """Show stages, handoffs and sequences, newest first, corrections struck through."""
     now = timezone.now()
     header = header_or_404(request, contact_id, now)
     found = contact_journey(contact_id=contact_id)
@@ -47,6 +48,7 @@ def journey(request: HttpRequest, contact_id: int) -> HttpResponse:
         "stages": stages[::-1],
         "handoffs": handoffs[::-1],
         "truncated": found.truncated,
+        **sequences_of(contact_id, stage=header.standing.stage if header.standing else "", user=request.user),
     }
     return render(request, "funnel/journey.html", context)
 

@@ -1,6 +1,6 @@
 """Addresses of the pages that need the handing over too."""
 
-from django.urls import path
+from django.urls import URLPattern, URLResolver, include, path
 
 from funnel.views import handoffs
 from funnel.views.analytics.behind import funnel_handoffs, funnel_people
@@ -9,7 +9,8 @@ from funnel.views.consent import contact_consent
 from funnel.views.journey import journey
 from funnel.views.overview import overview
 
-urlpatterns = [
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("funnel.views.sequences.urls")),
     path("", overview, name="overview"),
     path("funnel/", funnel, name="funnel"),
     path("funnel/part/<slug:name>/", funnel_part, name="funnel-part"),

@@ -46,6 +46,7 @@ _PLACES: Final = (
         (
             Place("funnel", "Funnel", "/funnel/", "chart-no-axes-column", "g f", ("/funnel/",)),
             Place("definitions", "Definitions", "/definitions/", "book-open-check", "g d", ("/definitions/",)),
+            Place("sequences", "Sequences", "/sequences/", "list-ordered", "", ("/sequences/",)),
         ),
     ),
     (
