@@ -229,6 +229,23 @@ def week_of(hours: Mapping[str, Sequence[Sequence[Any]]]) -> tuple[tuple[tuple[i
     return tuple(_spans(day, hours.get(day, ())) for day in WEEKDAYS)
 
 
+def week_in_words(week: Sequence[Sequence[tuple[int, int]]]) -> list[tuple[str, str]]:
+    """Say a week's hours as people do: ``[("Mon–Fri", "09:00–12:00, 13:00–17:00")]``; days alike go together."""
+    lines: list[tuple[list[int], str]] = []
+    for number, spans in enumerate(week):
+        said = ", ".join(f"{time_of(opens)}–{time_of(closes)}" for opens, closes in spans) or "free"
+        if lines and lines[-1][1] == said:
+            lines[-1][0].append(number)
+        else:
+            lines.append(([number], said))
+    return [(_days_in_words(days), said) for days, said in lines]
+
+
+def _days_in_words(days: Sequence[int]) -> str:
+    first, last = (WEEKDAYS[number].capitalize() for number in (days[0], days[-1]))
+    return first if first == last else f"{first}–{last}"
+
+
 def _spans(day: str, given: Sequence[Sequence[Any]]) -> tuple[tuple[int, int], ...]:
     try:
         spans = sorted((minutes_of(str(opens)), minutes_of(str(closes))) for opens, closes in given)

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from funnel.enums import HandoffState
-from funnel.models import Handoff, WorkingCalendar
+from funnel.models import Handoff, RepProfile, WorkingCalendar
 from funnel.selectors.stages import sla_hours
 from funnel.selectors.working import WorkingTimes, sales_settings, working_times
 from funnel.working_time import NeverWorks, WorkingTime
@@ -95,10 +95,9 @@ def _running(*, user_ids: Sequence[int], calendar: WorkingCalendar | None) -> "Q
         # Nobody's, and everybody's who has no calendar of their own; those of others are compared and left.
         whose |= offered | claimed
     elif calendar is not None:
-        theirs = {"rep_profile__calendar": calendar}
-        whose |= claimed & Q(**{f"claimed_by__{key}": value for key, value in theirs.items()})
-        whose |= offered & Q(**{f"assigned_to__{key}": value for key, value in theirs.items()})
-    return Handoff.objects.filter(whose)
+        theirs = RepProfile.objects.filter(calendar=calendar).values("user")
+        whose |= claimed & Q(claimed_by__in=theirs) | offered & Q(assigned_to__in=theirs)
+    return Handoff.objects.filter(whose).only("state", "claimed_by", "assigned_to", "warn_at", "due_at")
 
 
 def _clock_of(handoff: Handoff) -> int | None:

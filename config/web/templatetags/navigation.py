@@ -39,12 +39,15 @@ _PLACES: Final = (
         (
             Place("queue", "Queue", "/queue/", "inbox", "g q", ("/queue/", "/handoffs/")),
             Place("mine", "My prospects", "/mine/", "handshake", "g m", ("/mine/",)),
+            Place("my-hours", "My hours", "/team/people/me/", "calendar-clock", "", ("/team/people/me/",)),
+            Place("sales-settings", "Reps", "/team/sales/", "users-round", "", ("/team/sales/", "/team/calendars/")),
         ),
     ),
     (
         "Rules",
         (
             Place("funnel", "Funnel", "/funnel/", "chart-no-axes-column", "g f", ("/funnel/",)),
+            Place("routing", "Routing", "/routing/", "signpost", "", ("/routing/",)),
             Place("definitions", "Definitions", "/definitions/", "book-open-check", "g d", ("/definitions/",)),
             Place("sequences", "Sequences", "/sequences/", "list-ordered", "", ("/sequences/",)),
         ),
@@ -57,8 +60,9 @@ _PLACES: Final = (
             Place("suspects", "Bots", "/suspects/", "bot", "", ("/suspects/",)),
             Place("suppressions", "Suppressed", "/suppressions/", "mail-x", "", ("/suppressions/",)),
             Place("sources", "Sources", "/sources/", "plug", "", ("/sources/", "/forms/")),
+            Place("hooks", "Webhooks", "/hooks/", "webhook", "", ("/hooks/",)),
             Place("jobs", "Jobs", "/jobs/", "list-checks", "", ("/jobs/",)),
-            Place("team", "Team", "/team/", "users-round", "", ("/team/",)),
+            Place("team", "Team", "/team/", "users-round"),
         ),
     ),
 )
