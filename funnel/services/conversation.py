@@ -1,6 +1,6 @@
 """The conversation with a contact, as people log it: one place that records it, whatever page or call it comes from."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
@@ -30,7 +30,7 @@ def log_activity(*, contact_id: int, said: Said, by: User, now: datetime, messag
         PermissionDenied: a rep logs only on what is theirs.
         ValidationError: by field, what is missing or contradicts itself.
         Contact.DoesNotExist: nobody of that id is here any more.
-        ValueError: the message id was used for something else.
+        ValueError: it could not be recorded.
     """
     contact = Contact.objects.select_related("standing").get(pk=contact_id, present=True)
     check_log_activity(by, contact)
@@ -76,21 +76,32 @@ def _lock_held(contact_id: int) -> Handoff | None:
 def _record(
     said: Said, *, contact_id: int, handoff: Handoff | None, by: User, now: datetime, message_id: str | None
 ) -> None:
+    known_since = Contact.objects.values_list("source_at", flat=True).get(pk=contact_id)
+    claimed_at = handoff.claimed_at if handoff is not None else None
+    at = min(_after(_after(said.occurred_at, known_since), claimed_at), now)
     record_fact(
         contact_id=contact_id,
         kind=said.activity.value,
         by=by,
-        occurred_at=said.occurred_at,
+        occurred_at=at,
         properties=said.properties(),
         message_id=message_id,
         now=now,
     )
     if handoff is None:
         return
-    Handoff.objects.filter(pk=handoff.pk).update(last_activity_at=Greatest("last_activity_at", said.occurred_at))
-    claimed_at = handoff.claimed_at
-    if said.activity.value not in ATTEMPTS or claimed_at is None:
-        return
-    # People write down minutes: a call in the minute of the claim came after it.
-    if said.occurred_at >= claimed_at.replace(second=0, microsecond=0):
-        note_attempt([handoff.pk], at=max(said.occurred_at, claimed_at))
+    Handoff.objects.filter(pk=handoff.pk).update(last_activity_at=Greatest("last_activity_at", at))
+    if said.activity.value in ATTEMPTS and claimed_at is not None and at >= claimed_at:
+        note_attempt([handoff.pk], at=at)
+
+
+def _after(moment: datetime, mark: datetime | None) -> datetime:
+    """Put what was written down as a whole minute behind a mark in that minute.
+
+    People write down minutes. A call in the minute in which a contact turned to us, or was claimed, came after that; as
+    the contact's earliest fact it would make us those who found them.
+    """
+    whole = not moment.second and not moment.microsecond
+    if mark is None or not whole or not moment <= mark < moment + timedelta(minutes=1):
+        return moment
+    return mark + timedelta(milliseconds=1)

@@ -23,7 +23,7 @@ from funnel.services.conversation import log_activity, log_on_handoff
 from funnel.views.handoffs.page import show
 from funnel.views.handoffs.tokens import form_id_of, message_id_of
 
-_REPEATED = "That form was sent before with other words: what it said first is on record."
+_NOT_RECORDED = "That could not be recorded. Reload the page and try again."
 
 
 @page(check_view_contacts)
@@ -66,7 +66,7 @@ def _log(request: HttpRequest, contact: Contact, form: ActivityForm) -> None:
             message_id=message_id_of(request, person.pk),
         )
     except ValueError:
-        messages.warning(request, _REPEATED)
+        messages.warning(request, _NOT_RECORDED)
     else:
         messages.success(request, f"{said.activity.label} recorded. The judgement follows within seconds.")
 
@@ -91,7 +91,7 @@ def handoff_log(request: HttpRequest, handoff_id: int) -> HttpResponse:
     except PermissionDenied as error:
         messages.error(request, str(error))
     except ValueError:
-        messages.warning(request, _REPEATED)
+        messages.warning(request, _NOT_RECORDED)
     else:
         messages.success(request, f"{said.activity.label} recorded. The judgement follows within seconds.")
     return redirect("handoff", handoff_id)
