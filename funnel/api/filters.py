@@ -20,7 +20,8 @@ class HandoffFilters(django_filters.FilterSet):  # type: ignore[misc]  # django-
         choices=[(key, key) for key in ("audience", "lead", "marketing_prospect", "sales_prospect")]
     )
     contact = django_filters.CharFilter(method="by_id", help_text="A contact's id.")
-    claimed_by = django_filters.CharFilter(method="by_rep", help_text="A person's id, or `me`.")
+    claimed_by = django_filters.CharFilter(method="by_rep", help_text="Its rep: a person's id, or `me`.")
+    assigned_to = django_filters.CharFilter(method="by_rep", help_text="Whom it is kept for: a person's id, or `me`.")
 
     class Meta:
         model = Handoff
@@ -31,13 +32,13 @@ class HandoffFilters(django_filters.FilterSet):  # type: ignore[misc]  # django-
         return handoffs.filter(**{f"{name}_id": as_id(name, value)})
 
     def by_rep(self, handoffs: "QuerySet[Handoff]", name: str, value: str) -> "QuerySet[Handoff]":
-        """Narrow to what one person has claimed."""
+        """Narrow to what one person has claimed, or what is kept for them."""
         if value != "me":
             return self.by_id(handoffs, name, value)
         user: Any = self.request.user
         if not user.is_authenticated:
             raise ApiError(400, "invalid", "`me` needs a person.", {name: "A source is nobody; name a person's id."})
-        return handoffs.filter(claimed_by=user)
+        return handoffs.filter(**{name: user})
 
 
 def as_id(name: str, value: str) -> int:

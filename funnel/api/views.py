@@ -23,12 +23,23 @@ from config.web.schema import ErrorSerializer
 from contacts.enums import Scope
 from contacts.scopes import HasScope, person_of
 from contacts.selectors.naming import present_id
-from funnel.api.filters import HandoffFilters
-from funnel.api.serializers import HandoffSerializer, ReturnSerializer, WinSerializer
-from funnel.errors import HandoffConflict, HandoffTaken
+from funnel.api.filters import HandoffFilters, as_id
+from funnel.api.serializers import (
+    HandoffSerializer,
+    NoteSerializer,
+    OutcomeSerializer,
+    ReassignSerializer,
+    ReturnSerializer,
+    WinSerializer,
+)
+from funnel.errors import HandoffConflict, HandoffTaken, KeptForAnother
 from funnel.models import Handoff
+from funnel.permissions import check_lead_handoffs
 from funnel.selectors.handoffs import all_handoffs
-from funnel.services.handoffs import accept_handoff, claim_handoff, return_handoff, win_handoff
+from funnel.services.claiming import claim_handoff, reassign_handoff, take_over_handoff
+from funnel.services.handoffs import accept_handoff, return_handoff, win_handoff
+from funnel.services.outcomes import record_outcome
+from funnel.services.releasing import release_handoff
 from scoring.selectors import stage_labels
 
 _ORDERINGS: Mapping[str, tuple[str, str]] = {
@@ -90,7 +101,8 @@ class HandoffViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, HandoffRe
     def claim(self, request: Request, pk: int) -> Response:
         """Make the caller its rep and the contact's owner.
 
-        409 ``already_claimed`` names the winner; 409 ``not_claimable``: the contact left the stages handed to Sales.
+        409 ``already_claimed`` names the winner, ``kept_for_another`` whom it is kept for; ``limit_reached``: the
+        caller holds as many as they may; ``not_claimable``: the contact left the stages handed to Sales.
         """
         return self._make(claim_handoff, pk)
 
@@ -99,7 +111,7 @@ class HandoffViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, HandoffRe
     )
     @action(detail=True, methods=["post"])
     def accept(self, request: Request, pk: int) -> Response:
-        """Say that its rep is in conversation. 409 ``wrong_state`` unless it is claimed."""
+        """Its rep's word that the contact qualifies. 409 ``wrong_state`` unless it is claimed."""
         return self._make(accept_handoff, pk)
 
     @extend_schema(
@@ -122,6 +134,59 @@ class HandoffViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, HandoffRe
         """Close it as won; the contact becomes a customer with the next judgement. 409 ``wrong_state`` as above."""
         return self._make(win_handoff, pk, **self._body(WinSerializer))
 
+    @extend_schema(
+        summary="Release",
+        request=NoteSerializer,
+        responses={200: HandoffSerializer, 403: ErrorSerializer, 409: ErrorSerializer},
+    )
+    @action(detail=True, methods=["post"])
+    def release(self, request: Request, pk: int) -> Response:
+        """Put it back into the queue for another rep; no return. 409 ``wrong_state`` unless claimed or accepted."""
+        return self._make(release_handoff, pk, **self._body(NoteSerializer))
+
+    @extend_schema(
+        summary="Reassign",
+        request=ReassignSerializer,
+        responses={200: HandoffSerializer, 400: ErrorSerializer, 403: ErrorSerializer, 409: ErrorSerializer},
+    )
+    @action(detail=True, methods=["post"])
+    def reassign(self, request: Request, pk: int) -> Response:
+        """Give it to another rep; for managers and administrators.
+
+        409 ``limit_reached``: they hold as many as they may, and ``override`` was not said; ``wrong_state`` where it is
+        closed or theirs already; ``not_claimable``: an offer whose contact left the stages handed to Sales.
+        """
+        if (by := person_of(request)) is not None:
+            check_lead_handoffs(by)
+        given = self._body(ReassignSerializer)
+        to = User.objects.filter(pk=as_id("to", given.pop("to"))).first()
+        if to is None:
+            raise ApiError(400, "invalid", "to: There is no such person.", {"to": "There is no such person."})
+        return self._make(reassign_handoff, pk, to=to, **given)
+
+    @extend_schema(
+        summary="Take over",
+        request=NoteSerializer,
+        responses={200: HandoffSerializer, 403: ErrorSerializer, 409: ErrorSerializer},
+    )
+    @action(detail=True, methods=["post"], url_path="take-over", url_name="take-over")
+    def take_over(self, request: Request, pk: int) -> Response:
+        """Make it the caller's own; for managers and administrators. 409 as for a reassignment, but no limit."""
+        return self._make(take_over_handoff, pk, **self._body(NoteSerializer))
+
+    @extend_schema(
+        summary="Record an interim result",
+        request=OutcomeSerializer,
+        responses={200: HandoffSerializer, 400: ErrorSerializer, 403: ErrorSerializer, 409: ErrorSerializer},
+    )
+    @action(detail=True, methods=["post"])
+    def outcome(self, request: Request, pk: int) -> Response:
+        """Say what came of it so far and when to go on; it stays open.
+
+        409 ``wrong_state`` unless claimed or accepted.
+        """
+        return self._make(record_outcome, pk, **self._body(OutcomeSerializer))
+
     def _body(self, serializer_class: type[Serializer[Any]]) -> dict[str, Any]:
         serializer = serializer_class(data=self.request.data)
         serializer.is_valid(raise_exception=True)
@@ -138,9 +203,19 @@ class HandoffViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, HandoffRe
         try:
             handoff = service(handoff_id=pk, by=by, now=timezone.now(), **given)
         except HandoffConflict as conflict:
-            fields = {"claimed_by": conflict.winner} if isinstance(conflict, HandoffTaken) else {}
-            raise ApiError(409, conflict.code, conflict.message, fields) from conflict
+            raise ApiError(409, conflict.code, conflict.message, _named(conflict)) from conflict
         return Response(self.get_serializer(handoff).data)
+
+
+def _named(conflict: HandoffConflict) -> dict[str, str]:
+    """Whom a conflict names, by the field of the handoff's JSON."""
+    match conflict:
+        case HandoffTaken():
+            return {"claimed_by": conflict.winner}
+        case KeptForAnother():
+            return {"assigned_to": conflict.rep}
+        case _:
+            return {}
 
 
 @extend_schema_view(list=extend_schema(summary="Handoffs of a contact", parameters=[_ORDERING]))

@@ -1,6 +1,7 @@
 """Handoffs over HTTP: shapes, scopes, conflicts; the services behind are tested on their own."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,13 +9,14 @@ from django.contrib.auth.models import User
 from django.db import connection, connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from contacts.enums import Role, Scope
 from contacts.keys import SOURCE_PREFIX, mint_key
 from contacts.models import Source, Standing
 from contacts.services.people import create_token
 from funnel.enums import HandoffState
-from funnel.models import Handoff
+from funnel.models import Handoff, HandoffMove, RepProfile
 from tests.funnel.conftest import World
 
 URL = "/api/v1/handoffs/"
@@ -51,13 +53,21 @@ def move(handoff: Handoff, name: str) -> str:
     return f"{URL}{handoff.pk}/{name}/"
 
 
+def z(moment: datetime | None) -> str | None:
+    return moment.isoformat().replace("+00:00", "Z") if moment else None
+
+
 def test_the_shape_of_a_handoff(world: World) -> None:
     rep = world.person(name="Rhea Rep")
     handoff = world.claimed(rep)
 
     (listed,) = api_of(rep).get(URL)["results"]
 
-    assert listed == api_of(rep).get(f"{URL}{handoff.pk}/")
+    one = api_of(rep).get(f"{URL}{handoff.pk}/")
+    assert one.pop("suggestions"), "asked of one handoff alone"
+    assert listed == one
+    them = {"id": str(rep.pk), "name": "Rhea Rep", "email": rep.email}
+    offered, claimed = HandoffMove.objects.filter(handoff=handoff).order_by("number")
     assert listed == {
         "id": str(handoff.pk),
         "contact": {
@@ -71,14 +81,79 @@ def test_the_shape_of_a_handoff(world: World) -> None:
         "state": "claimed",
         "stage": {"key": "sales_prospect", "label": "Sales prospect"},
         "evidence": handoff.evidence,
-        "offered_at": handoff.offered_at.isoformat().replace("+00:00", "Z"),
-        "claimed_by": {"id": str(rep.pk), "name": "Rhea Rep", "email": rep.email},
-        "claimed_at": world.now.isoformat().replace("+00:00", "Z"),
+        "offered_at": z(handoff.offered_at),
+        "first_offered_at": z(handoff.offered_at),
+        "assigned_to": None,
+        "routing": handoff.routing,
+        "warn_at": z(handoff.warn_at),
+        "due_at": z(handoff.due_at),
+        "claimed_by": them,
+        "claimed_at": z(world.now),
+        "attempted_at": None,
         "accepted_at": None,
+        "outcome": "",
+        "next_at": None,
         "closed_at": None,
         "reason": "",
         "note": "",
-    }
+        "escalation": 0,
+        "previous": None,
+        "moves": [
+            {
+                "number": 0, "move": "offer", "from_state": "", "to_state": "offered", "by": None, "rep": None,
+                "at": z(offered.at), "due_at": None, "reason": "", "note": "",
+            },
+            {
+                "number": 1, "move": "claim", "from_state": "offered", "to_state": "claimed", "by": them, "rep": them,
+                "at": z(world.now), "due_at": z(claimed.due_at), "reason": "", "note": "",
+            },
+        ],
+    }  # fmt: skip
+    assert claimed.due_at is not None
+
+
+def test_a_rep_records_an_outcome_and_releases(world: World) -> None:
+    rep = world.person()
+    handoff = world.claimed(rep)
+    later = timezone.now() + timedelta(days=2)
+    told = api_of(rep).post(move(handoff, "outcome"), {"outcome": "later", "next_at": later.isoformat()})
+    assert (told["state"], told["outcome"], told["next_at"], told["due_at"]) == ("claimed", "later", z(later), None)
+    assert told["attempted_at"] is not None
+    missing = api_of(rep).post(move(handoff, "outcome"), {"outcome": "later"}, status=400)
+    assert list(missing["fields"]) == ["next_at"]
+
+    released = api_of(rep).post(move(handoff, "release"), {"note": "Not my field"})
+    assert (released["state"], released["claimed_by"], released["outcome"]) == ("offered", None, "")
+    assert [one["move"] for one in released["moves"]] == ["offer", "claim", "outcome", "release"]
+    assert (released["moves"][-1]["reason"], released["moves"][-1]["note"]) == ("by_hand", "Not my field")
+    assert api_of(rep).post(move(handoff, "release"), status=409)["code"] == "wrong_state"
+
+
+def test_a_manager_reassigns_and_takes_over(world: World) -> None:
+    manager, ravi = world.person(Role.MANAGER, "Mo Manager"), world.person(name="Ravi Rep")
+    handoff = world.claimed(world.person(name="Rhea Rep"))
+    api = api_of(manager)
+    moved = api.post(move(handoff, "reassign"), {"to": str(ravi.pk), "note": "On leave"})
+    assert (moved["state"], moved["claimed_by"]["name"]) == ("claimed", "Ravi Rep")
+    assert api.post(move(handoff, "reassign"), {"to": "0"}, status=400)["fields"] == {"to": "There is no such person."}
+    RepProfile.objects.create(user=ravi, claim_limit=1)
+    another = world.offer("bob@acme.example")
+    refused = api.post(move(another, "reassign"), {"to": str(ravi.pk)}, status=409)
+    assert refused["code"] == "limit_reached"
+    forced = api.post(move(another, "reassign"), {"to": str(ravi.pk), "override": True})
+    assert forced["claimed_by"]["name"] == "Ravi Rep"
+    assert api.post(move(another, "take-over"))["claimed_by"]["name"] == "Mo Manager"
+    assert api_of(ravi).post(move(another, "take-over"), status=403)["code"] == "permission_denied"
+
+
+def test_what_is_kept_for_another_names_them(world: World) -> None:
+    rhea, offer = world.person(name="Rhea Rep"), world.offer()
+    Handoff.objects.update(assigned_to=rhea)
+    api = api_of(world.person(name="Ravi Rep"))
+    error = api.post(move(offer, "claim"), status=409)
+    assert (error["code"], error["fields"]) == ("kept_for_another", {"assigned_to": "Rhea Rep"})
+    assert [row["id"] for row in api_of(rhea).get(URL, assigned_to="me")["results"]] == [str(offer.pk)]
+    assert api.get(URL, assigned_to="me")["results"] == []
 
 
 def test_a_rep_works_a_handoff_from_claim_to_win(world: World) -> None:
