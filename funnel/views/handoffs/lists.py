@@ -45,11 +45,15 @@ def mine(request: HttpRequest) -> HttpResponse:
     found = list_mine(user=person_of(request), now=timezone.now())
     silent = f"Their date has passed, or nothing was said for {found.stale_days} days."
     columns = [
-        ("Outcome due", silent, "bell-ring", found.due),
         ("Claimed", "Get in touch before the clock runs out.", "hand", found.claimed),
         ("In conversation", "Stays open until an outcome is recorded.", "handshake", found.talking),
         ("Waiting", "Until the date that was agreed.", "hourglass", found.waiting),
-        ("Closed lately", "", "circle-check", found.closed),
+        ("Outcome due", silent, "bell-ring", found.due),
     ]
-    context = {"columns": columns, "labels": stage_labels(), "any": any(cards for *_, cards in columns)}
+    context = {
+        "columns": columns,
+        "closed": found.closed,
+        "open": any(cards for *_, cards in columns),
+        "labels": stage_labels(),
+    }
     return render(request, "funnel/mine.html", context)
