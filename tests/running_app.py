@@ -26,7 +26,7 @@ from config.env import BASE_DIR
 from config.local.layout import Layout
 from config.local.processes import ProcessMark, wait_until_gone
 
-START_PATIENCE = 60.0
+START_PATIENCE = 150.0
 
 
 def app_environment(state_dir: Path) -> dict[str, str]:
