@@ -81,6 +81,25 @@ API: dict[str, list[Call]] = {
     "run-retry-api": [Call("post", "/api/v1/runs/7/retry/", {M, L, A}, Scope.DEFINITIONS_WRITE)],
     "run-contacts-api": [Call("get", "/api/v1/runs/7/contacts/", EVERYBODY, Scope.CONTACTS_READ)],
     "api-funnel": [Call("get", "/api/v1/funnel/", EVERYBODY, Scope.FUNNEL_READ)],
+    "api-hook-list": [
+        Call("get", "/api/v1/hooks/", {A}, Scope.HOOKS_WRITE),
+        Call("post", "/api/v1/hooks/", {A}, Scope.HOOKS_WRITE, {"url": "https://hooks.example/"}),
+    ],
+    "api-hook-detail": [
+        Call("get", "/api/v1/hooks/{hook}/", {A}, Scope.HOOKS_WRITE),
+        Call("patch", "/api/v1/hooks/{hook}/", {A}, Scope.HOOKS_WRITE, {"types": []}),
+        Call("delete", "/api/v1/hooks/{hook}/", {A}, Scope.HOOKS_WRITE),
+    ],
+    "api-hook-secret": [Call("get", "/api/v1/hooks/{hook}/secret/", {A}, Scope.HOOKS_WRITE)],
+    **{
+        f"api-hook-{act}": [Call("post", f"/api/v1/hooks/{{hook}}/{act}/", {A}, Scope.HOOKS_WRITE)]
+        for act in ("rotate", "test", "disable", "enable", "replay")
+    },
+    "api-hook-deliveries": [Call("get", "/api/v1/hooks/{hook}/deliveries/", {A}, Scope.HOOKS_WRITE)],
+    "api-hook-delivery": [Call("get", "/api/v1/hook-deliveries/{delivery}/", {A}, Scope.HOOKS_WRITE)],
+    "api-hook-delivery-replay": [
+        Call("post", "/api/v1/hook-deliveries/{delivery}/replay/", {A}, Scope.HOOKS_WRITE),
+    ],
     "api-handoff-list": [Call("get", "/api/v1/handoffs/", EVERYBODY, Scope.HANDOFFS_READ)],
     "api-handoff-detail": [Call("get", "/api/v1/handoffs/{handoff}/", EVERYBODY, Scope.HANDOFFS_READ)],
     "api-contact-handoffs": [Call("get", "/api/v1/contacts/{contact}/handoffs/", EVERYBODY, Scope.HANDOFFS_READ)],

@@ -85,6 +85,16 @@ PAGES: dict[str, list[Call]] = {
         Call("post", "/sources/{source}/email/", {A}, body={"provider": "postmark"}),
     ],
     "email-hook-revoke": [Call("post", "/sources/{source}/email/7/revoke/", {A})],
+    "hooks": [Call("get", "/hooks/", {A})],
+    "hook-new": [Call("get", "/hooks/new/", {A}), Call("post", "/hooks/new/", {A}, body={"url": "http://[oops"})],
+    "hook": [Call("get", "/hooks/{hook}/", {A})],
+    "hook-edit": [Call("get", "/hooks/{hook}/edit/", {A}), Call("post", "/hooks/{hook}/edit/", {A})],
+    **{
+        f"hook-{act}": [Call("post", f"/hooks/{{hook}}/{act}/", {A})]
+        for act in ("secret", "rotate", "test", "disable", "enable", "delete", "replay")
+    },
+    "hook-delivery": [Call("get", "/hooks/deliveries/{delivery}/", {A})],
+    "hook-delivery-replay": [Call("post", "/hooks/deliveries/{delivery}/replay/", {A})],
     "suspects": [Call("get", "/suspects/", {M, L, A}), Call("post", "/suspects/", {M, L, A})],
     "source-rotate": [Call("post", "/sources/{source}/key/rotate/", {A})],
     "source-revoke": [Call("post", "/sources/{source}/key/revoke/", {A})],

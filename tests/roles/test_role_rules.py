@@ -33,6 +33,7 @@ MATRIX: dict[str, str] = {
     "can_edit_definitions": "MLA",
     "can_run_definitions": "MLA",
     "can_publish_definitions": "MLA",
+    "can_manage_hooks": "A",
     "can_manage_sources": "A",
     "can_manage_team": "A",
 }

@@ -17,7 +17,7 @@ from contacts.enums import Role, Scope
 from contacts.keys import SOURCE_PREFIX, mint_key
 from contacts.models import Contact, Form, Job, Kind, RejectedMessage, Source, Standing
 from contacts.services.people import create_token
-from funnel.models import Handoff
+from funnel.models import Handoff, HookDelivery, HookEndpoint, HookMessage
 from tests.factories import make_source
 from tests.funnel.conftest import World
 from tests.roles.api_calls import API
@@ -82,6 +82,7 @@ def cast_of(world: World, rep: User) -> Cast:
         "event": str(handoff.contact.events.earliest("id").pk),
         "job": str(Job.objects.create(kind="export_person", contact=handoff.contact).pk),
         **_source_names(),
+        **_hook_names(),
     }
     return Cast(names, handoff.contact, handoff, claimed)
 
@@ -93,6 +94,16 @@ def _source_names() -> dict[str, str]:
     rejected = RejectedMessage.objects.create(source=source, wire_format="native", code="required", message="No kind.")
     form = Form.objects.create(source=source, token="a-form", name="Form", title="Form")
     return {"source": str(source.pk), "kind": str(kind.pk), "rejected": str(rejected.pk), "form": str(form.pk)}
+
+
+def _hook_names() -> dict[str, str]:
+    """A webhook's endpoint and a message that went there."""
+    endpoint = HookEndpoint.objects.create(url="https://hooks.example/")
+    message = HookMessage.objects.create(uid=f"msg_{endpoint.pk}", type="hook.test", body="{}", at=endpoint.created_at)
+    delivery = HookDelivery.objects.create(
+        message=message, endpoint=endpoint, state="delivered", closed_at=endpoint.created_at
+    )
+    return {"hook": str(endpoint.pk), "delivery": str(delivery.pk)}
 
 
 def send(client: Client, call: Call, url: str, *, json: bool) -> int:
