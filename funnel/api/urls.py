@@ -15,6 +15,10 @@ urlpatterns: list[URLPattern] = [
     path("handoffs/<int:pk>/accept/", HandoffViewSet.as_view({"post": "accept"}), name="api-handoff-accept"),
     path("handoffs/<int:pk>/return/", HandoffViewSet.as_view({"post": "give_back"}), name="api-handoff-return"),
     path("handoffs/<int:pk>/win/", HandoffViewSet.as_view({"post": "win"}), name="api-handoff-win"),
+    path("handoffs/<int:pk>/release/", HandoffViewSet.as_view({"post": "release"}), name="api-handoff-release"),
+    path("handoffs/<int:pk>/reassign/", HandoffViewSet.as_view({"post": "reassign"}), name="api-handoff-reassign"),
+    path("handoffs/<int:pk>/take-over/", HandoffViewSet.as_view({"post": "take_over"}), name="api-handoff-take-over"),
+    path("handoffs/<int:pk>/outcome/", HandoffViewSet.as_view({"post": "outcome"}), name="api-handoff-outcome"),
     path("handoffs/<int:pk>/log/", ConversationViewSet.as_view({"post": "log"}), name="api-handoff-log"),
     path(
         "contacts/<int:contact_id>/handoffs/",
