@@ -42,7 +42,7 @@ class Clock(StrEnum):
     UNTIL_CLAIM = "starts, until the claim"
     UNTIL_ATTEMPT = "starts, until the first attempt"
     STOPS = "stops"
-    # Set from then on by the sweep: of what came back it is not known yet which one runs.
+    # Which one runs is told by the state that it came back to.
     AFRESH = "starts afresh"
 
 

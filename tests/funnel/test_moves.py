@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 from contacts.enums import SHIPPED_KINDS
-from funnel.enums import OPEN_STATES, HandoffState
-from funnel.moves import MOVES, Actor, diagram, table
+from funnel.enums import OPEN_STATES, HandoffState, MoveName
+from funnel.moves import MOVES, Actor, Clock, Holder, diagram, table
 
 PAGE = Path(__file__).parents[2] / "docs" / "handoffs.md"
 MARKED = re.compile(r"(<!-- generated: moves -->\n).*?(<!-- /generated -->)", re.DOTALL)
@@ -28,11 +28,31 @@ def test_every_fact_of_a_move_is_a_system_kind() -> None:
 def test_no_move_leaves_a_closed_handoff_but_that_a_suspended_one_comes_back() -> None:
     assert all(set(move.sources) <= {*OPEN_STATES, HandoffState.SUSPENDED} for move in MOVES)
     back = [move for move in MOVES if HandoffState.SUSPENDED in move.sources]
-    assert {move.target for move in back} == {*OPEN_STATES, HandoffState.WITHDRAWN}
-    assert {move.actor for move in back} == {Actor.PARTING}
+    assert {target for move in back for target in move.arrows.values()} == {*OPEN_STATES, HandoffState.WITHDRAWN}
+    assert {move.actor for move in back} == {Actor.PARTING, Actor.ERASURE}
 
 
-def test_every_state_but_expired_can_be_reached() -> None:
-    reached = {HandoffState.OFFERED, *(move.target for move in MOVES)}
+def test_every_state_can_be_reached_and_every_name_is_used() -> None:
+    reached = {HandoffState.OFFERED, *(target for move in MOVES for target in move.arrows.values())}
 
-    assert set(HandoffState) - reached == {HandoffState.EXPIRED}
+    assert reached == set(HandoffState)
+    assert {move.name for move in MOVES} == set(MoveName)
+
+
+def test_a_clock_runs_wherever_somebody_is_waited_for() -> None:
+    """Whatever ends in the queue starts the clock until the claim, whatever somebody takes that until the attempt."""
+    for move in MOVES:
+        ends = set(move.arrows.values())
+        if move.name is MoveName.OFFER or (ends == {HandoffState.OFFERED} and move.actor is not Actor.PARTING):
+            assert move.clock is Clock.UNTIL_CLAIM, move.name
+        if move.holder is Holder.TAKES:
+            assert move.clock is Clock.UNTIL_ATTEMPT, move.name
+        if move.arrows and move.ends:
+            assert move.clock is Clock.STOPS, move.name
+
+
+def test_whatever_changes_hands_is_told() -> None:
+    silent = {move.name for move in MOVES if move.told is None}
+
+    assert silent == {MoveName.OUTCOME, MoveName.SUSPEND, MoveName.RESUME, MoveName.GIVE_UP}
+    assert [move.actor for move in MOVES if move.name is MoveName.GIVE_UP and not move.told] == [Actor.ERASURE]
