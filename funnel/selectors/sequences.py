@@ -18,10 +18,10 @@ PAGE_SIZE: Final = 50
 MOVED_WITHIN_DAYS: Final = 30
 
 COUNT_REASONS: Final = """
-SELECT r.key, r.state, reason ->> 'code', count(*)
+SELECT r.key, r.state, said.why ->> 'code', count(*)
 FROM funnel_steprun r
 JOIN funnel_enrolment en ON en.id = r.enrolment_id
-CROSS JOIN LATERAL jsonb_array_elements(r.reasons) reason
+CROSS JOIN LATERAL jsonb_array_elements(r.reasons) said (why)
 WHERE en.sequence_id = %s AND r.state IN ('waiting', 'skipped', 'stopped')
 GROUP BY 1, 2, 3 ORDER BY 4 DESC, 3
 """

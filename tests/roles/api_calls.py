@@ -120,4 +120,25 @@ API: dict[str, list[Call]] = {
         Call("post", "/api/v1/handoffs/{handoff}/win/", {L, A}, body={"note": "Signed."}),
         Call("post", "/api/v1/handoffs/{claimed}/win/", {R, L, A}, body={"note": "Signed."}),
     ],
+    "api-sequence-list": [
+        Call("get", "/api/v1/sequences/", EVERYBODY, Scope.DEFINITIONS_READ),
+        Call("post", "/api/v1/sequences/", {M, L, A}, Scope.DEFINITIONS_WRITE, {"name": "New"}),
+    ],
+    "api-sequence-detail": [
+        Call("get", "/api/v1/sequences/{sequence}/", EVERYBODY, Scope.DEFINITIONS_READ),
+        Call("patch", "/api/v1/sequences/{sequence}/", {M, L, A}, Scope.DEFINITIONS_WRITE, {"name": "Other"}),
+        Call("delete", "/api/v1/sequences/{sequence}/", {M, L, A}, Scope.DEFINITIONS_WRITE),
+    ],
+    "api-sequence-activate": [
+        Call("post", "/api/v1/sequences/{sequence}/activate/", {M, L, A}, Scope.DEFINITIONS_WRITE),
+    ],
+    "api-sequence-pause": [Call("post", "/api/v1/sequences/{sequence}/pause/", {M, L, A}, Scope.DEFINITIONS_WRITE)],
+    "api-sequence-figures": [
+        Call("get", "/api/v1/sequences/{sequence}/figures/", EVERYBODY, Scope.DEFINITIONS_READ),
+    ],
+    "api-sequence-enrolments": [
+        Call("get", "/api/v1/sequences/{sequence}/enrolments/", EVERYBODY, Scope.CONTACTS_READ),
+        Call("post", "/api/v1/sequences/{sequence}/enrolments/", {M, L, A}, Scope.CONTACTS_WRITE, {"contact": "1"}),
+    ],
+    "api-enrolment-stop": [Call("post", "/api/v1/enrolments/7/stop/", {M, L, A}, Scope.CONTACTS_WRITE)],
 }

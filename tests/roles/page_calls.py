@@ -160,6 +160,31 @@ PAGES: dict[str, list[Call]] = {
     "run-retry": [Call("post", "/runs/7/retry/", {M, L, A})],
     "run-contacts": [Call("get", "/runs/7/contacts/", EVERYBODY)],
     "definition-yaml": [Call("get", "/definitions/1/definition.yaml", EVERYBODY)],
+    "sequences": [Call("get", "/sequences/", EVERYBODY)],
+    "sequence-new": [
+        Call("get", "/sequences/new/", {M, L, A}),
+        Call("post", "/sequences/new/", {M, L, A}, body={"name": "New", "stage": "lead", "purpose": "newsletter"}),
+    ],
+    "sequence": [
+        Call("get", "/sequences/{sequence}/", EVERYBODY),
+        Call("post", "/sequences/{sequence}/", {M, L, A}, body={"contact": "{contact}"}),
+    ],
+    "sequence-edit": [
+        Call("get", "/sequences/{sequence}/edit/", {M, L, A}),
+        Call("post", "/sequences/{sequence}/edit/", {M, L, A}, body={"do": "add"}),
+    ],
+    "sequence-preview": [Call("get", "/sequences/{sequence}/preview/", EVERYBODY)],
+    "sequence-activate": [
+        Call("get", "/sequences/{sequence}/activate/", {M, L, A}),
+        Call("post", "/sequences/{sequence}/activate/", {M, L, A}),
+    ],
+    "sequence-pause": [Call("post", "/sequences/{sequence}/pause/", {M, L, A})],
+    "sequence-delete": [
+        Call("get", "/sequences/{sequence}/delete/", {M, L, A}),
+        Call("post", "/sequences/{sequence}/delete/", {M, L, A}),
+    ],
+    "enrolment-stop": [Call("post", "/sequences/enrolments/7/stop/", {M, L, A})],
+    "contact-enrol": [Call("post", "/contacts/{contact}/enrol/", {M, L, A}, body={"sequence": "7"})],
     "queue": [Call("get", "/queue/", EVERYBODY)],
     "mine": [Call("get", "/mine/", EVERYBODY)],
     "handoff": [Call("get", "/handoffs/{handoff}/", EVERYBODY)],

@@ -15,9 +15,9 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from contacts.enums import Role, Scope
 from contacts.keys import SOURCE_PREFIX, mint_key
-from contacts.models import Contact, Form, Job, Kind, RejectedMessage, Source, Standing
+from contacts.models import Contact, Form, Job, Kind, Purpose, RejectedMessage, Source, Standing
 from contacts.services.people import create_token
-from funnel.models import Handoff, HookDelivery, HookEndpoint, HookMessage
+from funnel.models import Handoff, HookDelivery, HookEndpoint, HookMessage, Sequence
 from tests.factories import make_source
 from tests.funnel.conftest import World
 from tests.roles.api_calls import API
@@ -81,6 +81,9 @@ def cast_of(world: World, rep: User) -> Cast:
         "claimed": str(claimed.pk),
         "event": str(handoff.contact.events.earliest("id").pk),
         "job": str(Job.objects.create(kind="export_person", contact=handoff.contact).pk),
+        "sequence": str(
+            Sequence.objects.create(name="Welcome", stage="lead", purpose=Purpose.objects.earliest("id")).pk
+        ),
         **_source_names(),
         **_hook_names(),
     }
