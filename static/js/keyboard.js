@@ -1,6 +1,6 @@
-// Keys: "/" search, "g" then c q m f d o to go places, "j" "k" rows, Enter opens, "c" claims, "?" lists them all.
+// Keys: "/" search, "g" then c q m f d n o to go places, "j" "k" rows, Enter opens, "c" claims, "?" lists them all.
 // A control with data-key is pressed by that key.
-const PLACES = { o: "overview", c: "contacts", q: "queue", m: "mine", f: "funnel", d: "definitions" };
+const PLACES = { o: "overview", c: "contacts", q: "queue", m: "mine", f: "funnel", d: "definitions", n: "notifications" };
 const ROWS = "[data-row]";
 let waiting = 0;
 

@@ -43,11 +43,17 @@ document.addEventListener("htmx:afterSwap", () => {
   armAll();
 });
 
-const say = (tone, text) => {
+const say = (tone, text, url = "") => {
   const template = document.getElementById(`toast-${tone}`);
   if (!template || !region()) return;
   const toast = template.content.firstElementChild.cloneNode(true);
-  toast.querySelector("[data-toast-text]").textContent = text;
+  const words = toast.querySelector("[data-toast-text]");
+  if (url) {
+    const link = document.createElement("a");
+    link.href = url;
+    link.textContent = text;
+    words.replaceChildren(link);
+  } else words.textContent = text;
   region().append(toast);
   arm(toast);
 };
@@ -57,6 +63,6 @@ document.addEventListener("htmx:responseError", (event) => {
   const status = event.detail.xhr.status;
   say("bad", status === 403 ? "You may not do that." : `That did not work (${status}). Reload the page and try again.`);
 });
-document.addEventListener("ripen:toast", (event) => say(event.detail.tone, event.detail.text));
+document.addEventListener("ripen:toast", (event) => say(event.detail.tone, event.detail.text, event.detail.url));
 
 armAll();

@@ -137,9 +137,7 @@ def test_who_releases_is_not_told_so(world: World, team: dict[str, User]) -> Non
     assert told(world, team) == {"max": "moved released", "ben": "queue back"}
 
 
-def test_passing_on_is_told_to_both_reps_and_not_to_the_manager_who_did_it(
-    world: World, team: dict[str, User]
-) -> None:
+def test_passing_on_is_told_to_both_reps_and_not_to_the_manager_who_did_it(world: World, team: dict[str, User]) -> None:
     boss = world.person(Role.MANAGER, "Mona Manager")
     handoff = offer(world)
     give(world, handoff, team["ben"])
@@ -254,9 +252,10 @@ def test_what_comes_soon_after_joins_an_unread_line_and_what_comes_later_does_no
     world: World, team: dict[str, User]
 ) -> None:
     handoff, rita = offer(world), team["rita"]
-    counts = lambda: list(  # noqa: E731  three times the same question
-        Notification.objects.filter(user=rita).order_by("pk").values_list("count", flat=True)
-    )
+
+    def counts() -> list[int]:
+        return list(Notification.objects.filter(user=rita).order_by("pk").values_list("count", flat=True))
+
     say(world, AnnouncementType.OFFERED, handoff)
     told(world, team)
     world.later(minutes=5)
@@ -300,9 +299,7 @@ def test_nobody_is_told_twice_of_the_same(world: World, team: dict[str, User]) -
         )  # fmt: skip
 
 
-def test_one_that_cannot_be_told_keeps_no_other_back_and_verify_names_it(
-    world: World, team: dict[str, User]
-) -> None:
+def test_one_that_cannot_be_told_keeps_no_other_back_and_verify_names_it(world: World, team: dict[str, User]) -> None:
     handoff = offer(world)
     bad = say(world, AnnouncementType.OFFERED, handoff, to_rep={"not": "a person"})
     good = say(world, AnnouncementType.OFFERED, handoff)

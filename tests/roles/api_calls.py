@@ -100,6 +100,13 @@ API: dict[str, list[Call]] = {
     "api-hook-delivery-replay": [
         Call("post", "/api/v1/hook-deliveries/{delivery}/replay/", {A}, Scope.HOOKS_WRITE),
     ],
+    "api-notification-list": [Call("get", "/api/v1/notifications/", EVERYBODY)],
+    "api-notification-read-all": [Call("post", "/api/v1/notifications/read/", EVERYBODY)],
+    "api-notification-read": [Call("post", "/api/v1/notifications/7/read/", EVERYBODY)],
+    "api-notification-settings": [
+        Call("get", "/api/v1/notifications/settings/", EVERYBODY),
+        Call("patch", "/api/v1/notifications/settings/", EVERYBODY),
+    ],
     "api-handoff-list": [Call("get", "/api/v1/handoffs/", EVERYBODY, Scope.HANDOFFS_READ)],
     "api-handoff-detail": [Call("get", "/api/v1/handoffs/{handoff}/", EVERYBODY, Scope.HANDOFFS_READ)],
     "api-contact-handoffs": [Call("get", "/api/v1/contacts/{contact}/handoffs/", EVERYBODY, Scope.HANDOFFS_READ)],

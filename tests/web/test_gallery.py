@@ -22,6 +22,7 @@ FRAME = {
     "topbar",
     "nav_links",
     "account_items",
+    "place_count",
     "theme_toggle",
     "shortcuts",
     "form_errors",

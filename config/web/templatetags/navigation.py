@@ -1,13 +1,13 @@
 """The frame of every page: brand, navigation, account menu, theme button."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
 
 from django import template
 from django.urls import Resolver404, get_urlconf, resolve
 
-from config.web.places import may_see
+from config.web.places import PlaceCount, counted_at, may_see
 
 register = template.Library()
 
@@ -23,6 +23,7 @@ class Place:
     keys: str = ""
     prefixes: tuple[str, ...] = ()
     current: bool = False
+    count: PlaceCount | None = None
 
 
 _PLACES: Final = (
@@ -32,6 +33,7 @@ _PLACES: Final = (
             Place("overview", "Overview", "/", "layout-dashboard", "g o"),
             Place("contacts", "Contacts", "/contacts/", "users", "g c", ("/contacts/",)),
             Place("companies", "Companies", "/companies/", "building-2", "", ("/companies/",)),
+            Place("notifications", "Notifications", "/notifications/", "bell", "g n", ("/notifications/",)),
         ),
     ),
     (
@@ -83,13 +85,10 @@ def _groups(path: str, user: Any) -> list[tuple[str, list[Place]]]:
     groups = []
     for title, places in _PLACES:
         shown = [
-            Place(
-                key=place.key,
-                label=place.label,
-                url=place.url,
-                icon=place.icon,
-                keys=place.keys,
+            replace(
+                place,
                 current=path == place.url or any(path.startswith(prefix) for prefix in place.prefixes),
+                count=counted_at(place.key, user),
             )
             for place in places
             if _exists(place.url, get_urlconf()) and may_see(place.key, user)
@@ -102,11 +101,18 @@ def _groups(path: str, user: Any) -> list[tuple[str, list[Place]]]:
 def _frame(context: template.Context) -> dict[str, Any]:
     request = context.get("request")
     user = getattr(request, "user", None)
-    signed_in = bool(user is not None and user.is_authenticated)
+    person = user if user is not None and user.is_authenticated else None
+    # Sidebar and topbar show the same; what is counted beside the links is asked once a page.
+    groups = vars(request).get("_ripen_places") if request is not None else None
+    if groups is None:
+        groups = _groups(request.path if request is not None else "", person)
+        if request is not None:
+            vars(request)["_ripen_places"] = groups
     return {
-        "groups": _groups(request.path if request else "", user if signed_in else None),
-        "user": user if signed_in else None,
-        "name": (user.get_full_name() or user.get_username()) if user is not None and signed_in else "",
+        "groups": groups,
+        "counted": [place for _, places in groups for place in places if place.count is not None],
+        "user": person,
+        "name": (person.get_full_name() or person.get_username()) if person is not None else "",
         "csrf_token": context.get("csrf_token"),
     }
 

@@ -30,7 +30,7 @@ def erase_notices(erasing: Erasing) -> None:
     """Delete what people were told of an erased person; lines that told of several tell of the others."""
     items = NotificationItem.objects.filter(contact_id__in=erasing.contact_ids)
     lines = set(items.values_list("notification", flat=True))
-    mails = {mail for mail in items.values_list("mail", flat=True) if mail is not None}
+    mails = set(items.filter(mail__isnull=False).values_list("mail", flat=True))
     items.delete()
     left = (
         NotificationItem.objects.filter(notification=OuterRef("pk"))

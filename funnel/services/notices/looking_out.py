@@ -5,7 +5,7 @@ State-based, so a lost or repeated look changes nothing: each thing has a key, a
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
@@ -71,7 +71,7 @@ def look_out(*, now: datetime) -> int:
 
 
 def _acted(now: datetime) -> Iterator[Notice]:
-    given = {
+    given: dict[str, Any] = {
         "since": now - NEWS_FOR,
         "now": now,
         "held": [state.value for state in HELD_STATES],

@@ -1,0 +1,63 @@
+"""How somebody wants to be told."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django import forms
+from django.forms import BoundField
+from django.http import QueryDict
+
+from funnel.enums import MailMode, NoticeKind
+from funnel.notice_kinds import KINDS, KindFacts, Ways
+from funnel.services.notices.reading import Wishes, known_zones
+
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+class WishesForm(forms.Form):
+    """For each kind whether it is shown and mailed; and when the digest goes out."""
+
+    hour = forms.TypedChoiceField(
+        label="At",
+        coerce=int,
+        choices=[(hour, f"{hour:02d}:00") for hour in range(24)],
+        help_text="By the clock there.",
+    )
+    days = forms.TypedMultipleChoiceField(
+        label="On",
+        coerce=int,
+        choices=list(enumerate(DAYS)),
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": "Choose a day, or mail nothing in the digest."},
+    )
+    time_zone = forms.ChoiceField(label="Time zone", required=False)
+
+    def __init__(self, data: QueryDict | None = None, *, wishes: Wishes, usual_zone: str) -> None:
+        """Begin with the present ``wishes``; ``usual_zone`` is that of the person's calendar."""
+        initial: dict[str, Any] = {"hour": wishes.hour, "days": list(wishes.days), "time_zone": wishes.time_zone}
+        super().__init__(data, initial=initial)
+        self._kinds = list(wishes.ways)
+        zones = [("", f"That of your working hours ({usual_zone})"), *((name, name) for name in known_zones())]
+        self.fields["time_zone"] = forms.ChoiceField(label="Time zone", required=False, choices=zones)
+        for kind, ways in wishes.ways.items():
+            self.fields[f"{kind}-app"] = forms.BooleanField(
+                label=f"{kind.label}: in the app", required=False, initial=ways.in_app
+            )
+            self.fields[f"{kind}-mail"] = forms.ChoiceField(
+                label=f"{kind.label}: by e-mail", choices=MailMode.choices, initial=ways.mail
+            )
+
+    def rows(self) -> Iterator[tuple[NoticeKind, KindFacts, BoundField, BoundField]]:
+        """Each kind with what is known of it and its two fields."""
+        for kind in self._kinds:
+            yield kind, KINDS[kind], self[f"{kind}-app"], self[f"{kind}-mail"]
+
+    def wishes(self) -> Wishes:
+        """What a valid form says."""
+        said = self.cleaned_data
+        return Wishes(
+            ways={kind: Ways(said[f"{kind}-app"], MailMode(said[f"{kind}-mail"])) for kind in self._kinds},
+            time_zone=said["time_zone"],
+            hour=said["hour"],
+            days=tuple(said["days"]),
+        )
