@@ -186,6 +186,12 @@ PAGES: dict[str, list[Call]] = {
     "enrolment-stop": [Call("post", "/sequences/enrolments/7/stop/", {M, L, A})],
     "contact-enrol": [Call("post", "/contacts/{contact}/enrol/", {M, L, A}, body={"sequence": "7"})],
     "queue": [Call("get", "/queue/", EVERYBODY)],
+    # Number 7 was told to nobody; what one was told is one's own.
+    "notifications": [Call("get", "/notifications/", EVERYBODY)],
+    "notifications-read": [Call("post", "/notifications/read/", EVERYBODY)],
+    "notifications-live": [Call("get", "/notifications/live/", EVERYBODY)],
+    "notification": [Call("get", "/notifications/7/", EVERYBODY)],
+    "notification-read": [Call("post", "/notifications/7/read/", EVERYBODY)],
     "mine": [Call("get", "/mine/", EVERYBODY)],
     "handoff": [Call("get", "/handoffs/{handoff}/", EVERYBODY)],
     "handoff-claim": [Call("post", "/handoffs/{handoff}/claim/", {R, L, A})],
