@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from funnel.demo import vocabulary as words
-from funnel.demo.journeys import ACCEPTED, CLAIMED, RETURNED
+from funnel.demo.journeys import ACCEPTED, ATTEMPTED, CLAIMED, RETURNED
 
 _MAIL_KINDS = ("email_sent", "email_delivered", "email_opened", "email_clicked")
 _STEADY_KINDS = ("event_registered", "trade_show_conversation", "webinar_subscribed", "event_attended")
@@ -66,6 +66,7 @@ def variants_of(reps: Sequence[str]) -> dict[str, list[list[dict[str, Any]]]]:
         plain[kind] = [mail | {"url": f"{site}/product"} for mail in mails] if kind == "email_clicked" else mails
     named: dict[str, list[dict[str, Any]]] = {
         "call_connected": [{"note": note, "minutes": 8 + 7 * place} for place, note in enumerate(words.CALL_NOTES)],
+        ATTEMPTED: [{"direction": "outbound", "result": result} for result in ("no_answer", "left_message")],
         "meeting_held": [{"note": note} for note in words.MEETING_NOTES],
         "trade_show_conversation": [{"event": name} for name in words.FAIRS],
         "email_replied": [{"subject": "Re: planning"}, {"subject": "Re: 15 minutes this week?"}],

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 CLAIMED, ACCEPTED, RETURNED, CONVERTED = "handoff_claimed", "handoff_accepted", "handoff_returned", "converted"
+ATTEMPTED = "call_attempted"
 HOUR = 1 / 24
 
 
@@ -94,6 +95,7 @@ def _rep(kind: str, after: tuple[float, float], chance: float = 1.0) -> Step:
 
 
 _CLAIM = _rep(CLAIMED, (0.2 * HOUR, 3.5 * HOUR))
+_TRY = _rep(ATTEMPTED, (0.2 * HOUR, 5 * HOUR))
 _ACCEPT = _rep(ACCEPTED, (0.2 * HOUR, 20 * HOUR))
 _WARMING = (
     _web("newsletter_subscribed", (0, 0)),
@@ -102,8 +104,11 @@ _WARMING = (
     _web("asset_downloaded", (2, 20), 0.4),
 )
 _DEMO = _ready("demo_requested", (2, 18))
+# Whoever was not tried yet has a clock that runs.
+_UNSURE = _rep(ATTEMPTED, (0.5 * HOUR, 7 * HOUR), 0.5)
 _SELLING = (
     _CLAIM,
+    _TRY,
     _ACCEPT,
     _rep("call_connected", (0.5, 3)),
     _rep("meeting_held", (3, 9)),
@@ -150,6 +155,7 @@ JOURNEYS = (
             _mail("email_sent", (1, 6)),
             _ready("email_replied", (0.2, 4), "mail"),
             _CLAIM,
+            _TRY,
             _ACCEPT,
             _rep("call_connected", (0.5, 4)),
             _rep(RETURNED, (8, 30), 0.95),
@@ -241,6 +247,7 @@ JOURNEYS = (
             Step("event_registered", (0, 0), source="fairs"),
             _ready("trade_show_conversation", (4, 15), "fairs"),
             _CLAIM,
+            _TRY,
             _ACCEPT,
             _rep("call_connected", (1, 6)),
             _rep(RETURNED, (10, 35), 0.92),
@@ -265,13 +272,20 @@ JOURNEYS = (
         noise=0.6,
         ends=True,
     ),
-    Journey("just_claimed", 0.016, (0.5, 3.5), (_ready("demo_requested", (0, 0)), _CLAIM), sought=True, noise=0.6),
+    Journey(
+        "just_claimed",
+        0.016,
+        (0.5, 3.5),
+        (_ready("demo_requested", (0, 0)), _CLAIM, _UNSURE),
+        sought=True,
+        noise=0.6,
+    ),
     Journey("in_conversation", 0.03, (10, 34), (_ready("meeting_requested", (0, 0)), *_SELLING[:-1]), sought=True),
     Journey(
         "returned",
         0.04,
         (55, 260),
-        (*_WARMING, _DEMO, *_SELLING[:3], _rep(RETURNED, (3, 20))),
+        (*_WARMING, _DEMO, *_SELLING[:4], _rep(RETURNED, (3, 20))),
         sought=True,
         active_days=120,
     ),
@@ -282,11 +296,11 @@ JOURNEYS = (
         (
             *_WARMING[:2],
             _DEMO,
-            *_SELLING[:3],
+            *_SELLING[:4],
             _rep(RETURNED, (4, 15)),
             _web("asset_downloaded", (35, 50)),
             _ready("demo_requested", (2, 20)),
-            *_SELLING[:4],
+            *_SELLING[:5],
             Step("purchased", (5, 20), source="billing", chance=0.5, office=True, sales=True),
         ),
         sought=True,
@@ -337,7 +351,7 @@ JOURNEYS = (
             Step("referred", (0, 0), source="partners"),
             Step("form_submitted", (0.5, 6)),
             _ready("meeting_requested", (0.1, 4)),
-            *_SELLING[:4],
+            *_SELLING[:5],
             Step("purchased", (5, 25), source="billing", chance=0.4, sales=True, office=True),
             _rep(RETURNED, (5, 20), 0.9),
         ),

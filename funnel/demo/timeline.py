@@ -58,13 +58,16 @@ class Events:
 class Handoffs:
     """What became of the offers to Sales; times in epoch seconds, 0 for never.
 
-    ``reason`` indexes Content.reasons, ``note`` is a drawn number; ``by_hand``: a person recorded the win.
+    ``attempted_at``: the first thing the rep did to reach the contact, ``active_at`` the last. ``reason`` indexes
+    Content.reasons, ``note`` is a drawn number; ``by_hand``: a person recorded the win.
     """
 
     person: list[int] = field(default_factory=list)
     rep: list[int] = field(default_factory=list)
     offered_at: list[int] = field(default_factory=list)
     claimed_at: list[int] = field(default_factory=list)
+    attempted_at: list[int] = field(default_factory=list)
+    active_at: list[int] = field(default_factory=list)
     accepted_at: list[int] = field(default_factory=list)
     closed_at: list[int] = field(default_factory=list)
     outcome: list[str] = field(default_factory=list)  # "", "returned" or "won"
@@ -239,7 +242,7 @@ class _Walk:
                 made.person.append(int(persons[place]))
                 made.rep.append(int(self._rep[persons[place]]))
                 made.offered_at.append(int(at[place]))
-                for column in (made.claimed_at, made.accepted_at, made.closed_at):
+                for column in (made.claimed_at, made.attempted_at, made.active_at, made.accepted_at, made.closed_at):
                     column.append(0)
                 made.outcome.append("")
                 made.reason.append(self._content.draw_reason(self._rng, for_now=self._comes_back))
@@ -250,6 +253,11 @@ class _Walk:
             column = made.claimed_at if step.kind == CLAIMED else made.accepted_at
             for person, moment in zip(persons.tolist(), at.tolist(), strict=True):
                 column[self._open[person]] = moment
+        elif step.by_rep and step.kind not in {RETURNED, CONVERTED}:
+            for person, moment in zip(persons.tolist(), at.tolist(), strict=True):
+                place = self._open[person]
+                made.attempted_at[place] = made.attempted_at[place] or moment
+                made.active_at[place] = moment
         elif step.kind in {RETURNED, CONVERTED, "purchased"}:
             for person, moment in zip(persons.tolist(), at.tolist(), strict=True):
                 place = self._open[person]

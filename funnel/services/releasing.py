@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.contrib.auth.models import User
+from django.db.models import Value
+from django.db.models.functions import Greatest
 
 from funnel.enums import ReleaseReason
 from funnel.models import Handoff
@@ -21,5 +23,6 @@ def release_handoff(*, handoff_id: int, by: User, note: str = "", now: datetime)
 
 def note_attempt(handoff_ids: Sequence[int], at: datetime) -> int:
     """End the clock of those of these claimed handoffs without an attempt until now; return how many there were."""
-    held = Handoff.objects.filter(pk__in=handoff_ids, state__in=HELD_STATES, attempted_at=None, claimed_at__lte=at)
-    return held.update(attempted_at=at, warn_at=None, due_at=None)
+    held = Handoff.objects.filter(pk__in=handoff_ids, state__in=HELD_STATES, attempted_at=None)
+    # Two machines' clocks may differ: an attempt comes after the claim all the same.
+    return held.update(attempted_at=Greatest("claimed_at", Value(at)), warn_at=None, due_at=None)

@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from pytest_django.plugin import DjangoDbBlocker
 
 from contacts.ingest.incoming import IncomingEvent
 from contacts.models import AttributeChange, Contact, Due, Event, Standing
 from contacts.services.record import record_events
 from funnel.enums import HandoffState, ReturnReason
-from funnel.models import Handoff
+from funnel.models import Handoff, HandoffMove
 from funnel.services.demo import seed_demo
+from funnel.services.expiring import expire_offers, release_unattempted, set_clocks, warn_of_deadlines
 from funnel.services.verification import verify_invariants
 from scoring.models import Transition
 from scoring.services.evaluate import drain_due
@@ -70,6 +71,35 @@ def test_every_handoff_has_its_evidence_transition_rep_and_owner(demo: None) -> 
     returned = Handoff.objects.filter(state=HandoffState.RETURNED)
     reopened = Handoff.objects.exclude(state=HandoffState.RETURNED).values("contact")
     assert not returned.exclude(contact__in=reopened).filter(contact__standing__owner__isnull=False).exists()
+
+
+@pytest.mark.django_db
+def test_clocks_are_believable_and_nothing_is_due_at_the_first_look(demo: None) -> None:
+    open_ = Handoff.objects.filter(closed_at=None)
+    running = open_.filter(Q(state="offered") | Q(attempted_at=None))
+    assert running.filter(state="offered").count() > 0
+    assert running.exclude(state="offered").count() > 0
+    assert not running.filter(Q(waiting_since=None) | Q(due_at=None) | Q(due_at__lte=NOW)).exists()
+    assert not open_.exclude(pk__in=running).exclude(due_at=None).exists(), "whoever was tried is waited for no more"
+    warned = running.filter(warned_at__isnull=False).count()
+    assert 0 < warned < running.count()
+    for sweep in (set_clocks, warn_of_deadlines, release_unattempted, expire_offers):
+        assert sweep(now=NOW) == 0, sweep
+    # They ring one after the other.
+    due = list(running.order_by("due_at").values_list("due_at", flat=True))
+    assert len({moment.replace(minute=0) for moment in due}) > 2
+
+
+@pytest.mark.django_db
+def test_some_waited_in_vain_and_conversations_have_come_somewhere(demo: None) -> None:
+    again = Handoff.objects.exclude(previous=None)
+    assert again.filter(state="offered", escalation__gte=1).exists()
+    assert Handoff.objects.filter(state="expired").count() == again.count()
+    assert HandoffMove.objects.filter(name="outcome").exists()
+    assert Handoff.objects.filter(state="accepted", next_at__gt=NOW).exclude(outcome="").exists()
+    claims = HandoffMove.objects.filter(name="claim")
+    in_time = claims.filter(at__lte=F("due_at")).count()
+    assert in_time > 0.8 * claims.count(), "most are claimed in time"
 
 
 @pytest.mark.django_db

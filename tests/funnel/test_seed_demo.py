@@ -66,7 +66,9 @@ def test_it_makes_as_many_as_asked_for_all_in_the_past() -> None:
     out = io.StringIO()
     call_command("seed_demo", contacts=150, events=2_000, seed=3, now=NOW, verbosity=0, stdout=out)
     said = json.loads(out.getvalue())
-    assert (said["contacts"], said["events"]) == (Contact.objects.count(), Event.objects.count()) == (150, 2_000)
+    # What a few of the offers left that expired since comes on top.
+    events = Event.objects.exclude(kind__name="handoff_expired")
+    assert (said["contacts"], said["events"]) == (Contact.objects.count(), events.count()) == (150, 2_000)
     span = Event.objects.aggregate(first=Min("occurred_at"), last=Max("occurred_at"))
     assert NOW - timedelta(days=280) < span["first"] < NOW - timedelta(days=200)
     assert NOW - timedelta(days=2) < span["last"] < NOW

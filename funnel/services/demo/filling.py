@@ -1,7 +1,7 @@
 """Filling a new installation with the demo: facts by COPY in chunks, then judgement, then consequences."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -24,18 +24,16 @@ from funnel.demo import vocabulary as words
 from funnel.demo.content import Content
 from funnel.demo.journeys import CHANNELS
 from funnel.demo.population import PEOPLE_PER_COMPANY, draw_companies, draw_people
-from funnel.demo.timeline import Handoffs, draw_timeline
-from funnel.enums import HandoffState
-from funnel.models import Handoff
+from funnel.demo.timeline import draw_timeline
 from funnel.selectors.people import name_of
 from funnel.services.counting import recount_all
 from funnel.services.demo.following import draw_all_consequences, judge_all
-from funnel.services.demo.lines import Places, return_note, win_note, write_lines
+from funnel.services.demo.handing import hand_over
+from funnel.services.demo.lines import Places, write_lines
 
 # People of a chunk share one draw of random numbers, so this is part of what a seed means.
 CHUNK: Final = 5_000
 _TABLES: Final = ("company", "contact", "companychange", "identity", "attributechange", "event")
-HANDOFF_STAGE: Final = "sales_prospect"
 
 
 class DemoSummary(msgspec.Struct):
@@ -99,7 +97,7 @@ def _write_facts(*, contacts: int, events: int, seed: int, now: datetime, report
         lines = write_lines(rng, companies=companies, people=people, timeline=timeline, content=content, places=places)
         for table in _TABLES:
             copy_rows(table, getattr(lines, table))
-        _write_handoffs(timeline.handoffs, content, places, reps)
+        hand_over(timeline.handoffs, content, places=places, reps=reps, now=now)
         summary.contacts += len(lines.contact)
         summary.companies += len(lines.company)
         summary.events += len(lines.event)
@@ -134,38 +132,3 @@ def _make_sources() -> list[int]:
         )
         ids.append(source.pk)
     return [*ids, internal_source().pk]
-
-
-def _write_handoffs(made: Handoffs, content: Content, places: Places, reps: list[User]) -> None:
-    """The handoffs that go with the facts; their evidence follows once there is a judgement to take it from."""
-    rows = []
-    for place, person in enumerate(made.person):
-        outcome, claimed_at, accepted_at = made.outcome[place], made.claimed_at[place], made.accepted_at[place]
-        reason = content.reasons[made.reason[place]] if outcome == HandoffState.RETURNED else ""
-        note = return_note(reason, made.note[place]) if reason else ""
-        rows.append(
-            Handoff(
-                id=places.first_handoff + place,
-                contact_id=places.first_contact + person,
-                state=outcome or _open_state(claimed_at, accepted_at),
-                stage=HANDOFF_STAGE,
-                offered_at=datetime.fromtimestamp(made.offered_at[place], UTC),
-                claimed_by=reps[made.rep[place]] if claimed_at else None,
-                claimed_at=_moment_or_never(claimed_at),
-                accepted_at=_moment_or_never(accepted_at),
-                closed_at=_moment_or_never(made.closed_at[place]),
-                reason=reason,
-                note=note or (win_note(made.note[place]) if made.by_hand[place] else ""),
-            )
-        )
-    Handoff.objects.bulk_create(rows, batch_size=2_000)
-
-
-def _open_state(claimed_at: int, accepted_at: int) -> HandoffState:
-    if accepted_at:
-        return HandoffState.ACCEPTED
-    return HandoffState.CLAIMED if claimed_at else HandoffState.OFFERED
-
-
-def _moment_or_never(seconds: int) -> datetime | None:
-    return datetime.fromtimestamp(seconds, UTC) if seconds else None

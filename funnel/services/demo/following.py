@@ -9,9 +9,10 @@ from django.db.models import OuterRef, Subquery
 
 from contacts.models import Contact, Standing
 from funnel.enums import OPEN_STATES, HandoffState
-from funnel.models import Handoff
+from funnel.models import Announcement, Handoff
 from funnel.selectors.stages import handoff_stages
 from funnel.services.consequences import draw_consequences, freeze_evidence
+from funnel.services.demo.handing import escalate_oldest
 from scoring.services.evaluate import drain_due
 from scoring.services.rebuild import rebuild_contacts
 
@@ -72,10 +73,13 @@ def draw_all_consequences(*, now: datetime) -> None:
         ).values("contact")
     )
     owned.update(owner=Subquery(held.order_by("-offered_at").values("claimed_by")[:1]))
+    escalate_oldest(now=now)
     for _ in range(_ROUNDS):
         # A withdrawn offer is a fact, and so makes its contact due again.
         if not draw_consequences(now=now) + drain_due(now=now):
             break
+    # Nobody outside has asked to be told yet; people find what happened lately among their notifications.
+    Announcement.objects.filter(hooked_at=None).update(hooked_at=now)
 
 
 def _freeze_evidence() -> None:
