@@ -194,7 +194,8 @@ def _count(cursor: CursorWrapper, contact_ids: Sequence[int], document: Definiti
 
 def _share_counting(cursor: CursorWrapper) -> DefinitionDocument | None:
     """The definition to count by; None where nobody may count one by one now."""
-    cursor.execute("SELECT pg_try_advisory_xact_lock_shared(%s)", [_LOCK])
+    # The statement is long and its rows are few: compiling it would take longer than running it.
+    cursor.execute("SELECT pg_try_advisory_xact_lock_shared(%s), set_config('jit', 'off', true)", [_LOCK])
     if not cursor.fetchone()[0]:
         return None
     _, document = published_definition()

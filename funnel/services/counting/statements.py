@@ -74,28 +74,31 @@ PAIRS: Final = f"""
 
 # What moves and reached stages add to the cells of their days, {sign} times.
 ADDS: Final = f"""
-    SELECT (at AT TIME ZONE 'UTC')::date AS day, origin, target, {_FACETS}, {{sign}} AS moves, 0 AS reached, 0 AS loose,
-           0 AS strict, 0 AS skipped, 0 AS waited, NULL::integer AS age, NULL::integer AS wait
+    SELECT contact_id, (at AT TIME ZONE 'UTC')::date AS day, origin, target, {_FACETS}, {{sign}} AS moves,
+           0 AS reached, 0 AS loose, 0 AS strict, 0 AS skipped, 0 AS waited, NULL::integer AS age, NULL::integer AS wait
     FROM {{moves}} AS made JOIN {{reached}} AS came USING (contact_id)
     UNION ALL
-    SELECT (moments[1 + place] AT TIME ZONE 'UTC')::date, place, place, {_FACETS}, 0, {{sign}}, 0, 0, 0, 0, NULL, NULL
-    FROM {{reached}} AS came, generate_series(0, cardinality(moments) - 1) AS place
+    SELECT contact_id, (moments[1 + place] AT TIME ZONE 'UTC')::date, place, place, {_FACETS}, 0, {{sign}}, 0, 0, 0, 0,
+           NULL, NULL
+    FROM {{reached}} AS came JOIN (VALUES {", ".join(f"({place})" for place in range(PLACES))}) AS places (place)
+        ON place < cardinality(moments)
     UNION ALL
-    SELECT (moments[1 + origin] AT TIME ZONE 'UTC')::date, origin, target, {_FACETS}, 0, 0, {{sign}},
+    SELECT contact_id, (moments[1 + origin] AT TIME ZONE 'UTC')::date, origin, target, {_FACETS}, 0, 0, {{sign}},
            {{sign}} * ((strict >> ({PLACES} * origin + target)) & 1),
            {{sign}} * ((skipped >> ({PLACES} * origin + target)) & 1), 0,
            width_bucket(wait - 1, ARRAY[{_AGE_ENDS}]), NULL
     FROM {{pairs}} AS came
     UNION ALL
-    SELECT (moments[1 + target] AT TIME ZONE 'UTC')::date, origin, target, {_FACETS}, 0, 0, 0, 0, 0, {{sign}}, NULL,
-           wait
+    SELECT contact_id, (moments[1 + target] AT TIME ZONE 'UTC')::date, origin, target, {_FACETS}, 0, 0, 0, 0, 0,
+           {{sign}}, NULL, wait
     FROM {{pairs}} AS came
 """
 
-# Of ADDS, what does not cancel out; who is counted as before adds nothing.
+# Of ADDS, what does not cancel out: whoever is counted as before adds nothing, and a wait of somebody comes or goes
+# once.
 NET: Final = f"""
     SELECT day, origin, target, {_FACETS}, age, wait, {", ".join(f"sum({name})::integer AS {name}" for name in SUMS)}
-    FROM {{adds}} AS added GROUP BY day, origin, target, {_FACETS}, age, wait
+    FROM {{adds}} AS added GROUP BY contact_id, day, origin, target, {_FACETS}, age, wait
     HAVING {" OR ".join(f"sum({name}) <> 0" for name in SUMS)}
 """
 
@@ -103,16 +106,10 @@ NET: Final = f"""
 DAYS: Final = f"""
     SELECT CASE grouping({_FACETS}) WHEN 15 THEN 0 WHEN 7 THEN 1 WHEN 11 THEN 2 WHEN 13 THEN 3 ELSE 4 END AS facet,
            origin, target, coalesce({_FACETS}, '') AS value, day,
-           {", ".join(f"sum({name})::integer AS {name}" for name in SUMS if name != "waited")},
-           sum(sign(waited) * coalesce(copies, 1))::integer AS waited,
+           {", ".join(f"sum({name})::integer AS {name}" for name in SUMS)},
            {", ".join(f"sum(loose) FILTER (WHERE age = {place}) AS {name}" for place, name in enumerate(_AGES))},
            array_agg(CASE WHEN waited > 0 THEN wait ELSE -1 - wait END) FILTER (WHERE wait IS NOT NULL) AS waits
-    FROM (
-        SELECT added.*, NULL::integer AS copies FROM {{adds}} AS added WHERE wait IS NULL OR abs(waited) = 1
-        UNION ALL
-        SELECT added.*, 1 FROM {{adds}} AS added, generate_series(1, abs(waited))
-        WHERE wait IS NOT NULL AND abs(waited) > 1
-    ) AS each
+    FROM {{adds}} AS added
     GROUP BY GROUPING SETS (
         (origin, target, day), (origin, target, day, source), (origin, target, day, motion),
         (origin, target, day, campaign), (origin, target, day, country))
@@ -148,7 +145,8 @@ CELLS: Final = f"""
 # In everybody's order, so that drains wait for each other and never in a circle.
 ADD_CELLS: Final = f"""
     INSERT INTO funnel_tally AS tally ({CELL}, {_SUMS}, ages, waits)
-    SELECT {CELL}, {_SUMS}, ages, waits FROM ({CELLS}) AS cells ORDER BY {CELL}
+    SELECT {CELL}, {_SUMS}, ages, waits FROM ({CELLS}) AS cells
+    ORDER BY facet, grain, origin, target, value COLLATE "C", day
     ON CONFLICT ({CELL}) DO UPDATE SET
         {", ".join(f"{name} = tally.{name} + excluded.{name}" for name in SUMS)},
         ages = funnel_add_up(tally.ages, excluded.ages),
