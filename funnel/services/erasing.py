@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from contacts.registry import Erasing
-from funnel.models import Announcement, Handoff, HandoffMove
+from funnel.models import Handoff, HandoffMove
 from funnel.moves import ERASE
 from funnel.selectors.people import name_of
 from funnel.services.making import make_moves
@@ -26,7 +26,6 @@ def erase_handoffs(erasing: Erasing) -> None:
         contact=erasing.husk_id, origin_contact_id=None, evidence={}, routing={}, note="", next_at=None
     )
     HandoffMove.objects.filter(handoff__in=ids).update(note="")
-    Announcement.objects.filter(contact_id__in=erasing.contact_ids).delete()
 
 
 def export_handoffs(contact_ids: Sequence[int]) -> Mapping[str, Any]:

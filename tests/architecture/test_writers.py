@@ -134,3 +134,51 @@ def test_corrections_are_appended_in_one_place_and_never_changed() -> None:
     for path, statement in allowed.items():
         text = (ROOT / path).read_text()
         assert re.findall(r"(INSERT INTO|DELETE FROM|UPDATE) contacts_eventcorrection\b", text) == [statement]
+
+
+# The demo writes the history of its handoffs as it would have been.
+MAKERS = {"funnel/services/making.py", "funnel/services/demo/handing.py"}
+MOVED = {"state", "claimed_by", "claimed_by_id", "assigned_to", "assigned_to_id", "moves_made"}
+SETS = re.compile(r"UPDATE funnel_handoff\b[^;]*?\bSET\b(.*?)(?:\bFROM\b|\bWHERE\b|$)", re.DOTALL)
+
+
+def test_only_making_moves_a_handoff() -> None:
+    """Whose it is and what state it is in change with their row in the chain, or not at all."""
+    writes = writes_of("Handoff", "funnel_handoff")
+
+    for write in writes:
+        if write.path in MAKERS:
+            continue
+        # Statements of SQL and bulk_update are looked at below.
+        assert write.fields is None or not write.fields & MOVED, write
+    for app in APPS:
+        for file in sorted((ROOT / app).rglob("*.py")):
+            path = file.relative_to(ROOT).as_posix()
+            if path in MAKERS or "/migrations/" in path:
+                continue
+            text = file.read_text()
+            for columns in SETS.findall(text):
+                named = {part.split("=")[0].strip() for part in re.split(r",(?![^(]*\))", columns)}
+                assert not named & MOVED, f"{path} sets {named & MOVED}"
+            for call in ast.walk(ast.parse(text)):
+                if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
+                    root, names = root_of(call.func)
+                    if root == "Handoff" and "objects" in names and names[-1] in {"create", "bulk_create", "delete"}:
+                        pytest.fail(f"{path}:{call.lineno} makes or deletes handoffs")
+                    if root == "Handoff" and names[-1] == "bulk_update":
+                        assert not MOVED & {
+                            str(name.value) for name in ast.walk(call) if isinstance(name, ast.Constant)
+                        }, path
+    assert {write.path for write in writes} >= MAKERS, "the search finds the writers"
+
+
+def test_the_chain_of_owners_is_appended_in_one_place_and_only_its_notes_ever_go() -> None:
+    writes = [write for write in writes_of("HandoffMove", "funnel_handoffmove") if write.path not in MAKERS]
+
+    assert [(write.path, write.fields) for write in writes] == [("funnel/services/erasing.py", frozenset({"note"}))]
+
+
+def test_the_search_sees_what_a_statement_sets() -> None:
+    sql = "UPDATE funnel_handoff AS handoff SET note = coalesce(a, 'b'), state = 'won' WHERE handoff.state = 'offered'"
+
+    assert [part.split("=")[0].strip() for part in re.split(r",(?![^(]*\))", SETS.findall(sql)[0])] == ["note", "state"]
