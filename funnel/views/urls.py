@@ -2,12 +2,21 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from config.web.places import show_place_to
+from contacts.permissions import can_work_handoffs
+from funnel.permissions import can_plan_sales
 from funnel.views import handoffs
 from funnel.views.analytics.behind import funnel_handoffs, funnel_people
 from funnel.views.analytics.pages import funnel, funnel_csv, funnel_part
 from funnel.views.consent import contact_consent
 from funnel.views.journey import journey
 from funnel.views.overview import overview
+from funnel.views.planning import calendar, rep, sales
+from funnel.views.routing import routing, routing_rule
+
+show_place_to("sales-settings", can_plan_sales)
+show_place_to("my-hours", can_work_handoffs)
+show_place_to("routing", can_plan_sales)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("funnel.views.sequences.urls")),
@@ -32,4 +41,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("handoffs/<int:handoff_id>/release/", handoffs.release, name="handoff-release"),
     path("handoffs/<int:handoff_id>/reassign/", handoffs.reassign, name="handoff-reassign"),
     path("handoffs/<int:handoff_id>/take-over/", handoffs.take_over, name="handoff-take-over"),
+    path("team/sales/", sales, name="sales-settings"),
+    path("team/calendars/<int:calendar_id>/", calendar, name="calendar"),
+    path("team/people/me/", rep, name="my-hours"),
+    path("team/people/<int:user_id>/", rep, name="rep"),
+    path("routing/", routing, name="routing"),
+    path("routing/new/", routing_rule, name="routing-rule-new"),
+    path("routing/<int:rule_id>/", routing_rule, name="routing-rule"),
 ]

@@ -114,6 +114,31 @@ PAGES: dict[str, list[Call]] = {
     ],
     "suppression-lift": [Call("post", "/suppressions/lift/", {L, A}, body={"email": "ann@acme.example"})],
     "team": [Call("get", "/team/", {A}), Call("post", "/team/", {A}, body={"person-email": "new@acme.example"})],
+    "sales-settings": [
+        Call("get", "/team/sales/", {L, A}),
+        Call("post", "/team/sales/", {L, A}, body={"do": "settings"}),
+    ],
+    "calendar": [
+        Call("get", "/team/calendars/{calendar}/", {R, L, A}),
+        Call("post", "/team/calendars/{calendar}/", {L, A}, body={"do": "holidays", "days": "2026-12-25"}),
+    ],
+    "my-hours": [Call("get", "/team/people/me/", {R, L, A}), Call("post", "/team/people/me/", {R, L, A})],
+    # A colleague's page is tested in tests/funnel/test_planning_pages.py.
+    "rep": [
+        Call("get", "/team/people/{rep}/", {R, L, A}),
+        Call("post", "/team/people/{rep}/", {R, L, A}, body={"do": "absence"}),
+        Call("post", "/team/people/{rep}/", {L, A}, body={"do": "rep", "claim_limit": "30"}),
+    ],
+    "routing": [
+        Call("get", "/routing/", {L, A}),
+        Call("post", "/routing/", {L, A}, body={"do": "try", "contact": "ann@acme.example"}),
+    ],
+    "routing-rule-new": [
+        Call("get", "/routing/new/", {L, A}),
+        Call("post", "/routing/new/", {L, A}, body={"name": "All in turn", "mode": "round_robin"}),
+    ],
+    # Number 7 is no rule.
+    "routing-rule": [Call("get", "/routing/7/", {L, A}), Call("post", "/routing/7/", {L, A})],
     "definitions": [Call("get", "/definitions/", EVERYBODY)],
     "definition": [Call("get", "/definitions/1/", EVERYBODY)],
     "definition-import": [

@@ -17,7 +17,7 @@ from contacts.enums import Role, Scope
 from contacts.keys import SOURCE_PREFIX, mint_key
 from contacts.models import Contact, Form, Job, Kind, Purpose, RejectedMessage, Source, Standing
 from contacts.services.people import create_token
-from funnel.models import Handoff, HookDelivery, HookEndpoint, HookMessage, Sequence
+from funnel.models import Handoff, HookDelivery, HookEndpoint, HookMessage, Sequence, WorkingCalendar
 from tests.factories import make_source
 from tests.funnel.conftest import World
 from tests.roles.api_calls import API
@@ -79,6 +79,8 @@ def cast_of(world: World, rep: User) -> Cast:
         "company": str(handoff.contact.company_id),
         "handoff": str(handoff.pk),
         "claimed": str(claimed.pk),
+        "rep": str(rep.pk),
+        "calendar": str(WorkingCalendar.objects.get(is_team=True).pk),
         "event": str(handoff.contact.events.earliest("id").pk),
         "job": str(Job.objects.create(kind="export_person", contact=handoff.contact).pk),
         "sequence": str(
