@@ -1,12 +1,15 @@
 """Handoffs as JSON, and the bodies of the moves."""
 
+from datetime import datetime
 from typing import Any
 
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from funnel.enums import HandoffState, InterimOutcome, MoveName, ReturnReason
 from funnel.models import Handoff
+from funnel.selectors.cards import is_stale, last_activity_of
 from funnel.selectors.people import name_of
 
 NOTE_LENGTH = 5_000
@@ -113,6 +116,12 @@ class HandoffSerializer(serializers.ModelSerializer[Handoff]):
     attempted_at = serializers.DateTimeField(help_text="The first attempt to reach the contact since the claim.")
     outcome = serializers.CharField(help_text="The last interim result: a code, empty where there is none.")
     next_at = serializers.DateTimeField(help_text="What was agreed for when.")
+    last_activity_at = serializers.SerializerMethodField(
+        help_text="When something was last said or done; null before the claim."
+    )
+    stale = serializers.SerializerMethodField(
+        help_text="It asks for an outcome: its next date has passed, or nothing was said for too long."
+    )
     escalation = serializers.IntegerField(help_text="How often the contact was offered in vain.")
     first_offered_at = serializers.DateTimeField(help_text="Since when the contact waits, however often offered.")
     previous = serializers.CharField(
@@ -141,6 +150,8 @@ class HandoffSerializer(serializers.ModelSerializer[Handoff]):
             "accepted_at",
             "outcome",
             "next_at",
+            "last_activity_at",
+            "stale",
             "closed_at",
             "reason",
             "note",
@@ -155,6 +166,14 @@ class HandoffSerializer(serializers.ModelSerializer[Handoff]):
         """Key and label; the labels come with the serializer's context, one query for a whole list."""
         labels: dict[str, str] = self.context["stage_labels"]
         return {"key": handoff.stage, "label": labels.get(handoff.stage, handoff.stage)}
+
+    def get_last_activity_at(self, handoff: Handoff) -> datetime | None:
+        """What its rep wrote down and what arrived from outside, whichever is later."""
+        return last_activity_of(handoff)
+
+    def get_stale(self, handoff: Handoff) -> bool:
+        """As the pages flag it; the settings come with the context, one query for a whole list."""
+        return is_stale(handoff, now=timezone.now(), stale_days=self.context["sales_settings"].stale_days)
 
     @extend_schema_field(EvidenceSerializer)
     def get_evidence(self, handoff: Handoff) -> dict[str, Any]:

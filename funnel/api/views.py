@@ -36,6 +36,7 @@ from funnel.errors import HandoffConflict, HandoffTaken, KeptForAnother
 from funnel.models import Handoff
 from funnel.permissions import check_lead_handoffs
 from funnel.selectors.handoffs import all_handoffs
+from funnel.selectors.working import sales_settings
 from funnel.services.claiming import claim_handoff, reassign_handoff, take_over_handoff
 from funnel.services.handoffs import accept_handoff, return_handoff, win_handoff
 from funnel.services.outcomes import record_outcome
@@ -78,8 +79,9 @@ class HandoffReads(GenericViewSet[Handoff]):
         return all_handoffs()
 
     def get_serializer_context(self) -> dict[str, Any]:
-        """The context with the stages' labels, read once and only where there is something to label."""
-        return {**super().get_serializer_context(), "stage_labels": SimpleLazyObject(stage_labels)}
+        """The context with the stages' labels and the settings, read once and only where there is something to tell."""
+        shared = {"stage_labels": SimpleLazyObject(stage_labels), "sales_settings": SimpleLazyObject(sales_settings)}
+        return {**super().get_serializer_context(), **shared}
 
 
 @extend_schema_view(

@@ -93,6 +93,8 @@ def test_the_shape_of_a_handoff(world: World) -> None:
         "accepted_at": None,
         "outcome": "",
         "next_at": None,
+        "last_activity_at": z(world.now),
+        "stale": False,
         "closed_at": None,
         "reason": "",
         "note": "",

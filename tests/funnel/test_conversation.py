@@ -309,6 +309,19 @@ class TestApi:
             assert answer.status_code == 200
         assert Event.objects.filter(kind__name="call_connected").count() == 1
 
+    def test_a_handoff_whose_date_has_passed_is_told_as_stale(self, world: World) -> None:
+        world.later(days=-3)
+        rita = world.person()
+        handoff, client = world.claimed(rita), api(rita)
+        then = world.now + timedelta(days=1)
+        record_outcome(handoff_id=handoff.pk, by=rita, outcome="waiting", next_at=then, now=world.now)
+        told = client.get(f"/api/v1/handoffs/{handoff.pk}/").json()
+        assert (told["outcome"], told["stale"]) == ("waiting", True)
+        assert told["last_activity_at"] == f"{world.now:%Y-%m-%dT%H:%M:%SZ}"
+        later = world.now + timedelta(days=30)
+        record_outcome(handoff_id=handoff.pk, by=rita, outcome="later", next_at=later, now=world.now)
+        assert client.get(f"/api/v1/handoffs/{handoff.pk}/").json()["stale"] is False
+
     def test_closed_is_a_409_and_unknown_a_404(self, world: World) -> None:
         rita = world.person()
         handoff, client = world.claimed(rita), api(rita)
