@@ -126,7 +126,7 @@ class EnrolledBy(TextChoices):
     """What brought a contact into a sequence."""
 
     ENTRY = "entry", "entered the stage"
-    BACKFILL = "backfill", "stood in the stage when it was activated"
+    BACKFILL = "backfill", "stood there already"
     HAND = "hand", "enrolled by hand"
 
 

@@ -43,7 +43,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('origin_contact_id', models.BigIntegerField(blank=True, null=True)),
                 ('state', models.CharField(choices=[('active', 'under way'), ('completed', 'completed'), ('stopped', 'stopped')], default='active', max_length=9)),
-                ('how', models.CharField(choices=[('entry', 'entered the stage'), ('backfill', 'stood in the stage when it was activated'), ('hand', 'enrolled by hand')], max_length=8)),
+                ('how', models.CharField(choices=[('entry', 'entered the stage'), ('backfill', 'stood there already'), ('hand', 'enrolled by hand')], max_length=8)),
                 ('enrolled_at', models.DateTimeField()),
                 ('ended_at', models.DateTimeField(blank=True, null=True)),
                 ('reason', models.CharField(blank=True, choices=[('stage_changed', 'left the stage'), ('replied', 'talked with us'), ('claimed', 'Sales is in conversation with them'), ('unsubscribed', 'unsubscribed'), ('bounced', 'the mail bounced'), ('complained', 'complained of spam'), ('refused', 'refused this purpose'), ('suppressed', 'the address is suppressed'), ('not_ours', 'not ours to write to'), ('nothing_sent', 'no step could be sent'), ('by_hand', 'stopped by a person'), ('merged', 'became part of a contact that is in it already'), ('erased', 'the person was erased')], max_length=13)),
