@@ -128,7 +128,9 @@ def test_a_rep_records_an_outcome_and_releases(world: World) -> None:
     assert (released["state"], released["claimed_by"], released["outcome"]) == ("offered", None, "")
     assert [one["move"] for one in released["moves"]] == ["offer", "claim", "outcome", "release"]
     assert (released["moves"][-1]["reason"], released["moves"][-1]["note"]) == ("by_hand", "Not my field")
-    assert api_of(rep).post(move(handoff, "release"), status=409)["code"] == "wrong_state"
+    assert api_of(rep).post(move(handoff, "release"), status=403)["code"] == "permission_denied", "theirs no more"
+    manager = api_of(world.person(Role.MANAGER, "Mo Manager"))
+    assert manager.post(move(handoff, "release"), status=409)["code"] == "wrong_state"
 
 
 def test_a_manager_reassigns_and_takes_over(world: World) -> None:
