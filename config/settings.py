@@ -253,6 +253,7 @@ SPECTACULAR_SETTINGS = {
         "ConsentBasisEnum": "contacts.enums.ConsentBasis",
         "ReturnReasonEnum": "funnel.enums.ReturnReason",
         "SuppressionReasonEnum": "contacts.enums.SuppressionReason",
+        "DeliveryStateEnum": "funnel.enums.DeliveryState",
         "DefinitionStateEnum": "scoring.enums.DefinitionState",
         "HandoffStateEnum": "funnel.enums.HandoffState",
         "RunKindEnum": "scoring.enums.RunKind",

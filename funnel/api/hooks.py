@@ -57,7 +57,7 @@ class EndpointSerializer(serializers.Serializer[Any]):
         default=list,
         help_text="What it is told; an empty list means everything.",
     )
-    state = serializers.SerializerMethodField(help_text="`active` or `disabled`.")
+    enabled = serializers.SerializerMethodField(help_text="Whether it is told anything.")
     disabled_for = serializers.ChoiceField(
         choices=DisableReason.choices, read_only=True, allow_blank=True, help_text="Why it is disabled."
     )
@@ -76,10 +76,9 @@ class EndpointSerializer(serializers.Serializer[Any]):
     )
     created_at = serializers.DateTimeField(read_only=True)
 
-    @extend_schema_field(serializers.ChoiceField(choices=["active", "disabled"]))
-    def get_state(self, endpoint: HookEndpoint) -> str:
-        """Whether it is told anything."""
-        return "active" if endpoint.disabled_at is None else "disabled"
+    def get_enabled(self, endpoint: HookEndpoint) -> bool:
+        """Not disabled."""
+        return endpoint.disabled_at is None
 
 
 class SecretSerializer(serializers.Serializer[Any]):

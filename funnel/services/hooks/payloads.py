@@ -82,7 +82,7 @@ class _World:
         transition_ids = {one.transition_id for one in announcements if one.transition_id is not None}
         changes = Transition.objects.select_related("definition").filter(pk__in=transition_ids)
         self.changes = {row.pk: row for row in changes}
-        self.labels = stage_labels()
+        self.labels = stage_labels() if handoff_ids or transition_ids else {}
         moved = {row.contact_id for row in self.changes.values()}
         self.reasons = _reasons(sorted(moved), now=now)
 
@@ -130,7 +130,11 @@ class _World:
         }
 
     def _handoff_data(self, one: Announcement, handoff: Handoff) -> dict[str, Any]:
-        move = self.moves.get((handoff.pk, one.data.get("number", -1)))
+        if "number" not in one.data:
+            # Of no move: that it waits. Who has it is in the handoff, by name.
+            said = {name: value for name, value in one.data.items() if name != "rep"}
+            return {"handoff": self._handoff(handoff), **said}
+        move = self.moves.get((handoff.pk, one.data["number"]))
         return {"handoff": self._handoff(handoff), "move": None if move is None else _move(move)}
 
     def _handoff(self, handoff: Handoff) -> dict[str, Any]:

@@ -160,19 +160,17 @@ def test_a_bad_receiver_delays_nobody(hooks: Hooks, how: object) -> None:
     with receive(how) as first, receive(how) as second, receive() as good:
         for one in (first, second, good):
             hooks.endpoint(one)
-        say(hooks, 12)
-        sender = threading.Thread(target=lambda: None)
+        say(hooks, 5)
         begun = time.monotonic()
         times: list[float] = []
-        watch = threading.Thread(target=lambda: _note_when(good, 12, begun, times))
+        watch = threading.Thread(target=lambda: _note_when(good, 5, begun, times))
         watch.start()
-        hooks.send(patience=1.5, places=9)
+        hooks.send(patience=1.0, places=9)
         watch.join(10)
 
-    assert not sender.is_alive()
-    assert len(good.received) == 12
+    assert len(good.received) == 5
     assert times
-    assert times[0] < 1.4, f"the good receiver had to wait {times[0]:.1f} s for bad ones"
+    assert times[0] < 0.9, f"the good receiver had to wait {times[0]:.1f} s for bad ones"
 
 
 def _note_when(receiver: Receiver, number: int, begun: float, times: list[float]) -> None:
@@ -386,7 +384,7 @@ def test_what_an_answer_says_is_kept_as_text_and_in_parts(hooks: Hooks, receiver
     assert "\0" not in answer
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_two_senders_never_send_the_same_twice(hooks: Hooks, receiver: Receiver) -> None:
     endpoints = [hooks.endpoint(receiver) for _ in range(3)]
     say(hooks, 30)
