@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from funnel.analytics import Period, Segment
-from funnel.selectors.handoff_scope import moments, segment_sql, share
+from funnel.selectors.handoff_scope import segment_sql, share
 from funnel.selectors.people import name_of
 
 
@@ -186,11 +186,10 @@ def figures_by_rep(period: Period, segment: Segment, *, now: datetime) -> tuple[
 
 def ask(sql: str, period: Period, segment: Segment, *, now: datetime | None = None) -> Sequence[tuple[Any, ...]]:
     """Ask a query on ``handoff`` of a period and a segment, and return all rows."""
-    begin, end = moments(period)
     condition, values = segment_sql(segment)
     for name, part in (("waits", _WAITS), ("holds", _HOLDS), ("attempts", _ATTEMPT_COUNTS), ("segment", condition)):
         sql = sql.replace(f"{{{name}}}", part)
     with connection.cursor() as cursor:
-        cursor.execute(sql, {"begin": begin, "end": end, "now": now, **values})
+        cursor.execute(sql, {"begin": period.start, "end": period.end, "now": now, **values})
         rows: Sequence[tuple[Any, ...]] = cursor.fetchall()
     return rows

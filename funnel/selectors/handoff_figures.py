@@ -15,7 +15,7 @@ from funnel.analytics import Period, Segment
 from funnel.enums import HandoffState, MoveName
 from funnel.models import Handoff, HandoffMove
 from funnel.selectors.clock_figures import Attainment, RepFigures, ask, attempt_clock, claim_clock, figures_by_rep
-from funnel.selectors.handoff_scope import moments, of_segment, share
+from funnel.selectors.handoff_scope import of_segment, share
 
 # The rep's word that it qualifies: they accepted it, or had it when the contact bought.
 ACCEPTED: Final = Q(accepted_at__isnull=False) | Q(state=HandoffState.WON, claimed_by__isnull=False)
@@ -83,8 +83,7 @@ class HandoffFigures:
 
 def offered_in(period: Period, segment: Segment) -> "QuerySet[Handoff]":
     """The handoffs that were offered in the period, of the segment's contacts."""
-    begin, end = moments(period)
-    return Handoff.objects.filter(of_segment(segment), offered_at__gte=begin, offered_at__lt=end)
+    return Handoff.objects.filter(of_segment(segment), offered_at__gte=period.start, offered_at__lt=period.end)
 
 
 def offers(period: Period, segment: Segment) -> Offers:

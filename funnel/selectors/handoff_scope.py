@@ -1,22 +1,15 @@
 """Which handoffs figures are about: those of a period, and of a segment's contacts."""
 
-from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from django.db.models import Q
 
-from funnel.analytics import Period, Segment
+from funnel.analytics import Segment
 
 
 def share(part: int, whole: int) -> float | None:
     """Return ``part`` of ``whole``; None where there is no whole."""
     return part / whole if whole else None
-
-
-def moments(period: Period) -> tuple[datetime, datetime]:
-    """The period's first moment, and the first one after it."""
-    first = datetime.combine(period.first, time.min, UTC)
-    return first, datetime.combine(period.last, time.min, UTC) + timedelta(days=1)
 
 
 def of_segment(segment: Segment) -> Q:

@@ -1,64 +1,52 @@
 """How the handing over goes: figures for the overview."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db.models import Count, Min, Q
 
-from funnel.enums import HandoffState, ReturnReason
+from funnel.analytics import Period, Segment
+from funnel.enums import OPEN_STATES, HandoffState, ReturnReason
 from funnel.models import Handoff
+from funnel.selectors.clock_figures import Attainment, claim_clock
+from funnel.selectors.handoff_figures import Offers, offers
 
 TOP_REASONS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class HandoffHealth:
-    """Handoffs of the last ``days`` days.
+    """How handoffs stand now, and what became of those of the last ``days`` days (whole days in UTC, today's too).
 
-    ``waiting`` and ``in_hand`` are counts as of now (offered and unclaimed; claimed or accepted); the others count what
-    happened in the period. ``reasons`` are the commonest reasons of return: (label, key, count), most frequent first.
+    ``waiting`` (unclaimed) and ``in_hand`` (claimed or accepted) count all that are open, however old;
+    ``oldest_waiting`` is since when the longest waiting is offered, counted over expiries. ``offers`` and ``claims``
+    are the figures of docs/handoff-figures.md; ``reasons`` the commonest of return: (label, key, count).
     """
 
     days: int
     waiting: int
     oldest_waiting: datetime | None
     in_hand: int
-    offered: int
-    claimed: int
-    won: int
-    returned: int
-    withdrawn: int
+    offers: Offers
+    claims: Attainment
     reasons: tuple[tuple[str, str, int], ...]
 
 
 def handoff_health(*, now: datetime, days: int = 30) -> HandoffHealth:
-    """Count what happened to handoffs in the last ``days`` days, with the top reasons of return; two queries."""
-    since = now - timedelta(days=days)
-    in_period = Handoff.objects.filter(
-        Q(offered_at__gte=since)
-        | Q(closed_at__gte=since)
-        | Q(claimed_at__gte=since)
-        | Q(state__in=[HandoffState.OFFERED, HandoffState.CLAIMED, HandoffState.ACCEPTED])
+    """Tell how the handing over goes; four queries."""
+    today = now.astimezone(UTC).date()
+    period = Period(today - timedelta(days=days - 1), today)
+    waiting = Q(state=HandoffState.OFFERED)
+    now_open = Handoff.objects.filter(state__in=OPEN_STATES).aggregate(
+        waiting=Count("pk", filter=waiting),
+        oldest_waiting=Min("first_offered_at", filter=waiting),
+        in_hand=Count("pk", filter=~waiting),
     )
-    closed = Q(closed_at__gte=since)
-    figures = in_period.aggregate(
-        waiting=Count("id", filter=Q(state=HandoffState.OFFERED)),
-        oldest_waiting=Min("offered_at", filter=Q(state=HandoffState.OFFERED)),
-        in_hand=Count("id", filter=Q(state__in=[HandoffState.CLAIMED, HandoffState.ACCEPTED])),
-        offered=Count("id", filter=Q(offered_at__gte=since)),
-        claimed=Count("id", filter=Q(claimed_at__gte=since)),
-        won=Count("id", filter=closed & Q(state=HandoffState.WON)),
-        returned=Count("id", filter=closed & Q(state=HandoffState.RETURNED)),
-        withdrawn=Count("id", filter=closed & Q(state=HandoffState.WITHDRAWN)),
-    )
-    reasons = (
-        Handoff.objects.filter(closed, state=HandoffState.RETURNED)
-        .values_list("reason")
-        .annotate(times=Count("id"))
-        .order_by("-times", "reason")[:TOP_REASONS]
-    )
+    made = offers(period, Segment())
     return HandoffHealth(
         days=days,
-        **figures,
-        reasons=tuple((ReturnReason(reason).label, reason, times) for reason, times in reasons),
+        **now_open,
+        offers=made,
+        claims=claim_clock(period, Segment(), now=now)[0],
+        reasons=tuple((ReturnReason(reason).label, reason, times) for reason, times in made.reasons[:TOP_REASONS]),
     )

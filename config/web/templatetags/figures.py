@@ -1,6 +1,7 @@
 """The larger charts: flows between stages, cohorts, funnels. ``{% load figures %}``."""
 
 from collections.abc import Sequence
+from math import ceil
 from typing import Any
 
 from django import template
@@ -16,7 +17,7 @@ def chart_sankey(title: str, chart: sankey.Sankey) -> dict[str, Any]:
 
     Decoration beside a table of the same figures, which the page must show too.
     """
-    return {"title": title, "chart": chart, "bottom": round(chart.height) + 2}
+    return {"title": title, "chart": chart, "height": ceil(chart.height) + 2}
 
 
 @register.inclusion_tag("components/chart_funnel.html")

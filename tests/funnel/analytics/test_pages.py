@@ -21,7 +21,7 @@ from contacts.services.people import create_token
 from funnel.selectors.tables import DEFAULT_PARTS, PARTS, TABLES
 from scoring.models import Definition, Publication
 from scoring.selectors import published_definition
-from tests.funnel.analytics.lives import lived, tell_a_spring
+from tests.funnel.analytics.lives import count_all, lived, tell_a_spring
 from tests.funnel.analytics.rows import evidence, tell
 from tests.funnel.conftest import World
 
@@ -99,6 +99,7 @@ def test_a_cohort_says_what_is_not_known_yet(world: World, api: Client) -> None:
     """One that reached Lead this month has not had thirty days."""
     contact = lived(("audience", 0))
     contact.transitions.update(effective_at=world.now)
+    count_all()
     lived_now = asked(api, "cohorts", origin="audience", target="lead", **{"from": "2000-01-01", "to": "2099-12-31"})
     (cohort,) = lived_now["tables"]["cohorts"]
     assert (cohort["size"], cohort["ever"], cohort["within_365"], cohort["watched_days"]) == (1, 0, None, 0)
@@ -214,6 +215,7 @@ def test_the_lists_behind_follow_a_key(client: Client, world: World, monkeypatch
     for _ in range(5):
         lived(("lead", 0))
         tell(("offer", 0, None))
+    count_all()
     for path, query in (
         ("/funnel/people/", {"number": "reached", "from_stage": "lead"}),
         ("/funnel/handoffs/", {"figure": "offered"}),
@@ -290,6 +292,7 @@ def test_the_number_of_queries_is_fixed(client: Client, world: World, path: str)
                 ("offer", 0, None), ("claim", 1, 4), ("return", 9, None, {"reason": "no_want"}), rep=rep,
                 evidence=evidence(f"rule {number}"),
             )  # fmt: skip
+        count_all()
         read(client, path)
         with CaptureQueriesContext(connection) as captured:
             read(client, path)
