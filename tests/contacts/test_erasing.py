@@ -154,6 +154,7 @@ def test_counts_over_changes_of_stage_stay_and_verify_is_clean(world: World, bos
     assert entries() == before
     assert Transition.objects.count() == transitions
     later = world.later(minutes=5)
+    world.tell()
     assert list(verify_invariants(now=later)) == []
     while drain_due(now=later) or draw_consequences(now=later):
         pass

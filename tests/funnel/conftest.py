@@ -16,6 +16,8 @@ from contacts.services.record import record_events
 from funnel.models import Announcement, Handoff, HandoffMove
 from funnel.services.consequences import draw_consequences
 from funnel.services.handoffs import claim_handoff
+from funnel.services.hooks.messages import take_announcements
+from funnel.services.notices.telling import tell_announcements
 from scoring.services.evaluate import drain_due
 
 FITTING = {
@@ -70,6 +72,11 @@ class World:
     def settle(self) -> None:
         """Judge and draw consequences until nothing is left to do."""
         while drain_due(now=self.now) or draw_consequences(now=self.now):
+            pass
+
+    def tell(self) -> None:
+        """Tell people and machines what was announced."""
+        while tell_announcements(now=self.now) or take_announcements(now=self.now):
             pass
 
     def stage(self, contact: Contact) -> str:

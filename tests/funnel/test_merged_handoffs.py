@@ -44,6 +44,7 @@ def settle(world: World) -> None:
     world.settle()
     while reconcile_standings(now=world.now):
         world.settle()
+    world.tell()
     assert [str(fault) for fault in verify_invariants(now=max(world.now, datetime.now(UTC)))] == []
 
 

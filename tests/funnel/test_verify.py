@@ -44,6 +44,7 @@ def sound(world: World) -> World:
     return_handoff(handoff_id=back.pk, by=rep, reason="no_means", now=world.later(seconds=20))
     world.offer("offered@acme.example")
     world.settle()
+    world.tell()
     return world
 
 
