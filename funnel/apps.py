@@ -16,6 +16,7 @@ class FunnelConfig(AppConfig):
         from funnel.services.erasing import erase_handoffs, export_handoffs
         from funnel.services.hooks.forgetting import erase_hooks, export_hooks, tell_merge, tell_parting
         from funnel.services.merging import merge_handoffs, part_handoffs
+        from funnel.services.notices.keeping import erase_notices, export_notices, keep_notices
         from funnel.services.sequences.persons import (
             erase_enrolments,
             export_enrolments,
@@ -24,6 +25,8 @@ class FunnelConfig(AppConfig):
         )
 
         register_handlers(self.name, Handlers(merge_handoffs, part_handoffs, erase_handoffs, export_handoffs))
+        # After the handoffs, whose erasure takes the announcements: who is telling of one right now ends first.
+        register_handlers(f"{self.name}.notices", Handlers(keep_notices, keep_notices, erase_notices, export_notices))
         register_handlers(
             f"{self.name}.sequences",
             Handlers(merge_enrolments, part_enrolments, erase_enrolments, export_enrolments),

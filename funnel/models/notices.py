@@ -125,7 +125,10 @@ class NotificationItem(models.Model):
     key = models.CharField(max_length=64)
     what = models.CharField(max_length=20)
     contact_id = models.BigIntegerField(null=True, blank=True)
-    handoff = models.ForeignKey(Handoff, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
+    # Not held by the database: whoever tells would wait for those who move or erase the handoff, and they for us.
+    handoff = models.ForeignKey(
+        Handoff, on_delete=models.CASCADE, null=True, blank=True, related_name="+", db_constraint=False
+    )
     by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
     )

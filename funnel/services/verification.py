@@ -10,6 +10,7 @@ from contacts.services.verification import Violation, verify_messages, verify_qu
 from funnel.services.counting import verify_rollups
 from funnel.services.handoff_verification import verify_handoffs
 from funnel.services.hooks.verification import verify_hooks
+from funnel.services.notices.keeping import verify_notices
 from scoring.services.verification import verify_chains, verify_judgements
 
 
@@ -28,6 +29,7 @@ def verify_invariants(*, now: datetime, sample: int | None = None) -> Iterator[V
     yield from verify_consent()
     yield from verify_rollups(contact_ids=chosen, now=now)
     yield from verify_hooks(now=now)
+    yield from verify_notices(now=now)
 
 
 def _draw(number: int) -> list[int]:

@@ -30,7 +30,7 @@ from contacts.models import (
 )
 from contacts.services.erased_names import keyed_hash
 from funnel.enums import HandoffState
-from funnel.models import Handoff
+from funnel.models import Handoff, Notification, NotificationItem
 from scoring.models import Definition, Run, RunCell, Transition
 from tests.factories import make_user, record
 from tests.funnel.conftest import World
@@ -109,6 +109,10 @@ def _rows_of(contact: Contact, other: Contact, source: Source, rep: User, now: d
     RunCell.objects.create(run=run, origin="lead", target="lead", first_id=ids[0], contact_ids=ids)
     RunCell.objects.create(run=run, origin="lead", target="audience", first_id=contact.pk, contact_ids=[contact.pk])
     Job.objects.create(kind="export_person", contact=contact, state="finished", finished_at=now, requested_by=rep)
+    line = Notification.objects.create(user=rep, kind="acted", begun_at=now, at=now)
+    NotificationItem.objects.create(
+        notification=line, user=rep, key=f"event:{event.pk}", what="acted", contact_id=contact.pk, at=now, told_at=now
+    )
 
 
 def _texts_about(contact: Contact, source: Source, now: datetime) -> None:

@@ -27,7 +27,8 @@ from scoring.models import Notice as DefinitionNotice
 # Nobody is told in the middle of their night that a day has begun.
 MORNING: Final = 6
 _MOST: Final = 1_000
-_LOCK: Final = 0x52495045_4E4F54
+# Held by whoever looks, and by whoever erases what was seen.
+LOOKING: Final = 0x52495045_4E4F54
 
 # What a claimed contact did one to one, or a colleague logged of them. What a machine reports of both sides (a call)
 # was most likely its rep's own doing. Only lately: histories are imported, too. What was told of is left out here and
@@ -60,7 +61,7 @@ def look_out(*, now: datetime) -> int:
     """Tell what is to be told and nobody announced; return how many notices were written. One worker at a time."""
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOOKING])
             if not cursor.fetchone()[0]:
                 return 0
         staff = load_staff()
