@@ -36,6 +36,7 @@ def test_all_holds_while_receivers_are_well_slow_or_gone(hooks: Hooks, world: Wo
         hooks.now = world.now
         say(hooks, 3)
         hooks.send()
+        world.tell()
     assert found(hooks, seconds=30) == []
     assert [one for one in verify_invariants(now=hooks.now + timedelta(seconds=30)) if one.invariant == 8] == []
 
