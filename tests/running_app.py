@@ -33,7 +33,9 @@ def app_environment(state_dir: Path) -> dict[str, str]:
     """The environment of a command on `state_dir`: embedded services, the product's own settings."""
     foreign = {"DATABASE_URL", "REDIS_URL", "RIPEN_BASE_URL", "SECRET_KEY", "DEBUG", "ALLOWED_HOSTS"}
     kept = {name: value for name, value in os.environ.items() if name not in foreign}
-    return {**kept, "RIPEN_STATE_DIR": str(state_dir), "DJANGO_SETTINGS_MODULE": "config.settings"}
+    ours = {"RIPEN_STATE_DIR": str(state_dir), "DJANGO_SETTINGS_MODULE": "config.settings"}
+    # Receivers of webhooks are on this machine.
+    return {**kept, **ours, "RIPEN_HOOKS_ALLOW_PRIVATE": "1"}
 
 
 class RunningApp:
