@@ -78,7 +78,7 @@ def _record(
 ) -> None:
     known_since = Contact.objects.values_list("source_at", flat=True).get(pk=contact_id)
     claimed_at = handoff.claimed_at if handoff is not None else None
-    at = min(_after(_after(said.occurred_at, known_since), claimed_at), now)
+    at = min(_after(said.occurred_at, known_since, claimed_at), now)
     record_fact(
         contact_id=contact_id,
         kind=said.activity.value,
@@ -95,13 +95,13 @@ def _record(
         note_attempt([handoff.pk], at=at)
 
 
-def _after(moment: datetime, mark: datetime | None) -> datetime:
-    """Put what was written down as a whole minute behind a mark in that minute.
+def _after(moment: datetime, *marks: datetime | None) -> datetime:
+    """Put what was written down as a whole minute behind the marks in that minute.
 
     People write down minutes. A call in the minute in which a contact turned to us, or was claimed, came after that; as
     the contact's earliest fact it would make us those who found them.
     """
-    whole = not moment.second and not moment.microsecond
-    if mark is None or not whole or not moment <= mark < moment + timedelta(minutes=1):
+    if moment.second or moment.microsecond:
         return moment
-    return mark + timedelta(milliseconds=1)
+    within = [mark for mark in marks if mark is not None and moment <= mark < moment + timedelta(minutes=1)]
+    return max(within) + timedelta(milliseconds=1) if within else moment

@@ -1,4 +1,4 @@
-"""A rep's work with mouse, with keyboard, and without scripts."""
+"""Finding contacts, the theme, help and menus, with mouse, with keyboard, and without scripts."""
 
 from collections.abc import Callable
 
@@ -7,76 +7,6 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Shop
 
 Open = Callable[..., Page]
-
-
-def owner_of(shop: Shop, contact: int) -> str:
-    sql = "SELECT u.email FROM contacts_standing s JOIN auth_user u ON u.id = s.owner_id WHERE s.contact_id = %s"
-    return str(shop.ask(sql, contact))
-
-
-def test_claims_with_the_mouse_and_stays_on_the_queue(shop: Shop, open_as: Open) -> None:
-    contact, handoff = shop.offer()
-    page = open_as("rita")
-    page.goto("/queue/")
-    card = page.locator(f"#handoff-{handoff}")
-    card.get_by_role("button", name="Claim").click()
-    expect(card).to_contain_text("claimed")
-    expect(page.get_by_role("status").filter(has_text="It is under My prospects now")).to_be_visible()
-    expect(page).to_have_url(f"{shop.app.base_url}/queue/")
-    assert owner_of(shop, contact) == shop.people["rita"]
-
-
-def test_claims_with_the_keyboard_alone(shop: Shop, open_as: Open) -> None:
-    contact, handoff = shop.offer()
-    page = open_as("rita")
-    page.keyboard.press("g")
-    page.keyboard.press("q")
-    page.wait_for_url("**/queue/")
-    link = page.locator(f"#handoff-{handoff} [data-row-link]")
-    for _ in range(page.locator("[data-row]").count()):
-        page.keyboard.press("j")
-        if link.evaluate("element => element === document.activeElement"):
-            break
-    expect(link).to_be_focused()
-    page.keyboard.press("c")
-    expect(page.locator(f"#handoff-{handoff}")).to_contain_text("claimed")
-    assert owner_of(shop, contact) == shop.people["rita"]
-    expect(link).to_be_focused()
-    page.keyboard.press("Enter")
-    page.wait_for_url(f"**/handoffs/{handoff}/")
-
-
-def test_who_was_slower_reads_who_was_faster_in_the_card(shop: Shop, open_as: Open) -> None:
-    _, handoff = shop.offer()
-    slow, fast = open_as("rita"), open_as("ben")
-    slow.goto("/queue/")
-    fast.goto("/queue/")
-    fast.locator(f"#handoff-{handoff}").get_by_role("button", name="Claim").click()
-    expect(fast.locator(f"#handoff-{handoff}")).to_contain_text("claimed")
-    slow.locator(f"#handoff-{handoff}").get_by_role("button", name="Claim").click()
-    expect(slow.locator(f"#handoff-{handoff}")).to_contain_text(f"Claimed by {shop.people['ben']}")
-
-
-def test_the_whole_work_without_scripts(shop: Shop, open_as: Open) -> None:
-    contact, handoff = shop.offer()
-    page = open_as("rita", java_script_enabled=False)
-    page.goto("/queue/")
-    page.locator(f"#handoff-{handoff}").get_by_role("button", name="Claim").click()
-    expect(page).to_have_url(f"{shop.app.base_url}/handoffs/{handoff}/")
-    page.get_by_role("button", name="Accept").click()
-    expect(page.get_by_text("Accepted.")).to_be_visible()
-    page.get_by_role("link", name="Log activity").click()
-    page.get_by_text("Meeting", exact=True).click()
-    page.get_by_label("Note", exact=True).last.fill("Wants forty seats.")
-    page.get_by_role("button", name="Record").click()
-    expect(page).to_have_url(f"{shop.app.base_url}/contacts/{contact}/")
-    expect(page.get_by_text("Wants forty seats.")).to_be_visible()
-    page.goto(f"/handoffs/{handoff}/")
-    page.get_by_text("Return to Marketing").click()
-    page.get_by_label("Reason").select_option("cannot_buy_now")
-    page.get_by_role("button", name="Return it").click()
-    expect(page.get_by_text("Returned to Marketing, with the reason on record.")).to_be_visible()
-    assert owner_of(shop, contact) == "None"
 
 
 def test_searches_as_one_types_and_keeps_the_address(shop: Shop, open_as: Open) -> None:

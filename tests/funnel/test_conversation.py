@@ -138,8 +138,10 @@ class TestLogging:
 
     def test_a_call_before_the_claim_is_no_attempt_but_one_in_its_minute_is(self, world: World) -> None:
         rita = world.person()
+        world.now = world.now.replace(second=10)
+        world.offer()
         world.now = world.now.replace(second=30)
-        handoff = claim_handoff(handoff_id=world.offer().pk, by=rita, now=world.now)
+        handoff = claim_handoff(handoff_id=Handoff.objects.get().pk, by=rita, now=world.now)
         for minutes, attempted in ((1, False), (0, True)):
             before = world.now.replace(second=0) - timedelta(minutes=minutes)
             one = Said(Activity.CALL_ATTEMPTED, before, "Rhea Rep")
