@@ -301,7 +301,7 @@ def measure_error(now: datetime) -> None:
     for velocity in report(period=period, segment=Segment()).velocities:
         if velocity.exact:
             continue
-        given = {
+        given: dict[str, Any] = {
             "origin": STAGES.index(velocity.origin),
             "target": STAGES.index(velocity.target),
             "start": period.start,

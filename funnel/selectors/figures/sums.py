@@ -74,4 +74,5 @@ def select(statement: str, given: Mapping[str, Any]) -> list[Any]:
     """The rows of a statement."""
     with connection.cursor() as cursor:
         cursor.execute(statement, given)
-        return cursor.fetchall()
+        rows: list[Any] = cursor.fetchall()
+    return rows

@@ -126,4 +126,5 @@ def verify_rollups(
 def _select(statement: str, given: dict[str, Any]) -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(statement, given)
-        return cursor.fetchall()
+        rows: list[Any] = cursor.fetchall()
+    return rows
