@@ -30,7 +30,7 @@ from contacts.models import (
 )
 from contacts.services.erased_names import keyed_hash
 from funnel.enums import HandoffState
-from funnel.models import Handoff, Notification, NotificationItem
+from funnel.models import Enrolment, Handoff, Notification, NotificationItem, Sequence, SequenceStep, StepRun
 from scoring.models import Definition, Run, RunCell, Transition
 from tests.factories import make_user, record
 from tests.funnel.conftest import World
@@ -103,6 +103,7 @@ def _rows_of(contact: Contact, other: Contact, source: Source, rep: User, now: d
     event = Event.objects.filter(contact=contact).earliest("id")
     EventCorrection.objects.create(event=event, action=CorrectionAction.RESTORED, reason=SECRET)
     Suppression.objects.create(address_hash=keyed_hash("email", EMAIL), reason="objected", at=now)
+    _enrolled(contact, other, purpose, now)
     definition = Definition.objects.earliest("id")
     run = Run.objects.create(definition=definition, kind="what_if", state="finished", finished_at=now)
     ids = sorted({contact.pk, other.pk, 10**9})
@@ -113,6 +114,21 @@ def _rows_of(contact: Contact, other: Contact, source: Source, rep: User, now: d
     NotificationItem.objects.create(
         notification=line, user=rep, key=f"event:{event.pk}", what="acted", contact_id=contact.pk, at=now, told_at=now
     )
+
+
+def _enrolled(contact: Contact, other: Contact, purpose: Purpose, now: datetime) -> None:
+    """Under way in a sequence whose next step waits, for a reason that names the person."""
+    sequence, _ = Sequence.objects.get_or_create(
+        name="Nurture", defaults={"stage": "lead", "purpose": purpose, "state": "active", "activated_at": now}
+    )
+    step, _ = SequenceStep.objects.get_or_create(sequence=sequence, version=1, position=1, channel="webhook")
+    way = Enrolment.objects.create(
+        sequence=sequence, contact=contact, origin_contact_id=other.pk, how="entry", enrolled_at=now
+    )
+    StepRun.objects.create(
+        enrolment=way, step=step, key=step.key, position=1, first_due_at=now, due_at=now, mail_id=1,
+        reasons=[{"code": "no_address", "message": SECRET}],
+    )  # fmt: skip
 
 
 def _texts_about(contact: Contact, source: Source, now: datetime) -> None:
