@@ -175,6 +175,7 @@ class NoticeKind(TextChoices):
     MOVED = "moved", "Released or passed on in the team"
     SEQUENCE = "sequence", "A sequence ended"
     DEFINITION = "definition", "About a definition"
+    HOOK = "hook", "A webhook in trouble"
 
 
 class MailMode(TextChoices):

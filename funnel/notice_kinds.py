@@ -97,6 +97,9 @@ KINDS: Final[Mapping[NoticeKind, KindFacts]] = {
     NoticeKind.DEFINITION: KindFacts(
         "book-open-check", "Ripen found something odd about a definition.", dict.fromkeys((_M, _L, _A), DIGESTED)
     ),
+    NoticeKind.HOOK: KindFacts(
+        "webhook", "A webhook's receiver takes nothing any more, or its endpoint was disabled.", {_A: MAILED}
+    ),
 }
 
 _EAGERNESS: Final = (MailMode.NEVER, MailMode.DIGEST, MailMode.AT_ONCE)

@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
             name='Notification',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('given', 'Given to you'), ('deadline', 'Your deadline is close'), ('acted', 'Your contact got in touch'), ('due', 'An agreed date has come, or a conversation went quiet'), ('taken', 'Taken from you'), ('stage', 'A contact of yours fell back or became a customer'), ('queue', 'In the queue'), ('won', 'Won'), ('returned', 'Returned to Marketing'), ('escalated', 'Not claimed in time'), ('starving', 'The queue waits too long'), ('moved', 'Released or passed on in the team'), ('sequence', 'A sequence ended'), ('definition', 'About a definition')], max_length=12)),
+                ('kind', models.CharField(choices=[('given', 'Given to you'), ('deadline', 'Your deadline is close'), ('acted', 'Your contact got in touch'), ('due', 'An agreed date has come, or a conversation went quiet'), ('taken', 'Taken from you'), ('stage', 'A contact of yours fell back or became a customer'), ('queue', 'In the queue'), ('won', 'Won'), ('returned', 'Returned to Marketing'), ('escalated', 'Not claimed in time'), ('starving', 'The queue waits too long'), ('moved', 'Released or passed on in the team'), ('sequence', 'A sequence ended'), ('definition', 'About a definition'), ('hook', 'A webhook in trouble')], max_length=12)),
                 ('in_app', models.BooleanField(default=True)),
                 ('count', models.PositiveIntegerField(default=1)),
                 ('begun_at', models.DateTimeField()),
@@ -66,7 +66,7 @@ class Migration(migrations.Migration):
             name='NotificationSetting',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('given', 'Given to you'), ('deadline', 'Your deadline is close'), ('acted', 'Your contact got in touch'), ('due', 'An agreed date has come, or a conversation went quiet'), ('taken', 'Taken from you'), ('stage', 'A contact of yours fell back or became a customer'), ('queue', 'In the queue'), ('won', 'Won'), ('returned', 'Returned to Marketing'), ('escalated', 'Not claimed in time'), ('starving', 'The queue waits too long'), ('moved', 'Released or passed on in the team'), ('sequence', 'A sequence ended'), ('definition', 'About a definition')], max_length=12)),
+                ('kind', models.CharField(choices=[('given', 'Given to you'), ('deadline', 'Your deadline is close'), ('acted', 'Your contact got in touch'), ('due', 'An agreed date has come, or a conversation went quiet'), ('taken', 'Taken from you'), ('stage', 'A contact of yours fell back or became a customer'), ('queue', 'In the queue'), ('won', 'Won'), ('returned', 'Returned to Marketing'), ('escalated', 'Not claimed in time'), ('starving', 'The queue waits too long'), ('moved', 'Released or passed on in the team'), ('sequence', 'A sequence ended'), ('definition', 'About a definition'), ('hook', 'A webhook in trouble')], max_length=12)),
                 ('in_app', models.BooleanField()),
                 ('mail', models.CharField(choices=[('never', 'No e-mail'), ('at_once', 'At once'), ('digest', 'In the digest')], max_length=7)),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notification_settings', to=settings.AUTH_USER_MODEL)),
@@ -105,7 +105,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='notification',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['given', 'deadline', 'acted', 'due', 'taken', 'stage', 'queue', 'won', 'returned', 'escalated', 'starving', 'moved', 'sequence', 'definition'])), name='notification_kind_known'),
+            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['given', 'deadline', 'acted', 'due', 'taken', 'stage', 'queue', 'won', 'returned', 'escalated', 'starving', 'moved', 'sequence', 'definition', 'hook'])), name='notification_kind_known'),
         ),
         migrations.AddIndex(
             model_name='notificationitem',
@@ -129,7 +129,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='notificationsetting',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['given', 'deadline', 'acted', 'due', 'taken', 'stage', 'queue', 'won', 'returned', 'escalated', 'starving', 'moved', 'sequence', 'definition'])), name='notificationsetting_kind_known'),
+            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['given', 'deadline', 'acted', 'due', 'taken', 'stage', 'queue', 'won', 'returned', 'escalated', 'starving', 'moved', 'sequence', 'definition', 'hook'])), name='notificationsetting_kind_known'),
         ),
         migrations.AddConstraint(
             model_name='notificationsetting',

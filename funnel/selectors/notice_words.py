@@ -30,6 +30,9 @@ _ONE: Final[Mapping[str, str]] = {
     "due": "{who}: what you agreed on is for today",
     "stale": "{who}: nothing happened for a while",
     "definition": "{notice}",
+    "hook_failing": "The receiver of a webhook takes nothing",
+    "hook_gone": "A webhook was disabled: its receiver answered 410 Gone",
+    "hook_disabled": "A webhook was disabled: it failed for too long",
 }
 # Where the same code says something else to another audience.
 _BY_KIND: Final[Mapping[tuple[NoticeKind, str], str]] = {
@@ -54,6 +57,7 @@ _SEVERAL: Final[Mapping[NoticeKind, str]] = {
     NoticeKind.MOVED: "{n} prospects changed hands in the team",
     NoticeKind.SEQUENCE: "{n} contacts came to the end of a sequence",
     NoticeKind.DEFINITION: "{n} things about definitions",
+    NoticeKind.HOOK: "{n} webhooks are in trouble",
 }
 _RELEASED: Final[Mapping[str, str]] = {
     "by_hand": "its rep released it",

@@ -204,6 +204,8 @@ class Names:
         """Where the item leads."""
         if item.what == "starving":
             return reverse("queue")
+        if "endpoint" in item.data:
+            return reverse("hook", args=[item.data["endpoint"]])
         notice = self.notices.get(item.data.get("notice", 0))
         if notice is not None:
             return reverse("definition", args=[notice.definition_id])

@@ -8,7 +8,7 @@ from typing import Any, Final
 from contacts.enums import Role
 from contacts.models import Standing
 from contacts.selectors.merges import roots_of
-from funnel.enums import AnnouncementType, HandoffState, MoveName, NoticeKind, ReleaseReason
+from funnel.enums import AnnouncementType, DisableReason, HandoffState, MoveName, NoticeKind, ReleaseReason
 from funnel.models import Announcement, Handoff
 from funnel.moves import HELD_STATES
 from funnel.services.notices.staff import Staff, who_can_claim
@@ -112,7 +112,11 @@ def notices_of(row: Announcement, scene: Scene) -> list[Notice]:
             contact_id=row.contact_id,
             handoff_id=row.handoff_id,
             by_id=by,
-            data={name: row.data[name] for name in ("from", "to", "reason", "sequence", "count") if name in row.data},
+            data={
+                name: row.data[name]
+                for name in ("from", "to", "reason", "sequence", "count", "endpoint")
+                if name in row.data
+            },
         )
     return list(found.values())
 
@@ -217,6 +221,16 @@ def _sequence_ended(row: Announcement, scene: Scene) -> _Told:
     yield from (told for told in _all(scene, NoticeKind.SEQUENCE, "sequence") if not _only_sells(scene.staff, told[0]))
 
 
+def _hook_failing(row: Announcement, scene: Scene) -> _Told:
+    return _all(scene, NoticeKind.HOOK, "hook_failing")
+
+
+def _hook_disabled(row: Announcement, scene: Scene) -> _Told:
+    return _all(
+        scene, NoticeKind.HOOK, "hook_gone" if row.data.get("reason") == DisableReason.GONE else "hook_disabled"
+    )
+
+
 def _handoff(row: Announcement, scene: Scene) -> Handoff:
     return scene.handoffs[row.handoff_id or 0]
 
@@ -238,4 +252,6 @@ _TELLERS: Final[Mapping[AnnouncementType, Callable[[Announcement, Scene], _Told]
     AnnouncementType.STARVING: _starving,
     AnnouncementType.STAGE_CHANGED: _stage_changed,
     AnnouncementType.SEQUENCE_ENDED: _sequence_ended,
+    AnnouncementType.HOOK_FAILING: _hook_failing,
+    AnnouncementType.HOOK_DISABLED: _hook_disabled,
 }

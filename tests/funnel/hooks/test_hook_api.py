@@ -1,7 +1,6 @@
 """Webhooks through the API: endpoints, secrets, deliveries, replays; and what they are told of contacts."""
 
 import json
-from datetime import timedelta
 from typing import Any
 
 import pytest

@@ -9,14 +9,17 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.contrib.auth.models import User
 from django.db import close_old_connections, connection
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from contacts.enums import Role
 from contacts.models import Contact
-from funnel.enums import AnnouncementType, DeliveryState, DisableReason, HookFault
+from funnel.enums import AnnouncementType, DeliveryState, DisableReason, HookFault, NoticeKind
 from funnel.hooks.exchange import Answer, Fault
 from funnel.hooks.schedule import DELAYS, JITTER, next_attempt, read_retry_after
-from funnel.models import Announcement, HookAttempt, HookDelivery, HookEndpoint, HookMessage
+from funnel.models import Announcement, HookAttempt, HookDelivery, HookEndpoint, HookMessage, Notification
+from funnel.selectors.notices import items_of
 from funnel.services.announcing import Told, announce
 from funnel.services.hooks.claiming import AT_ONCE, LEASE, claim_deliveries
 from funnel.services.hooks.endpoints import (
@@ -31,6 +34,8 @@ from funnel.services.hooks.endpoints import (
 from funnel.services.hooks.messages import take_announcements
 from funnel.services.hooks.recording import MOST_TAKES, record_outcome
 from funnel.services.hooks.sending import send_hooks
+from funnel.services.notices.telling import tell_announcements
+from tests.factories import make_user
 from tests.funnel.hooks.conftest import Hooks, bodies, verified
 from tests.funnel.hooks.receiver import DRIPS, HANGS, Receiver, receive
 
@@ -299,6 +304,22 @@ def test_an_endpoint_that_fails_for_long_is_told_of_once_and_disabled_in_the_end
     assert endpoint.disabled_for == DisableReason.FAILING
     assert Announcement.objects.filter(type=AnnouncementType.HOOK_DISABLED).count() == 1
     assert len(receiver.received) == 30, "three whole schedules"
+
+
+def test_administrators_are_told_of_a_webhook_in_trouble_and_nobody_else(hooks: Hooks, admin: User) -> None:
+    make_user(Role.MANAGER)
+    with receive(410) as receiver:
+        endpoint = hooks.endpoint(receiver)
+        say(hooks)
+        hooks.send()
+    tell_announcements(now=hooks.now)
+    (told,) = Notification.objects.filter(kind=NoticeKind.HOOK)
+    assert told.user == admin
+    (line,) = items_of(told)
+    assert (line.text, line.url) == (
+        "A webhook was disabled: its receiver answered 410 Gone",
+        f"/hooks/{endpoint.pk}/",
+    )
 
 
 def test_both_secrets_sign_for_a_day_after_a_rotation(hooks: Hooks, receiver: Receiver) -> None:
