@@ -1,7 +1,8 @@
 """The component gallery at ``/ui/``: every component in every state, to look at and to test. DEBUG only."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from django import forms
 from django.contrib import messages
@@ -9,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from config.web import charts
+from config.web.sankey import sankey
 from config.web.ui import Chip, Criterion, LedgerLine, MenuItem, Tab, TimelineDay, TimelineItem, steps_of
 
 _STAGES = (
@@ -84,6 +86,32 @@ def _timeline() -> list[TimelineDay]:
     ]
 
 
+def _figures() -> dict[str, Any]:
+    """What the larger charts show."""
+    flows = [("", "audience", 376), ("", "lead", 776), ("lead", "marketing_prospect", 310), ("lead", "customer", 27)]
+    flows += [("marketing_prospect", "lead", 260), ("marketing_prospect", "sales_prospect", 170)]
+    flows += [("sales_prospect", "customer", 81), ("customer", "marketing_prospect", 3)]
+    steps = [
+        ("lead", "Lead", 908, {"strict_rate": 0.341, "loose_rate": 0.631}, "Sales prospect"),
+        ("sales_prospect", "Sales prospect", 320, {"strict_rate": 0.253, "loose_rate": 0.356}, "Customer"),
+        ("customer", "Customer", 114, None, ""),
+    ]
+    bars = charts.funnel_bars([(key, label, reached) for key, label, reached, *_ in steps])
+    heat = charts.heat([[(2, 68, True), (5, 68, True), (22, 68, False)], [(1, 86, True), None, (12, 86, False)]])
+    return {
+        "sankey": sankey(dict(_STAGES), flows, arrival="New contacts"),
+        "funnel": [
+            {"bar": bar, "step": step, "next": following}
+            for bar, (*_, step, following) in zip(bars, steps, strict=True)
+        ],
+        "heat": [
+            {"month": date(2026, 9 + place, 1), "size": size, "cells": cells[:-1], "ever": cells[-1]}
+            for place, (size, cells) in enumerate(zip((68, 86), heat, strict=True))
+        ],
+        "heat_columns": (7, 30),
+    }
+
+
 def gallery(request: HttpRequest) -> HttpResponse:
     """Show every component. ``?toasts=1`` also shows the toasts of Django's messages."""
     if request.GET.get("toasts"):
@@ -136,6 +164,7 @@ def gallery(request: HttpRequest) -> HttpResponse:
                 ("recall", "Recall", (1.0, 0.9, 0.62, 0.2, 0.0)),
             ],
         ),
+        **_figures(),
         "bars": charts.bars(
             [
                 ("", "No response", 14, ""),

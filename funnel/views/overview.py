@@ -94,7 +94,8 @@ def overview(request: HttpRequest) -> HttpResponse:
         "reasons": charts.bars(
             [("", label, count, f"{_behind('returned')}&reason={key}") for label, key, count in health.reasons]
         ),
-        "behind": {name: _behind(name) for name in ("offered", "claimed", "returned", "won", "waiting", "in_hand")},
+        "in_hand_url": f"{reverse('funnel-handoffs')}?period=all&figure=in_hand",
+        "behind": {name: _behind(name) for name in ("offered", "returned", "won")},
         "flows": sankey(
             labels, [(one.origin, one.target, one.moves) for one in month.flows], arrival=ARRIVAL, words="moves"
         ),

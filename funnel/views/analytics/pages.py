@@ -56,7 +56,7 @@ def funnel(request: HttpRequest) -> HttpResponse:
         "wrong": wrong,
         "sections": [section(name, tables, labels, definition) for name in at_once],
         "later": [{"name": name, "title": _title(name), "url": part_url(name, asked)} for name in later],
-        "anchors": [(name, PARTS[name][0]) for name in (*at_once, *LATER)],
+        "anchors": [(name, PARTS[name][0]) for name in (*MOVES, *LATER)],
     }
     return render(request, "funnel/analytics/page.html", context)
 

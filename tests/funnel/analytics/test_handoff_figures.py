@@ -99,7 +99,8 @@ ATTEMPT_CASES: dict[str, tuple[list[tuple[Any, ...]], dict[str, Any], tuple[int,
 @pytest.mark.parametrize("case", ATTEMPT_CASES)
 def test_the_first_attempt_is_measured_from_the_claim(rep: User, case: str) -> None:
     moves, columns, expected = ATTEMPT_CASES[case]
-    tell(*moves, rep=rep, **{name: hour(at) for name, at in columns.items()})
+    given: dict[str, Any] = {name: hour(at) for name, at in columns.items()}
+    tell(*moves, rep=rep, **given)
     assert attempts() == expected
 
 

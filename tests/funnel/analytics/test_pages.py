@@ -51,7 +51,7 @@ def spring(world: World) -> None:
 def read(client: Client, path: str, status: int = 200, **query: str) -> str:
     answer = client.get(path, {**PERIOD, **query})
     assert answer.status_code == status
-    return (b"".join(answer.streaming_content) if answer.streaming else answer.content).decode()
+    return answer.getvalue().decode()
 
 
 def asked(api: Client, *parts: str, **query: str) -> dict[str, Any]:
