@@ -21,6 +21,8 @@ SELECT origin, target, count(*) FILTER (WHERE at >= %(start)s), count(*) FILTER 
 FROM funnel_passage AS passage JOIN funnel_reached AS came USING (contact_id)
 WHERE at < %(end)s AND {segment} GROUP BY origin, target
 """
+# Moments ascend: whoever reached nothing within the period is left out at once.
+_WITHIN: Final = "moments[1] < %(end)s AND moments[cardinality(moments)] >= %(start)s"
 # Who came equally far in the same way is one row: some hundreds, whatever the number of contacts.
 _WAYS: Final = f"""
 SELECT cardinality(moments), strict, skipped,
@@ -31,12 +33,12 @@ SELECT cardinality(moments), strict, skipped,
     )
 } AS within, count(*)
 FROM funnel_reached AS came
-WHERE moments[1] < %(end)s AND {{segment}} GROUP BY 1, 2, 3, 4
+WHERE {_WITHIN} AND {{segment}} GROUP BY 1, 2, 3, 4
 """
 _PAIRS: Final = f"""
 FROM funnel_reached AS came JOIN (VALUES {", ".join(map(str, _ALL_PAIRS))}) AS pair (origin, target)
     ON moments[1 + target] >= %(start)s AND moments[1 + target] < %(end)s
-WHERE {{segment}}
+WHERE {_WITHIN} AND cardinality(moments) > 1 AND {{segment}}
 """
 _WAIT: Final = "round(date_part('epoch', moments[1 + target] - moments[1 + origin]))::integer"
 _BUCKETS: Final = f"SELECT origin, target, funnel_wait_bucket({_WAIT}), count(*) {_PAIRS} GROUP BY 1, 2, 3"
