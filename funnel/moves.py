@@ -279,8 +279,8 @@ def diagram() -> str:
         words = f"{move.name} ({move.condition})" if move.condition else str(move.name)
         # In a diagram's text a semicolon ends the line.
         words = words.replace(";", ",")
-        arrows = move.arrows or {"[*]": HandoffState.OFFERED}
-        lines += [f"    {source} --> {target}: {words}" for source, target in arrows.items()]
+        arrows = list(move.arrows.items()) or [("[*]", HandoffState.OFFERED)]
+        lines += [f"    {source} --> {target}: {words}" for source, target in arrows]
     reached = {target for move in MOVES for target in move.arrows.values()}
     left = {source for move in MOVES for source in move.sources}
     lines += [f"    {state} --> [*]" for state in HandoffState if state in reached and state not in left]

@@ -6,7 +6,7 @@ sweeps may run at once. Locks: contacts first (as the judgement and the drains d
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
@@ -145,10 +145,15 @@ def find_attempts(handoff_ids: Sequence[int]) -> int:
     """
     if not handoff_ids:
         return 0
-    given = {"ids": list(handoff_ids), "states": [str(state) for state in HELD_STATES], "kinds": list(ATTEMPTS)}
+    given: dict[str, Any] = {
+        "ids": list(handoff_ids),
+        "states": [str(state) for state in HELD_STATES],
+        "kinds": list(ATTEMPTS),
+    }
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_FIND_ATTEMPTS, given)
-        return cursor.rowcount
+        found: int = cursor.rowcount
+        return found
 
 
 def _ids(rows: "QuerySet[Handoff]", limit: int) -> list[int]:

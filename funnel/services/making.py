@@ -210,9 +210,33 @@ def _change(move: Move, rows: "QuerySet[Handoff]", *, columns: Mapping[str, Any]
     with connection.cursor() as cursor:
         cursor.execute(statement, [*params, *arrows, *(value for _, values in written for value in values)])
         found = cursor.fetchall()
-    return sorted(
-        (Moved(*row[:4], HandoffState(row[4]), HandoffState(row[5]), *row[6:]) for row in found),
-        key=lambda one: one.handoff_id,
+    return [_moved(*row) for row in sorted(found)]
+
+
+def _moved(
+    handoff_id: int,
+    contact_id: int,
+    fact_contact_id: int,
+    number: int,
+    from_state: str,
+    to_state: str,
+    from_rep: int | None,
+    to_rep: int | None,
+    due_at: datetime | None,
+    escalation: int,
+) -> Moved:
+    """A row that the move's statement returned."""
+    return Moved(
+        handoff_id=handoff_id,
+        contact_id=contact_id,
+        fact_contact_id=fact_contact_id,
+        number=number,
+        from_state=HandoffState(from_state),
+        to_state=HandoffState(to_state),
+        from_rep=from_rep,
+        to_rep=to_rep,
+        due_at=due_at,
+        escalation=escalation,
     )
 
 

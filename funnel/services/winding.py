@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection
 
@@ -38,7 +38,7 @@ def start_clocks(*, handoff_ids: Sequence[int], now: datetime) -> int:
     clocks |= zip((row.pk for row in held), attempt_deadlines(reps, since=now), strict=True)
     if clocks:
         with connection.cursor() as cursor:
-            given = {
+            given: dict[str, Any] = {
                 "now": now,
                 "ids": list(clocks),
                 "warns": [clock.warn_at for clock in clocks.values()],

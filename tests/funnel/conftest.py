@@ -115,7 +115,7 @@ def moves_of(handoff: Handoff) -> list[tuple[int, str, str, str]]:
 
 def told(
     type_: str, *, keys: frozenset[str] | set[str] = frozenset({"state", "rep", "escalation"})
-) -> list[tuple[int, dict[str, Any]]]:
+) -> list[tuple[int | None, dict[str, Any]]]:
     """What was announced of a type, in order: the handoff, and these keys of what was said."""
     rows = Announcement.objects.filter(type=type_).order_by("id")
     return [(row.handoff_id, {key: row.data[key] for key in keys if key in row.data}) for row in rows]

@@ -184,7 +184,7 @@ def test_reassigning_refuses_whom_and_what_it_cannot(world: World, manager: User
     for act in (reassign_handoff, take_over_handoff):
         given: Mapping[str, Any] = {"to": rep} if act is reassign_handoff else {}
         with pytest.raises(PermissionDenied):
-            act(handoff_id=handoff.pk, by=rep, now=world.now, **given)  # type: ignore[operator]
+            act(handoff_id=handoff.pk, by=rep, now=world.now, **given)
     return_handoff(handoff_id=handoff.pk, by=rep, reason="other", now=world.now)
     with pytest.raises(WrongState, match="cannot change hands any more"):
         reassign_handoff(handoff_id=handoff.pk, by=manager, to=rep, now=world.now)

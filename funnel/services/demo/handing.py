@@ -75,7 +75,7 @@ def _chain(row: Handoff, made: Handoffs, place: int, clocks: "_Clocks") -> Itera
     step = _Steps(row)
     yield step.to(MoveName.OFFER, HandoffState.OFFERED, row.offered_at)
     rep, attempted = row.claimed_by, row.attempted_at
-    due = clocks.until_claim(row.offered_at)
+    due: datetime | None = clocks.until_claim(row.offered_at)
     if row.claimed_at is not None:
         yield step.to(MoveName.CLAIM, HandoffState.CLAIMED, row.claimed_at, by=rep, rep=rep, due_at=due)
         due = clocks.until_attempt(row.claimed_at)
