@@ -152,17 +152,19 @@ def _follow_standings(contact_ids: Sequence[int], *, now: datetime) -> int:
     standings = list(Standing.objects.filter(contact_id__in=contact_ids).values_list("contact_id", "stage"))
     outside = [contact_id for contact_id, stage in standings if stage not in stages]
     customers = [contact_id for contact_id, stage in standings if stage == CUSTOMER]
-    news = _news_among(contact_ids)
     changes = 0
-    # What somebody is moving at this moment is left to them; the sweep by state looks again.
-    if customers:
-        rows = Handoff.objects.filter(contact_id__in=customers)
-        changes += len(make_moves(CLOSE_AS_WON, rows, now=now, told=news, skip_locked=True))
     if outside:
-        rows = Handoff.objects.filter(contact_id__in=outside)
-        changes += len(make_moves(WITHDRAW, rows, now=now, told=news, skip_locked=True))
+        # Of most of them there is nothing to close.
+        open_ = Handoff.objects.filter(contact_id__in=outside, state__in=OPEN_STATES)
+        if held := list(open_.values_list("contact_id", flat=True)):
+            news = _news_among(held)
+            # What somebody is moving at this moment is left to them; the sweep by state looks again.
+            won = open_.filter(contact_id__in=customers)
+            changes += len(make_moves(CLOSE_AS_WON, won, now=now, told=news, skip_locked=True))
+            changes += len(make_moves(WITHDRAW, open_, now=now, told=news, skip_locked=True))
     # One statement, so one snapshot: an offer seen as closed comes with the due row of what closed it.
     if ready := list(_unoffered(stages).filter(contact_id__in=contact_ids)):
+        news = _news_among([standing.contact_id for standing in ready])
         changes += _open_handoffs(ready, now=now, told=news)
     return changes
 
