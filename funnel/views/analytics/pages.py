@@ -20,12 +20,15 @@ from funnel.selectors.figures import FACETS
 from funnel.selectors.tables import PARTS, PRESETS, TABLES, UNKNOWN, Asked, Tables, read_asked
 from funnel.services.figures_csv import stream_figures
 from funnel.views.analytics.sections import LATER, MOVES, section
-from funnel.views.analytics.showing import part_url
+from funnel.views.analytics.showing import behind_url, part_url
 from scoring.models import Definition
 from scoring.selectors import published_definition
 
 # All that follows from transitions, as one part: where it has to be counted from the moves themselves.
 _ALL_MOVES: Final = "moves"
+# What the page of a definition shows of the rules: those of its own, as many as fit in a card.
+_OF_DEFINITION: Final = "definition"
+_RULES_IN_CARD: Final = 5
 _SEGMENT_NAMES: Final = {
     "source": "Source",
     "motion": "Motion",
@@ -65,12 +68,14 @@ def funnel(request: HttpRequest) -> HttpResponse:
 @require_safe
 def funnel_part(request: HttpRequest, name: str) -> HttpResponse:
     """One part: alone as the page asks for it, in a page of its own for whoever follows its link."""
-    if name not in (*PARTS, _ALL_MOVES):
+    if name not in (*PARTS, _ALL_MOVES, _OF_DEFINITION):
         raise Http404
     definition, labels = _in_force()
     now = timezone.now()
     asked, wrong = read_asked(request.GET, stages=list(labels), today=now.date())
     tables = Tables(asked, now=now)
+    if name == _OF_DEFINITION:
+        return _rules_of_definition(request, tables)
     names = MOVES if name == _ALL_MOVES else (name,)
     context = {
         "name": name,
@@ -87,6 +92,15 @@ def funnel_part(request: HttpRequest, name: str) -> HttpResponse:
     return render(
         request, "funnel/analytics/part_page.html", {**context, **head(request, asked, labels), "wrong": wrong}
     )
+
+
+def _rules_of_definition(request: HttpRequest, tables: Tables) -> HttpResponse:
+    """The rules of one definition (``?definition=KEY``) whose offers came back, the surely worst first, as a card."""
+    key = request.GET.get("definition", "")
+    rows = [row for row in tables.table("rules").rows if row.cells["definition"] == key and row.cells["returned"]]
+    found = [(row.cells, behind_url(row.behind["returned"], tables.asked)) for row in rows[:_RULES_IN_CARD]]
+    context = {"rows": found, "period_text": period_text(tables.asked), "url": part_url("rules", tables.asked)}
+    return render(request, "funnel/analytics/rules_card.html", context)
 
 
 @page(check_view_contacts)

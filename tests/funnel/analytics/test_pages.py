@@ -323,3 +323,20 @@ def test_an_erased_person_s_handoff_is_counted_without_a_rule(client: Client, wo
     page = read(client, "/funnel/part/rules/")
     assert "No offer in this period has evidence of rules yet." in page
     assert Contact.objects.count() == 1
+
+
+def test_a_definition_s_page_says_which_of_its_rules_send_back(client: Client, world: World) -> None:
+    rep = world.person()
+    for key in ("default", "reaction"):
+        tell(
+            ("offer", 0, None), ("claim", 1, 4), ("return", 9, None, {"reason": "no_want"}), rep=rep,
+            evidence=evidence(f"{key} rule", key=key),
+        )  # fmt: skip
+    definition, _ = published_definition()
+    page = client.get(f"/definitions/{definition.pk}/").content.decode()
+    link = re.search(r'hx-get="(/funnel/part/definition/[^"]*)"', page)
+    assert link is not None
+    card = client.get(f"{link[1]}&{urlencode(PERIOD)}").content.decode()
+    assert "Default rule" in card
+    assert "1 of 1" in card
+    assert "Reaction rule" not in card
