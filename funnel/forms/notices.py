@@ -21,7 +21,7 @@ class WishesForm(forms.Form):
         label="At",
         coerce=int,
         choices=[(hour, f"{hour:02d}:00") for hour in range(24)],
-        help_text="By the clock there.",
+        help_text="In the time zone below.",
     )
     days = forms.TypedMultipleChoiceField(
         label="On",

@@ -52,6 +52,8 @@ def test_every_page(shop: Shop, open_as: Open, size: str, theme: Theme) -> None:
         f"/contacts/{contact}/log/",
         "/queue/",
         "/mine/",
+        "/notifications/",
+        "/account/notifications/",
         f"/handoffs/{handoff}/",
         "/definitions/",
         f"/definitions/{definition}/",

@@ -301,7 +301,7 @@ def toasts(messages: Any) -> dict[str, Any]:
         tags = message.extra_tags or ""
         undo = tags.removeprefix(UNDO) if tags.startswith(UNDO) else ""
         rows.append({"text": str(message), "tone": tone, "icon": _TONE_ICONS[tone], "undo_url": undo})
-    return {"rows": rows, "kinds": [(tone, _TONE_ICONS[tone]) for tone in ("good", "bad", "note")]}
+    return {"rows": rows, "kinds": [(tone, _TONE_ICONS[tone]) for tone in ("good", "warn", "bad", "note")]}
 
 
 @register.inclusion_tag("components/toast.html")
