@@ -248,6 +248,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
+        "ActivityEnum": "funnel.conversation.Activity",
         "AnswerEnum": "contacts.enums.Answer",
         "ConsentActionEnum": "contacts.enums.ConsentAction",
         "ConsentBasisEnum": "contacts.enums.ConsentBasis",

@@ -62,7 +62,7 @@ class LogSerializer(serializers.Serializer[Any]):
         return min(moment, now)
 
 
-class SuggestionSerializer(serializers.Serializer[Any]):
+class CallToActionSerializer(serializers.Serializer[Any]):
     """A call to action, and whether it may be used now for this contact."""
 
     call_to_action = serializers.CharField(source="call")
@@ -81,12 +81,12 @@ class HandoffDetailSerializer(HandoffSerializer):
         fields = [*HandoffSerializer.Meta.fields, "suggestions"]  # type: ignore[assignment]  # a list of one more
         read_only_fields = fields  # type: ignore[assignment]
 
-    @extend_schema_field(SuggestionSerializer(many=True))
+    @extend_schema_field(CallToActionSerializer(many=True))
     def get_suggestions(self, handoff: Handoff) -> Any:
         """Ask the communication guard for each, as the person who looks."""
         by: User | None = person_of(self.context["request"])
         found = suggest_calls(handoff.contact, offered_in=handoff.stage, by=by, now=timezone.now())
-        return SuggestionSerializer(found, many=True).data
+        return CallToActionSerializer(found, many=True).data
 
 
 class ConversationViewSet(HandoffViewSet):
