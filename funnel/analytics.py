@@ -5,17 +5,21 @@ one for the first time; so a contact that skips a stage has reached it, at the s
 are named by their keys, weakest first in the published definition's order.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from math import ceil, floor, sqrt
 from typing import Final
+
+import numpy as np
+from numpy import ceil, floor
+from numpy.typing import NDArray
 
 # Below so many moves quantiles are exact, from the moves themselves; above, from logarithmic buckets.
 EXACT_BELOW: Final = 10_000
 # Bucket 0 holds waits of no time at all, bucket n those from this to the power of n - 1 seconds, a factor of it wide.
 # The geometric mean of a bucket's ends is off by at most the root of it: 1.98 %.
 BUCKET_RATIO: Final = 1.04
+# Enough for all that fits into an integer of 32 bits, 68 years.
+BUCKETS: Final = 550
 # The most stages that a definition can have.
 PLACES: Final = 5
 # After so many days it is asked how many of a cohort have gone on.
@@ -191,29 +195,32 @@ def next_month(day: date) -> date:
     return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
 
 
-def bucket_wait(bucket: int) -> float:
-    """The wait in seconds that stands for all of a bucket: the geometric mean of its ends."""
-    return 0.0 if bucket == 0 else BUCKET_RATIO ** (bucket - 1) * sqrt(BUCKET_RATIO)
+def count_buckets(waits: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many of the waits (whole seconds) are in each bucket; as many numbers as there are buckets."""
+    logarithms = np.log(np.maximum(waits, 1)) / np.log(BUCKET_RATIO)
+    buckets = np.where(waits < 1, 0, 1 + np.floor(logarithms)).astype(np.int64)
+    return np.bincount(buckets, minlength=BUCKETS)
 
 
-def bucket_quantile(histogram: Sequence[int], quantile: float) -> float:
-    """The quantile (0 to 1) of the waits counted in ``histogram``, by its buckets; in seconds, within 2 %.
+def bucket_quantiles(histogram: NDArray[np.int64]) -> list[float]:
+    """The QUANTILES of the waits that are counted by bucket, at least one; in seconds, each within 2 %.
 
-    Between two waits it is interpolated as percentile_cont does. ``histogram`` counts at least one.
+    Between two waits it is interpolated as for exact ones.
     """
-    place = quantile * (sum(histogram) - 1)
-    lower, upper = (_wait_at(histogram, rank) for rank in (floor(place), ceil(place)))
-    return lower + (upper - lower) * (place - floor(place))
+    places = np.array(QUANTILES) * (histogram.sum() - 1)
+    passed = np.cumsum(histogram)
+    lower, upper = (_wait_of(np.searchsorted(passed, rank, side="right")) for rank in (floor(places), ceil(places)))
+    return [float(wait) for wait in lower + (upper - lower) * (places - floor(places))]
 
 
-def _wait_at(histogram: Sequence[int], rank: int) -> float:
-    """The wait at a rank, 0 being the shortest."""
-    passed = 0
-    for bucket, waits in enumerate(histogram):
-        passed += waits
-        if passed > rank:
-            return bucket_wait(bucket)
-    raise ValueError(f"no wait has rank {rank}")
+def exact_quantiles(waits: NDArray[np.int64]) -> list[float]:
+    """The QUANTILES of these waits, at least one, interpolated linearly (as by PostgreSQL's percentile_cont)."""
+    return [float(wait) for wait in np.quantile(waits, QUANTILES)]
+
+
+def _wait_of(buckets: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The wait that stands for all in a bucket: the geometric mean of its ends."""
+    return np.where(buckets == 0, 0.0, BUCKET_RATIO ** (buckets - 0.5))
 
 
 def is_watched(month: date, days: int, *, now: datetime) -> bool:

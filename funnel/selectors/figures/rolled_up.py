@@ -4,7 +4,21 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any, Final
 
-from funnel.analytics import AGES, PLACES, QUANTILES, Period, Segment, Stretch, stretches
+import numpy as np
+from numpy.typing import NDArray
+
+from funnel.analytics import (
+    AGES,
+    BUCKETS,
+    PLACES,
+    Period,
+    Segment,
+    Stretch,
+    bucket_quantiles,
+    count_buckets,
+    exact_quantiles,
+    stretches,
+)
 from funnel.selectors.figures.sums import Months, Pair, Sums, select
 
 # As funnel.models.Tally numbers them; 0 is everybody.
@@ -23,28 +37,27 @@ CROSS JOIN unnest(%(grains)s::text[], %(firsts)s::date[], %(lasts)s::date[]) AS 
     ) AS cells
 GROUP BY pair.origin, pair.target
 """
-_EXACT: Final = """
-SELECT pair.origin, pair.target, percentile_cont(%(quantiles)s::float8[]) WITHIN GROUP (ORDER BY wait)
+# As text, which numpy reads many times faster than rows: a year has 100,000 and more.
+_DAYS: Final = """
+SELECT pair.origin, pair.target, string_agg(array_to_string(waits, ','), ',')
 FROM unnest(%(origins)s::smallint[], %(targets)s::smallint[]) AS pair (origin, target)
+CROSS JOIN unnest(%(firsts)s::date[], %(lasts)s::date[]) AS stretch (first, last)
 CROSS JOIN LATERAL (
-    SELECT unnest(waits) AS wait FROM funnel_tally AS cell
-    WHERE cell.facet = %(facet)s AND cell.grain = 'd' AND cell.origin = pair.origin
-      AND cell.target = pair.target AND cell.value = %(value)s AND cell.day BETWEEN %(first)s AND %(last)s
-) AS waits
+    SELECT waits FROM funnel_tally AS cell
+    WHERE cell.facet = %(facet)s AND cell.grain = 'd' AND cell.origin = pair.origin AND cell.target = pair.target
+      AND cell.value = %(value)s AND cell.day BETWEEN stretch.first AND stretch.last AND waited > 0
+) AS cells
 GROUP BY pair.origin, pair.target
 """
-_BUCKETS: Final = """
-SELECT pair.origin, pair.target, bucket, sum(times)
+_HISTOGRAMS: Final = """
+SELECT pair.origin, pair.target, array_to_string(waits, ',')
 FROM unnest(%(origins)s::smallint[], %(targets)s::smallint[]) AS pair (origin, target)
-CROSS JOIN unnest(%(grains)s::text[], %(firsts)s::date[], %(lasts)s::date[]) AS stretch (grain, first, last)
-    CROSS JOIN LATERAL (
-        SELECT CASE WHEN cell.grain = 'd' THEN funnel_wait_bucket(told) ELSE place::integer - 1 END AS bucket,
-               CASE WHEN cell.grain = 'd' THEN 1 ELSE told END AS times
-        FROM funnel_tally AS cell CROSS JOIN LATERAL unnest(waits) WITH ORDINALITY AS list (told, place)
-        WHERE cell.facet = %(facet)s AND cell.grain = stretch.grain AND cell.origin = pair.origin
-          AND cell.target = pair.target AND cell.value = %(value)s AND cell.day BETWEEN stretch.first AND stretch.last
-    ) AS cells
-GROUP BY pair.origin, pair.target, bucket HAVING sum(times) > 0
+CROSS JOIN unnest(%(firsts)s::date[], %(lasts)s::date[]) AS stretch (first, last)
+CROSS JOIN LATERAL (
+    SELECT waits FROM funnel_tally AS cell
+    WHERE cell.facet = %(facet)s AND cell.grain = 'm' AND cell.origin = pair.origin AND cell.target = pair.target
+      AND cell.value = %(value)s AND cell.day BETWEEN stretch.first AND stretch.last AND waited > 0
+) AS cells
 """
 _MONTHS: Final = """
 SELECT day, target = origin, reached, loose, ages FROM funnel_tally
@@ -67,7 +80,7 @@ _ALL_PAIRS: Final = [(origin, target) for origin in range(-1, PLACES) for target
 
 
 def read_sums(period: Period, segment: Segment) -> Sums:
-    """The sums of a segment that rollups answer; at most four queries."""
+    """The sums of a segment that rollups answer; at most five queries."""
     sums = Sums()
     asked = _asked(segment)
     rows = select(_SUMS, {**asked, **_pairs(_ALL_PAIRS), **_stretches(stretches(period))})
@@ -83,11 +96,36 @@ def read_sums(period: Period, segment: Segment) -> Sums:
     for origin, target, moves, *_ in select(_SUMS, {**asked, **_pairs(_ALL_PAIRS), **_stretches(earlier)}):
         sums.before[origin, target] = moves
     if few := sums.few:
-        given = {**asked, **_pairs(few), "quantiles": list(QUANTILES), "first": period.first, "last": period.last}
-        sums.quantiles = {(origin, target): found for origin, target, found in select(_EXACT, given)}
+        found = _read_days(asked, few, [Stretch("d", period.first, period.last)])
+        sums.quantiles = {pair: exact_quantiles(waits) for pair, waits in found.items()}
     if many := sums.many:
-        sums.take_buckets(select(_BUCKETS, {**asked, **_pairs(many), **_stretches(stretches(period))}))
+        parts = stretches(period)
+        histograms = _read_months(asked, many, [part for part in parts if part.grain == "m"])
+        for pair, waits in _read_days(asked, many, [part for part in parts if part.grain == "d"]).items():
+            histograms[pair] = histograms[pair] + count_buckets(waits)
+        sums.quantiles |= {pair: bucket_quantiles(histogram) for pair, histogram in histograms.items()}
     return sums
+
+
+def _read_days(asked: dict[str, Any], pairs: Sequence[Pair], days: Sequence[Stretch]) -> dict[Pair, NDArray[np.int64]]:
+    """The waits of these days, in seconds."""
+    rows = select(_DAYS, {**asked, **_pairs(pairs), **_stretches(days)})
+    return {(origin, target): _numbers(text) for origin, target, text in rows}
+
+
+def _read_months(
+    asked: dict[str, Any], pairs: Sequence[Pair], months: Sequence[Stretch]
+) -> dict[Pair, NDArray[np.int64]]:
+    """How many waits of these months are in each bucket."""
+    histograms = {pair: np.zeros(BUCKETS, np.int64) for pair in pairs}
+    for origin, target, text in select(_HISTOGRAMS, {**asked, **_pairs(pairs), **_stretches(months)}):
+        counted = _numbers(text)
+        histograms[origin, target][: len(counted)] += counted
+    return histograms
+
+
+def _numbers(text: str) -> NDArray[np.int64]:
+    return np.fromstring(text, np.int64, sep=",")
 
 
 def read_months(first: date, last: date, segment: Segment, pair: Pair) -> Months:

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+import numpy as np
 from django.db import connection
+from numpy.typing import NDArray
 
-from funnel.analytics import AGES, EXACT_BELOW, QUANTILES, bucket_quantile
+from funnel.analytics import AGES, BUCKETS, EXACT_BELOW, bucket_quantiles
 from funnel.models import Counting
 from scoring.selectors import published_definition
 
@@ -44,12 +46,10 @@ class Sums:
 
     def take_buckets(self, rows: Iterable[tuple[int, int, int, int]]) -> None:
         """Take the quantiles of pairs from rows of (origin, target, bucket, how many waits)."""
-        histograms: dict[Pair, Counter[int]] = defaultdict(Counter)
+        histograms: dict[Pair, NDArray[np.int64]] = defaultdict(lambda: np.zeros(BUCKETS, np.int64))
         for origin, target, bucket, waits in rows:
             histograms[origin, target][bucket] += waits
-        for pair, counted in histograms.items():
-            histogram = [counted[bucket] for bucket in range(max(counted) + 1)]
-            self.quantiles[pair] = [bucket_quantile(histogram, quantile) for quantile in QUANTILES]
+        self.quantiles |= {pair: bucket_quantiles(histogram) for pair, histogram in histograms.items()}
 
 
 @dataclass(slots=True)

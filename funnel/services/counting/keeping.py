@@ -125,7 +125,7 @@ def count_due(*, now: datetime, limit: int = 1000) -> int:
         document = _share_counting(cursor)
         if document is not None:
             return _count_some(cursor, document, limit)
-    return 0 if _counted_stages() in (None, _stages(published_definition()[1])) else recount_all(now=now)
+    return _recount_other_stages(now=now)
 
 
 def forget_contacts(*, contact_ids: Sequence[int]) -> None:
@@ -158,6 +158,15 @@ def recount_all(*, now: datetime) -> int:
             {"stages": list(_stages(document)), "now": now},
         )
     return int(counted)
+
+
+def _recount_other_stages(*, now: datetime) -> int:
+    """Count everything anew where the definition has other stages now, unless others are at it."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
+        if not cursor.fetchone()[0] or _counted_stages() in (None, _stages(published_definition()[1])):
+            return 0
+        return recount_all(now=now)
 
 
 def places_of(document: DefinitionDocument) -> dict[str, Any]:
