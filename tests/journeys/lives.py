@@ -30,7 +30,20 @@ from contacts.models import (
 )
 from contacts.services.erased_names import keyed_hash
 from funnel.enums import HandoffState
-from funnel.models import Enrolment, Handoff, Notification, NotificationItem, Sequence, SequenceStep, StepRun
+from funnel.models import (
+    Enrolment,
+    Handoff,
+    HandoffMove,
+    HookAttempt,
+    HookDelivery,
+    HookEndpoint,
+    HookMessage,
+    Notification,
+    NotificationItem,
+    Sequence,
+    SequenceStep,
+    StepRun,
+)
 from scoring.models import Definition, Run, RunCell, Transition
 from tests.factories import make_user, record
 from tests.funnel.conftest import World
@@ -81,10 +94,15 @@ def _merge(winner: Contact, loser: Contact, now: datetime) -> None:
         contact_id=min(winner.pk, loser.pk), other_id=max(winner.pk, loser.pk), reason=SECRET, evidence=[SECRET],
         decision="merged", decided_at=now, merge=merge,
     )  # fmt: skip
-    Handoff.objects.create(
+    suspended = Handoff.objects.create(
         contact=winner, origin_contact_id=loser.pk, state=HandoffState.SUSPENDED, stage="sales_prospect",
         offered_at=now, closed_at=now, suspended_by=merge, suspended_from=HandoffState.OFFERED, note=SECRET,
+        routing={"why": SECRET}, moves_made=1,
     )  # fmt: skip
+    HandoffMove.objects.create(handoff=suspended, number=0, name="offer", to_state="offered", at=now)
+    HandoffMove.objects.create(
+        handoff=suspended, number=1, name="suspend", from_state="offered", to_state="suspended", at=now, note=SECRET
+    )
 
 
 def _rows_of(contact: Contact, other: Contact, source: Source, rep: User, now: datetime) -> None:
@@ -110,6 +128,12 @@ def _rows_of(contact: Contact, other: Contact, source: Source, rep: User, now: d
     RunCell.objects.create(run=run, origin="lead", target="lead", first_id=ids[0], contact_ids=ids)
     RunCell.objects.create(run=run, origin="lead", target="audience", first_id=contact.pk, contact_ids=[contact.pk])
     Job.objects.create(kind="export_person", contact=contact, state="finished", finished_at=now, requested_by=rep)
+    endpoint, _ = HookEndpoint.objects.get_or_create(url="https://hooks.example/")
+    message = HookMessage.objects.create(
+        uid=f"msg_{contact.pk}", type="contact.merged", contact_ids=[contact.pk, other.pk], body=SECRET, at=now
+    )
+    delivery = HookDelivery.objects.create(message=message, endpoint=endpoint, due_at=now)
+    HookAttempt.objects.create(delivery=delivery, number=1, at=now, fault="status", status=500, answer=EMAIL)
     line = Notification.objects.create(user=rep, kind="acted", begun_at=now, at=now)
     NotificationItem.objects.create(
         notification=line, user=rep, key=f"event:{event.pk}", what="acted", contact_id=contact.pk, at=now, told_at=now
