@@ -24,7 +24,7 @@ _OF_VISITORS: Final = ("ip", "user_agent")
 _ADDRESS: Final = re.compile(r"[^\s@\"'<>(),;:=/?&]+(?:@|%40)[^\s@\"'<>(),;:=/?&]+\.[^\s@\"'<>(),;:=/?&]+")
 _QUERY: Final = re.compile(r"(/[^\s?\"']*)\?[^\s\"']+")
 # Keys that open something here, which some addresses hold (contacts/keys.py).
-_KEY: Final = re.compile(r"\brpn_[a-z]+_[\w-]+")
+_KEY: Final = re.compile(r"\b(?:rpn_[a-z]+_[\w-]+|whsec_[\w+/=]+)")
 # Whoever has one of the links in mails may say what its reader agrees to (contacts/services/preferences.py).
 _LINK: Final = re.compile(r"(/(?:preferences|unsubscribe|confirm)/)[^\s/?\"']+")
 _LONGEST: Final = 500

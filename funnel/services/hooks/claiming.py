@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -86,7 +86,7 @@ def claim_deliveries(*, now: datetime, free: int, places: int) -> list[Parcel]:
         endpoints = [endpoint_id for (endpoint_id,) in cursor.fetchall()]
         if not endpoints:
             return []
-        given = {
+        given: dict[str, Any] = {
             "now": now,
             "until": now + LEASE,
             "at_once": AT_ONCE,

@@ -1,6 +1,7 @@
 """From an announcement to a receiver's log: what is sent, when again, and what a bad receiver does to others."""
 
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from django.contrib.auth.models import User
 from django.db import close_old_connections, connection
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from config.redaction import redact
 from contacts.enums import Role
 from contacts.models import Contact
 from funnel.enums import AnnouncementType, DeliveryState, DisableReason, HookFault, NoticeKind
@@ -456,3 +458,19 @@ def test_a_body_is_what_is_signed(hooks: Hooks, receiver: Receiver) -> None:
     (one,) = receiver.received
     assert one.body == HookMessage.objects.get().body.encode()
     assert verified(one, endpoint) == json.loads(one.body)
+
+
+def test_no_line_of_the_log_holds_a_payload_an_address_or_a_secret(
+    hooks: Hooks, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with receive(500) as receiver:
+        receiver.url += "?token=opens-everything"
+        endpoint = hooks.endpoint(receiver)
+        announce([Told(STARVING, at=hooks.now, data={"name": "ann@acme.example"})])
+        hooks.send()
+    assert "hook_not_taken" in caplog.text
+    said = "\n".join(str(vars(record)) for record in caplog.records if not record.name.startswith("django.db"))
+    for private in ("opens-everything", "ann@acme.example", secret_of(endpoint), "whsec_"):
+        assert private not in said
+    assert redact(f"it is {secret_of(endpoint)}, they said") == "it is [key], they said"
