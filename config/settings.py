@@ -257,6 +257,8 @@ SPECTACULAR_SETTINGS = {
         "DeliveryStateEnum": "funnel.enums.DeliveryState",
         "DefinitionStateEnum": "scoring.enums.DefinitionState",
         "HandoffStateEnum": "funnel.enums.HandoffState",
+        "MailModeEnum": "funnel.enums.MailMode",
+        "NoticeKindEnum": "funnel.enums.NoticeKind",
         "RunKindEnum": "scoring.enums.RunKind",
         "WorkStateEnum": "contacts.enums.WorkState",
     },

@@ -145,6 +145,7 @@ class NotificationReadAllView(_Own, APIView):
     """Reading everything."""
 
     @extend_schema(
+        operation_id="notifications_read_all",
         summary="Mark all notifications as read",
         request=None,
         responses={200: OpenApiResponse(description='`{"read": n}`: how many were unread.'), 403: ErrorSerializer},
