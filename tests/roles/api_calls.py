@@ -119,6 +119,16 @@ API: dict[str, list[Call]] = {
         Call("post", "/api/v1/handoffs/{handoff}/return/", {L, A}, body={"reason": "other"}),
         Call("post", "/api/v1/handoffs/{claimed}/return/", {R, L, A}, body={"reason": "other"}),
     ],
+    "api-handoff-release": [
+        Call("post", "/api/v1/handoffs/{handoff}/release/", {L, A}),
+        Call("post", "/api/v1/handoffs/{claimed}/release/", {R, L, A}),
+    ],
+    "api-handoff-reassign": [Call("post", "/api/v1/handoffs/{claimed}/reassign/", {L, A}, body={"to": "1"})],
+    "api-handoff-take-over": [Call("post", "/api/v1/handoffs/{claimed}/take-over/", {L, A})],
+    "api-handoff-outcome": [
+        Call("post", "/api/v1/handoffs/{handoff}/outcome/", {L, A}, body={"outcome": "in_talks"}),
+        Call("post", "/api/v1/handoffs/{claimed}/outcome/", {R, L, A}, body={"outcome": "in_talks"}),
+    ],
     "api-handoff-log": [
         Call("post", "/api/v1/handoffs/{handoff}/log/", {L, A}, body={"kind": "note_added", "note": "Hm."}),
         Call("post", "/api/v1/handoffs/{claimed}/log/", {R, L, A}, body={"kind": "note_added", "note": "Hm."}),
