@@ -126,13 +126,9 @@ _ATTEMPT_COUNTS: Final = """
        percentile_cont(0.9) WITHIN GROUP (ORDER BY date_part('epoch', attempted_at - since))
            FILTER (WHERE attempt = 'met' AND attempted_at >= since)
 """
-_ATTEMPTS: Final = """
-WITH hold AS ({holds})
-SELECT {attempts}, count(*) FILTER (WHERE name = 'release') FROM hold
-"""
 _REPS: Final = """
 WITH hold AS ({holds})
-SELECT rep_id, {attempts}, count(*),
+SELECT grouping(rep_id), rep_id, {attempts}, count(*),
        count(*) FILTER (WHERE waited_since IS NOT NULL AND since <= claim_deadline),
        count(*) FILTER (WHERE waited_since IS NOT NULL AND since > claim_deadline),
        count(*) FILTER (WHERE waited_since IS NULL OR claim_deadline IS NULL),
@@ -143,7 +139,7 @@ SELECT rep_id, {attempts}, count(*),
        count(*) FILTER (WHERE name = 'return'),
        count(*) FILTER (WHERE name IN ('win', 'close as won')),
        count(*) FILTER (WHERE name = 'release'), count(*) FILTER (WHERE goes_on)
-FROM hold WHERE rep_id IS NOT NULL GROUP BY rep_id
+FROM hold WHERE rep_id IS NOT NULL GROUP BY GROUPING SETS ((), (rep_id))
 """
 
 
@@ -154,18 +150,26 @@ def claim_clock(period: Period, segment: Segment, *, now: datetime) -> tuple[Att
 
 
 def attempt_clock(period: Period, segment: Segment, *, now: datetime) -> tuple[Attainment, int]:
-    """The clock from claim to first attempt, and how often a handoff went back to the queue; one query."""
-    (*figures, released), *_ = ask(_ATTEMPTS, period, segment, now=now)
-    return Attainment(*figures), int(released)
+    """The clock from claim to first attempt, and how often a handoff went back to the queue; two queries."""
+    attempts, released, _ = hold_figures(period, segment, now=now)
+    return attempts, released
 
 
 def figures_by_rep(period: Period, segment: Segment, *, now: datetime) -> tuple[RepFigures, ...]:
     """Whoever took a handoff in the period, who took most first; two queries."""
+    return hold_figures(period, segment, now=now)[2]
+
+
+def hold_figures(period: Period, segment: Segment, *, now: datetime) -> tuple[Attainment, int, tuple[RepFigures, ...]]:
+    """What became of what reps took in the period: the clock to the first attempt, releases, each rep; two queries."""
     rows = ask(_REPS, period, segment, now=now)
-    people = User.objects.in_bulk([row[0] for row in rows])
-    reps = []
-    for rep_id, *figures in rows:
+    people = User.objects.in_bulk([row[1] for row in rows if row[1] is not None])
+    overall, released, reps = Attainment(), 0, []
+    for is_sum, rep_id, *figures in rows:
         attempts, (taken, met, missed, void, median, p90), rest = figures[:6], figures[6:12], figures[12:]
+        if is_sum:
+            overall, released = Attainment(*attempts), rest[4]
+            continue
         reps.append(
             RepFigures(
                 rep_id=rep_id,
@@ -181,7 +185,7 @@ def figures_by_rep(period: Period, segment: Segment, *, now: datetime) -> tuple[
                 in_hand=rest[5],
             )
         )
-    return tuple(sorted(reps, key=lambda rep: (-rep.taken, rep.name, rep.rep_id)))
+    return overall, released, tuple(sorted(reps, key=lambda rep: (-rep.taken, rep.name, rep.rep_id)))
 
 
 def ask(sql: str, period: Period, segment: Segment, *, now: datetime | None = None) -> Sequence[tuple[Any, ...]]:

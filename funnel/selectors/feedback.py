@@ -70,27 +70,29 @@ WITH chosen AS (
     WHERE handoff.offered_at >= %(begin)s AND handoff.offered_at < %(end)s {segment}
 ),
 led AS (
-    SELECT chosen.id, definition, returned, accepted, reason, rule.kind, rule.rule, max(rule.label) AS label
+    SELECT chosen.id, definition, returned, accepted, reason, rule.kind, rule.rule, rule.label
     FROM chosen CROSS JOIN LATERAL (
-        SELECT 'signal' AS kind, line ->> 'rule' AS rule, line ->> 'label' AS label
-        FROM jsonb_array_elements(evidence -> 'lines') AS line
-        WHERE (line -> 'cap')::boolean IS NOT TRUE AND (line -> 'points')::numeric > 0
+        SELECT 'signal' AS kind, rule, max(label) AS label
+        FROM jsonb_to_recordset(evidence -> 'lines') AS line (rule text, label text, points float, cap boolean)
+        WHERE cap IS NOT TRUE AND points > 0 GROUP BY rule
         UNION ALL
-        SELECT 'fit', line ->> 'rule', line ->> 'label'
-        FROM jsonb_array_elements(evidence -> 'fit_lines') AS line WHERE (line -> 'points')::numeric > 0
+        SELECT 'fit', rule, max(label)
+        FROM jsonb_to_recordset(evidence -> 'fit_lines') AS line (rule text, label text, points float)
+        WHERE points > 0 GROUP BY rule
         UNION ALL
-        SELECT 'evidence', line ->> 'rule', line ->> 'label'
-        FROM jsonb_array_elements(evidence -> 'criteria') AS line
+        SELECT 'evidence', rule, max(label)
+        FROM jsonb_to_recordset(evidence -> 'criteria') AS line (rule text, label text) GROUP BY rule
     ) AS rule
-    GROUP BY chosen.id, definition, returned, accepted, reason, rule.kind, rule.rule
 )
 """
+# Labels with the handoff's id before them, so that the greatest is the latest: an ordered aggregate sorts all rows.
+_ID_DIGITS: Final = 19
 _RULES: Final = (
     _LED
     + """
-SELECT definition, kind, rule, (array_agg(label ORDER BY id DESC))[1], count(*),
+SELECT definition, kind, rule, max(lpad(id::text, 19, '0') || label), count(*),
        count(*) FILTER (WHERE accepted OR returned), count(*) FILTER (WHERE accepted),
-       CASE WHEN returned THEN reason ELSE '' END AS why, count(*) FILTER (WHERE returned), max(id)
+       CASE WHEN returned THEN reason ELSE '' END AS why, count(*) FILTER (WHERE returned)
 FROM led GROUP BY definition, kind, rule, why
 """
 )
@@ -106,14 +108,14 @@ def rule_report(period: Period, segment: Segment) -> RuleReport:
         parts[definition, kind, rule].append(tuple(figures))
     rules = []
     for (definition, kind, rule), rows in parts.items():
-        latest = max(rows, key=lambda row: row[-1])
-        reasons = [(why, returned) for _, _, _, _, why, returned, _ in rows if why]
+        reasons = [(why, returned) for _, _, _, _, why, returned in rows if why]
+        latest = max(row[0] or "" for row in rows)[_ID_DIGITS:]
         rules.append(
             RuleFeedback(
                 definition=definition,
                 kind=RuleKind(kind),
                 rule=rule,
-                label=latest[0] or rule,
+                label=latest or rule,
                 offered=sum(row[1] for row in rows),
                 decided=sum(row[2] for row in rows),
                 accepted=sum(row[3] for row in rows),

@@ -33,7 +33,9 @@ def tell(
 ) -> Handoff:
     """A handoff that made these moves: (name, hour, the hour of the deadline that ran until then or None, more)."""
     owner = Contact.objects.create(first_name=f"Contact {next(_numbers)}", **(contact or {}))
-    state, holder, claimed_at, accepted_at, closed_at = "", None, None, None, None
+    state = ""
+    holder: User | None = None
+    claimed_at = accepted_at = closed_at = None
     rows = []
     for number, (name, at, due, *more) in enumerate(moves):
         given = more[0] if more else {}

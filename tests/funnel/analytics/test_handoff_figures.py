@@ -202,7 +202,7 @@ def test_a_segment_narrows_every_figure(rep: User, segment: Segment) -> None:
 def test_the_number_of_queries_is_fixed(rep: User, times: int, django_assert_num_queries: Callable[[int], Any]) -> None:
     for _ in range(times):
         tell(("offer", 0, None), ("claim", 1, 4), ("return", 9, None, {"reason": "no_want"}), rep=rep)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(7):
         handoff_figures(MARCH, ALL, now=NOW)
 
 
