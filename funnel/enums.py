@@ -159,7 +159,7 @@ class StepState(TextChoices):
 
 
 class NoticeKind(TextChoices):
-    """What people are told of; funnel/notice_kinds.py says whom each is for, and how it reaches them unless they choose."""
+    """What people are told of; funnel/notice_kinds.py says whom, and how it reaches them unless they choose."""
 
     GIVEN = "given", "Given to you"
     DEADLINE = "deadline", "Your deadline is close"

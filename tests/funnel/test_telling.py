@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group, User
 from django.db import IntegrityError, close_old_connections, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from config.env import BASE_DIR
 from contacts.enums import Role
 from contacts.models import Contact
 from funnel.enums import AnnouncementType, MailMode, NoticeKind
@@ -22,6 +23,7 @@ from funnel.models import (
     NotificationSetting,
     RepProfile,
 )
+from funnel.notice_kinds import KINDS, Ways
 from funnel.services.announcing import Told, announce
 from funnel.services.handoffs import claim_handoff
 from funnel.services.notices.keeping import verify_notices
@@ -30,6 +32,19 @@ from scoring.models import Transition
 from tests.funnel.conftest import World
 
 pytestmark = pytest.mark.django_db
+
+
+def test_the_document_tells_each_kind_and_its_defaults() -> None:
+    words = {Ways(True, MailMode.AT_ONCE): "app, mail at once", Ways(True, MailMode.DIGEST): "app, digest"}
+    words |= {Ways(True, MailMode.NEVER): "app", Ways(False, MailMode.NEVER): "if chosen"}
+    lines = (BASE_DIR / "docs" / "notifications.md").read_text().splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| `")]
+    said = {row[0].strip("`"): row[2:] for row in rows if len(row) == 6}
+    roles = (Role.REP, Role.MARKETER, Role.MANAGER, Role.ADMIN)
+    assert said == {
+        kind.value: [words[facts.ways[role]] if role in facts.ways else "" for role in roles]
+        for kind, facts in KINDS.items()
+    }
 
 
 @pytest.fixture
@@ -330,10 +345,16 @@ def test_the_number_of_queries_does_not_depend_on_the_number(world: World, team:
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_worker_that_dies_has_told_nobody_and_the_next_one_tells(world: World, team: dict[str, User]) -> None:
     say(world, AnnouncementType.OFFERED, offer(world))
-    with pytest.raises(KeyboardInterrupt), transaction.atomic():
-        assert tell_announcements(now=world.now) == 1
-        assert NotificationItem.objects.count() == 2
-        raise KeyboardInterrupt
+
+
+    def tell_and_die() -> None:
+        with transaction.atomic():
+            assert tell_announcements(now=world.now) == 1
+            assert NotificationItem.objects.count() == 2
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tell_and_die()
     assert not NotificationItem.objects.exists()
     assert told(world, team) == {"rita": "queue offered", "ben": "queue offered"}
 
