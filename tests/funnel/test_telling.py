@@ -346,7 +346,6 @@ def test_the_number_of_queries_does_not_depend_on_the_number(world: World, team:
 def test_a_worker_that_dies_has_told_nobody_and_the_next_one_tells(world: World, team: dict[str, User]) -> None:
     say(world, AnnouncementType.OFFERED, offer(world))
 
-
     def tell_and_die() -> None:
         with transaction.atomic():
             assert tell_announcements(now=world.now) == 1
