@@ -127,8 +127,7 @@ def verify_handoffs(*, now: datetime, patience: timedelta = PATIENCE) -> Iterato
     for contact_id, handoff, fault in _rows(_STRAYED, given):
         yield Violation(5, f"handoff {handoff} {fault}", contact_id)
     for contact_id, handoff, kind, at, moves, said in _rows(_FACTS, given):
-        when = f"{at:%Y-%m-%d %H:%M:%S}"
-        fault = f"was moved {moves} times by the same person, and {said} times that is said by {kind} of {when}"
+        fault = f"made {moves} moves that leave {kind} at {at:%Y-%m-%d %H:%M:%S}, and {said} are recorded"
         yield Violation(5, f"handoff {handoff or '(unnamed)'} {fault}", contact_id)
     if Publication.objects.filter(retracted_at=None, effective_at__gte=now - patience).exists():
         # Which stages are handed over has only just been said.

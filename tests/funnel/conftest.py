@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.db import connection
 
 from contacts.enums import Role
 from contacts.ingest.incoming import IncomingEvent
@@ -15,9 +16,10 @@ from contacts.models import Contact, Source
 from contacts.services.record import record_events
 from funnel.models import Announcement, Handoff, HandoffMove
 from funnel.services.consequences import draw_consequences
-from funnel.services.handoffs import claim_handoff
+from funnel.services.handoffs import claim_handoff, return_handoff
 from funnel.services.hooks.messages import take_announcements
 from funnel.services.notices.telling import tell_announcements
+from funnel.services.verification import verify_invariants
 from scoring.services.evaluate import drain_due
 
 FITTING = {
@@ -119,3 +121,45 @@ def told(
     """What was announced of a type, in order: the handoff, and these keys of what was said."""
     rows = Announcement.objects.filter(type=type_).order_by("id")
     return [(row.handoff_id, {key: row.data[key] for key in keys if key in row.data}) for row in rows]
+
+
+@pytest.fixture
+def sound(world: World) -> World:
+    """Contacts of several stages with late, repeated and returned facts, all judged: nothing is wrong here."""
+    # The database's own clock stamps what is queued and recorded: live in its present.
+    world.now = datetime.now(UTC) - timedelta(minutes=2)
+    rep = world.person(Role.REP)
+    world.happens("audience@acme.example", "email_sent", traits=FITTING)
+    world.happens("lead@acme.example", "newsletter_subscribed", at=world.now - timedelta(days=3))
+    world.happens("buyer@acme.example", "demo_requested", at=world.now - timedelta(days=150), traits=FITTING)
+    world.happens("buyer@acme.example", "page_viewed", at=world.now - timedelta(days=9))
+    world.settle()
+    world.happens("buyer@acme.example", "call_connected", at=world.now - timedelta(days=50), properties={"with": "Ann"})
+    world.happens("lead@acme.example", "asset_downloaded", at=world.now - timedelta(days=8))
+    world.happens("husk@acme.example", None, traits={"first_name": "Only known"})
+    world.settle()
+    world.claimed(by=rep, email="claimed@acme.example")
+    back = world.claimed(by=rep, email="back@acme.example")
+    return_handoff(handoff_id=back.pk, by=rep, reason="no_means", now=world.later(seconds=20))
+    world.offer("offered@acme.example")
+    world.settle()
+    world.tell()
+    return world
+
+
+def contact(name: str) -> Contact:
+    """One of the sound world's, by the first half of its address."""
+    return Contact.objects.get(email=f"{name}@acme.example")
+
+
+def found(now: datetime | None = None) -> list[tuple[int, int | None, str]]:
+    """What breaks which invariant: its number, the contact and the words."""
+    violations = verify_invariants(now=now or datetime.now(UTC))
+    return [(violation.invariant, violation.contact_id, violation.message) for violation in violations]
+
+
+def sql(statement: str) -> None:
+    """Do something behind everybody's back."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(statement)

@@ -1,60 +1,19 @@
 """Handoffs over HTTP: shapes, scopes, conflicts; the services behind are tested on their own."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection, connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
 
 from contacts.enums import Role, Scope
-from contacts.keys import SOURCE_PREFIX, mint_key
 from contacts.models import Source, Standing
-from contacts.services.people import create_token
 from funnel.enums import HandoffState
-from funnel.models import Handoff, HandoffMove, RepProfile
+from funnel.models import Handoff, HandoffMove
+from tests.funnel.callers import URL, Api, api_of, api_of_source, move, z
 from tests.funnel.conftest import World
-
-URL = "/api/v1/handoffs/"
-
-
-class Api:
-    """A caller of the API with a key."""
-
-    def __init__(self, key: str = "") -> None:
-        self.client = Client(headers={"Authorization": f"Bearer {key}"} if key else None)
-
-    def get(self, url: str, status: int = 200, **parameters: Any) -> Any:
-        response = self.client.get(url, parameters)
-        assert response.status_code == status, response.content
-        return response.json()
-
-    def post(self, url: str, body: Any = None, status: int = 200) -> Any:
-        response = self.client.post(url, body or {}, content_type="application/json")
-        assert response.status_code == status, response.content
-        return response.json()
-
-
-def api_of(person: User) -> Api:
-    return Api(create_token(user=person, name="test", by=None).key)
-
-
-def api_of_source(*scopes: Scope) -> Api:
-    minted = mint_key(SOURCE_PREFIX)
-    Source.objects.create(name="an integration", scopes=list(scopes), key_hash=minted.key_hash)
-    return Api(minted.key)
-
-
-def move(handoff: Handoff, name: str) -> str:
-    return f"{URL}{handoff.pk}/{name}/"
-
-
-def z(moment: datetime | None) -> str | None:
-    return moment.isoformat().replace("+00:00", "Z") if moment else None
 
 
 def test_the_shape_of_a_handoff(world: World) -> None:
@@ -112,52 +71,6 @@ def test_the_shape_of_a_handoff(world: World) -> None:
         ],
     }  # fmt: skip
     assert claimed.due_at is not None
-
-
-def test_a_rep_records_an_outcome_and_releases(world: World) -> None:
-    rep = world.person()
-    handoff = world.claimed(rep)
-    later = timezone.now() + timedelta(days=2)
-    told = api_of(rep).post(move(handoff, "outcome"), {"outcome": "later", "next_at": later.isoformat()})
-    assert (told["state"], told["outcome"], told["next_at"], told["due_at"]) == ("claimed", "later", z(later), None)
-    assert told["attempted_at"] is not None
-    missing = api_of(rep).post(move(handoff, "outcome"), {"outcome": "later"}, status=400)
-    assert list(missing["fields"]) == ["next_at"]
-
-    released = api_of(rep).post(move(handoff, "release"), {"note": "Not my field"})
-    assert (released["state"], released["claimed_by"], released["outcome"]) == ("offered", None, "")
-    assert [one["move"] for one in released["moves"]] == ["offer", "claim", "outcome", "release"]
-    assert (released["moves"][-1]["reason"], released["moves"][-1]["note"]) == ("by_hand", "Not my field")
-    assert api_of(rep).post(move(handoff, "release"), status=403)["code"] == "permission_denied", "theirs no more"
-    manager = api_of(world.person(Role.MANAGER, "Mo Manager"))
-    assert manager.post(move(handoff, "release"), status=409)["code"] == "wrong_state"
-
-
-def test_a_manager_reassigns_and_takes_over(world: World) -> None:
-    manager, ravi = world.person(Role.MANAGER, "Mo Manager"), world.person(name="Ravi Rep")
-    handoff = world.claimed(world.person(name="Rhea Rep"))
-    api = api_of(manager)
-    moved = api.post(move(handoff, "reassign"), {"to": str(ravi.pk), "note": "On leave"})
-    assert (moved["state"], moved["claimed_by"]["name"]) == ("claimed", "Ravi Rep")
-    assert api.post(move(handoff, "reassign"), {"to": "0"}, status=400)["fields"] == {"to": "There is no such person."}
-    RepProfile.objects.create(user=ravi, claim_limit=1)
-    another = world.offer("bob@acme.example")
-    refused = api.post(move(another, "reassign"), {"to": str(ravi.pk)}, status=409)
-    assert refused["code"] == "limit_reached"
-    forced = api.post(move(another, "reassign"), {"to": str(ravi.pk), "override": True})
-    assert forced["claimed_by"]["name"] == "Ravi Rep"
-    assert api.post(move(another, "take-over"))["claimed_by"]["name"] == "Mo Manager"
-    assert api_of(ravi).post(move(another, "take-over"), status=403)["code"] == "permission_denied"
-
-
-def test_what_is_kept_for_another_names_them(world: World) -> None:
-    rhea, offer = world.person(name="Rhea Rep"), world.offer()
-    Handoff.objects.update(assigned_to=rhea)
-    api = api_of(world.person(name="Ravi Rep"))
-    error = api.post(move(offer, "claim"), status=409)
-    assert (error["code"], error["fields"]) == ("kept_for_another", {"assigned_to": "Rhea Rep"})
-    assert [row["id"] for row in api_of(rhea).get(URL, assigned_to="me")["results"]] == [str(offer.pk)]
-    assert api.get(URL, assigned_to="me")["results"] == []
 
 
 def test_a_rep_works_a_handoff_from_claim_to_win(world: World) -> None:

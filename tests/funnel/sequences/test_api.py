@@ -6,8 +6,8 @@ import pytest
 
 from contacts.enums import Role, Scope
 from funnel.models import Enrolment, Sequence
+from tests.funnel.callers import Api, api_of, api_of_source
 from tests.funnel.sequences.conftest import Garden, mail_step, tool_step
-from tests.funnel.test_api import Api, api_of, api_of_source
 
 URL = "/api/v1/sequences/"
 MAIL = {"channel": "email", "subject": "Hello", "body": "Good day", "in_business_hours": False}
