@@ -97,12 +97,16 @@ def pause_sequence(*, sequence_id: int, by: User | None, now: datetime) -> Seque
     if by is not None:
         check_edit_sequences(by)
     with transaction.atomic():
-        sequence = Sequence.objects.select_for_update(no_key=True).get(pk=sequence_id)
+        # A sweep that is sending holds the sequence's key: it is waited for, and none sends once this is committed.
+        sequence = Sequence.objects.select_for_update().get(pk=sequence_id)
         if sequence.state != SequenceState.ACTIVE:
             raise NotActive
         sequence.state, sequence.paused_at, sequence.backfill_until = SequenceState.PAUSED, now, None
         sequence.save()
-        StepRun.objects.filter(enrolment__sequence=sequence, state=StepState.WAITING).update(state=StepState.HELD)
+        waiting = StepRun.objects.filter(enrolment__sequence=sequence, state=StepState.WAITING).order_by("pk")
+        # What somebody is just stopping is left to them, so that nobody waits in a circle; it is not sent either way.
+        free = waiting.select_for_update(skip_locked=True, no_key=True, of=("self",)).values_list("pk", flat=True)
+        StepRun.objects.filter(pk__in=list(free)).update(state=StepState.HELD)
     return sequence
 
 
@@ -128,6 +132,6 @@ def _resume(sequence: Sequence, *, now: datetime) -> None:
     if sequence.paused_at is None:
         return
     paused = now - sequence.paused_at
-    # One that a sweep set while the pause began waits as the others do.
+    # One that was locked when the pause began waits as the others do.
     ahead = StepRun.objects.filter(enrolment__sequence=sequence, state__in=[StepState.WAITING, StepState.HELD])
     ahead.update(state=StepState.WAITING, due_at=F("due_at") + paused, first_due_at=F("first_due_at") + paused)

@@ -11,9 +11,10 @@ the second leaves the contact out, or finds the step done.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
-from django.db import models, transaction
+from django.db import connection, models, transaction
 
 from contacts.models import Contact
 from contacts.services.mailing import Letter, queue_mails
@@ -28,6 +29,8 @@ from funnel.services.sequences.steering import stop_strayed
 from funnel.working_time import WorkingTime
 
 AT_ONCE = 200
+# Weaker than what an edit or a backfill takes, stronger than nothing: only pausing and deleting wait for it.
+HOLD: Final = "SELECT id FROM funnel_sequence WHERE id = ANY(%s) AND state = 'active' ORDER BY id FOR KEY SHARE"
 # Several sweeps at once look at the same oldest steps; a wider window lets each find contacts of its own.
 WINDOW = 4
 
@@ -68,7 +71,8 @@ def send_due_steps(*, now: datetime, limit: int = AT_ONCE) -> int:
         # What happened since goes before what was planned: who replied, left or is in conversation gets nothing more.
         stop_strayed(contact_ids, now=now)
         runs = list(_due(now).filter(enrolment__contact__in=contact_ids).order_by("pk"))
-        _do(runs, now=now)
+        live = _hold({run.enrolment.sequence_id for run in runs})
+        _do([run for run in runs if run.enrolment.sequence_id in live], now=now)
         return len(contact_ids)
 
 
@@ -80,6 +84,13 @@ def lock_contacts(*, now: datetime, limit: int) -> list[int]:
     ]
     held = Contact.objects.filter(pk__in=window).order_by("pk").select_for_update(no_key=True, skip_locked=True)
     return list(held.values_list("pk", flat=True)[:limit])
+
+
+def _hold(sequence_ids: set[int]) -> set[int]:
+    """Keep these sequences from being paused until the transaction ends; return those that are active."""
+    with connection.cursor() as cursor:
+        cursor.execute(HOLD, [sorted(sequence_ids)])
+        return {pk for (pk,) in cursor.fetchall()}
 
 
 def _due(now: datetime) -> "models.QuerySet[StepRun]":

@@ -46,7 +46,7 @@ class Garden(World):
         sequence = self.draft(*steps, **said)
         return activate_sequence(sequence_id=sequence.pk, backfill=backfill, by=None, now=self.now)
 
-    def lead(self, email: str = "ann@acme.example", **traits: Any) -> Contact:
+    def lead(self, email: str = "ann@acme.example", /, **traits: Any) -> Contact:
         """Somebody who enters the stage of leads now, and agreed to our newsletter and offers."""
         contact = self.happens(email, "form_submitted", at=self.later(minutes=1), traits=traits)
         for purpose in ("newsletter", "marketing"):

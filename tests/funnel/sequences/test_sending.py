@@ -11,7 +11,9 @@ from contacts.enums import Role
 from contacts.models import Contact, Event, Mail, Standing
 from contacts.services.consent import record_consent
 from funnel.models import Announcement, Enrolment, StepRun
+from funnel.services.may_contact import answer_all
 from funnel.services.sequences import sending
+from funnel.services.sequences.activating import activate_sequence, pause_sequence
 from funnel.services.sequences.drafting import SequencePlan, StepPlan, plan_of, save_sequence, steps_of
 from funnel.services.sequences.sending import send_due_steps
 from funnel.services.sequences.steering import reconcile_sequences, steer_sequences
@@ -73,7 +75,6 @@ def test_the_control_without_the_lock_sends_twice(racing: Garden, monkeypatch: p
         gate.wait(timeout=20)
         return answer_all(*args, **kwargs)
 
-    answer_all = sending.answer_all
     monkeypatch.setattr(sending, "lock_contacts", look_only)
     monkeypatch.setattr(sending, "answer_all", both_have_read)
 
@@ -274,3 +275,28 @@ def test_a_lost_claim_or_reply_is_found_by_the_sweep(garden: Garden) -> None:
     assert reconcile_sequences(now=garden.now + timedelta(minutes=1)) == 1
     assert reconcile_sequences(now=garden.now + timedelta(minutes=1)) == 0
     assert garden.way(ann).reason == "replied"
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_once_a_pause_is_through_nothing_is_sent(racing: Garden) -> None:
+    """Sweeps and a pause at once: whatever was sent was sent before the pause was through, and nothing after."""
+    sequence = racing.active(mail_step())
+    for number in range(8):
+        racing.lead(f"person{number}@acme.example")
+
+    def sweep() -> int:
+        while send_due_steps(now=racing.now, limit=1):
+            pass
+        return 0
+
+    def pause() -> int:
+        pause_sequence(sequence_id=sequence.pk, by=None, now=racing.now)
+        return Mail.objects.count()
+
+    results = at_once([sweep, sweep, pause])
+
+    assert not [result for result in results if isinstance(result, Exception)], results
+    assert Mail.objects.count() == results[2]
+    activate_sequence(sequence_id=sequence.pk, backfill=False, by=None, now=racing.now)
+    sweep()
+    assert Mail.objects.count() == 8
