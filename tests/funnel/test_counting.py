@@ -178,6 +178,22 @@ def test_verify_names_what_is_wrong_and_leaves_alone_what_waits(world: World) ->
 
 
 @pytest.mark.django_db
+def test_other_stages_are_counted_anew_and_until_then_the_figures_are_those_of_the_stages_before(world: World) -> None:
+    world.prospect()
+    definition = find_definition("reaction")
+    judge_publication(publish_definition(definition_id=definition.pk, by=None, now=world.later(minutes=1)))
+    while drain_due(now=world.now) or draw_consequences(now=world.now):
+        pass
+    assert counted_stages()[0] == "audience"
+    assert faults(world.now) == []
+    assert "are still counted by the stages audience, lead" in faults(world.later(minutes=2))[0]
+    assert count_due(now=world.now) == 1
+    assert counted_stages() == ("lead", "sales_prospect", "customer")
+    assert faults(world.now) == []
+    assert count_due(now=world.now) == 0
+
+
+@pytest.mark.django_db
 def test_another_country_is_counted_without_any_move(world: World) -> None:
     contact = world.prospect()
     Contact.objects.filter(pk=contact.pk).update(country="Chad", first_name="Ann")
