@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from funnel.enums import NoticeKind, ReturnReason
+from funnel.enums import NoticeKind, ReturnReason, StopReason
 
 # By what was told; ``{who}`` is the contact, ``{by}`` who did it, the rest comes from the item.
 _ONE: Final[Mapping[str, str]] = {
@@ -22,10 +22,11 @@ _ONE: Final[Mapping[str, str]] = {
     "withdrawn": "{who}, kept for you, is no longer ready for Sales",
     "won_yours": "{who} became a customer: your prospect is won",
     "won": "{who} became a customer",
-    "starving": "Prospects wait in the queue for too long",
+    "starving": "{who} waits in the queue for too long",
     "fell": "{who} fell back from {from} to {to}",
     "bought": "{who} became a customer",
     "sequence": "{who} came to the end of a sequence",
+    "sequence_left": "{who} left a sequence: {reason}",
     "acted": "{who} {event}",
     "due": "{who}: what you agreed on is for today",
     "stale": "{who}: nothing happened for a while",
@@ -55,7 +56,7 @@ _SEVERAL: Final[Mapping[NoticeKind, str]] = {
     NoticeKind.ESCALATED: "{n} prospects were not claimed in time",
     NoticeKind.STARVING: "Prospects wait in the queue for too long",
     NoticeKind.MOVED: "{n} prospects changed hands in the team",
-    NoticeKind.SEQUENCE: "{n} contacts came to the end of a sequence",
+    NoticeKind.SEQUENCE: "{n} contacts ended a sequence",
     NoticeKind.DEFINITION: "{n} things about definitions",
     NoticeKind.HOOK: "{n} webhooks are in trouble",
 }
@@ -92,6 +93,8 @@ def say_reason(reason: str) -> str:
     """Why a handoff was released or returned, in words."""
     if reason in _RELEASED:
         return _RELEASED[reason]
+    if reason in StopReason.values:
+        return str(StopReason(reason).label)
     return ReturnReason(reason).label.lower() if reason in ReturnReason.values else "no reason was given"
 
 

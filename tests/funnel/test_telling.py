@@ -215,6 +215,19 @@ def test_a_rep_is_told_when_a_contact_of_theirs_falls_back_or_buys(
     assert told(world, team) == ({"rita": expected} if expected else {})
 
 
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [("", "sequence sequence"), ("bounced", "sequence sequence_left"), ("claimed", None), ("stage_changed", None)],
+)
+def test_the_end_of_a_sequence_is_told_to_marketers_where_it_is_news(
+    world: World, team: dict[str, User], reason: str, expected: str | None
+) -> None:
+    contact = world.happens("ann@acme.example", "newsletter_subscribed")
+    data = {"sequence": "1", "reason": reason}
+    announce([Told(AnnouncementType.SEQUENCE_ENDED, at=world.now, contact_id=contact.pk, data=data)])
+    assert told(world, team) == ({"mara": expected} if expected else {})
+
+
 def test_a_role_that_was_taken_away_is_told_nothing(world: World, team: dict[str, User]) -> None:
     handoff = offer(world)
     give(world, handoff, team["rita"])

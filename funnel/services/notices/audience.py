@@ -8,7 +8,7 @@ from typing import Any, Final
 from contacts.enums import Role
 from contacts.models import Standing
 from contacts.selectors.merges import roots_of
-from funnel.enums import AnnouncementType, DisableReason, HandoffState, MoveName, NoticeKind, ReleaseReason
+from funnel.enums import AnnouncementType, DisableReason, HandoffState, MoveName, NoticeKind, ReleaseReason, StopReason
 from funnel.models import Announcement, Handoff
 from funnel.moves import HELD_STATES
 from funnel.services.notices.staff import Staff, who_can_claim
@@ -17,6 +17,10 @@ from scoring.models import Transition
 from scoring.selectors import stage_labels
 
 CUSTOMER: Final = "customer"
+# Who left a sequence so is told of otherwise, or was taken out by somebody who knows.
+_NO_NEWS: Final = frozenset(
+    {StopReason.STAGE_CHANGED, StopReason.CLAIMED, StopReason.MERGED, StopReason.ERASED, StopReason.BY_HAND}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +221,12 @@ def _stage_changed(row: Announcement, scene: Scene) -> _Told:
 
 
 def _sequence_ended(row: Announcement, scene: Scene) -> _Told:
-    yield scene.owners.get(row.contact_id or 0), NoticeKind.SEQUENCE, "sequence"
-    yield from (told for told in _all(scene, NoticeKind.SEQUENCE, "sequence") if not _only_sells(scene.staff, told[0]))
+    reason = row.data.get("reason", "")
+    if reason in _NO_NEWS:
+        return
+    what = "sequence_left" if reason else "sequence"
+    yield scene.owners.get(row.contact_id or 0), NoticeKind.SEQUENCE, what
+    yield from (told for told in _all(scene, NoticeKind.SEQUENCE, what) if not _only_sells(scene.staff, told[0]))
 
 
 def _hook_failing(row: Announcement, scene: Scene) -> _Told:
