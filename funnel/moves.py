@@ -279,7 +279,7 @@ def diagram() -> str:
         words = f"{move.name} ({move.condition})" if move.condition else str(move.name)
         # In a diagram's text a semicolon ends the line.
         words = words.replace(";", ",")
-        arrows = list(move.arrows.items()) or [("[*]", HandoffState.OFFERED)]
+        arrows = [(source.value, target) for source, target in move.arrows.items()] or [("[*]", HandoffState.OFFERED)]
         lines += [f"    {source} --> {target}: {words}" for source, target in arrows]
     reached = {target for move in MOVES for target in move.arrows.values()}
     left = {source for move in MOVES for source in move.sources}

@@ -118,9 +118,9 @@ class HandoffMove(models.Model):
     """One move of a handoff, from its offer (number 0) on: who held it when, and who passed it on. Append-only.
 
     ``from_rep`` and ``to_rep`` are its rep (or whom it was kept for) before and after: the rows are the owner's chain.
-    ``by`` NULL means that no person did it: the judgement, the clock, a merge. ``due_at``: when the clock that ran until
-    this move would have run out; NULL where none ran. Figures measure attainment by it, for the handoff's own clock
-    starts anew with its next move.
+    ``by`` NULL means that no person did it: the judgement, the clock, a merge. ``due_at``: when the clock that ran
+    until this move would have run out; NULL where none ran. Figures measure attainment by it, for the handoff's own
+    clock starts anew with its next move.
     """
 
     handoff = models.ForeignKey(Handoff, on_delete=models.CASCADE, related_name="moves", db_index=False)
