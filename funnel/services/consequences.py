@@ -88,8 +88,9 @@ def reconcile_standings(*, now: datetime, limit: int = 1000) -> int:
         return _follow_standings(contact_ids, now=now) + restore_owners(contact_ids=contact_ids)
 
 
-def restore_owners(*, contact_ids: Iterable[int]) -> int:
+def restore_owners(*, contact_ids: Sequence[int]) -> int:
     """Copy the rep of each contact's claimed handoff to its standing; return how many copies were out of date."""
+    _lock_standings(contact_ids)
     held = _HELD.filter(contact=OuterRef("contact")).values("claimed_by")[:1]
     return (
         Standing.objects.filter(contact_id__in=list(contact_ids))
@@ -106,6 +107,8 @@ def restate_owners(*, contact_ids: Iterable[int]) -> int:
     The rep of the handoff that was claimed last, unless it went back to Marketing: for contacts whose handoffs changed
     hands (merged, parted) or whose standing was made anew.
     """
+    contact_ids = list(contact_ids)
+    _lock_standings(contact_ids)
     claimed = Handoff.objects.filter(contact=OuterRef("contact"), claimed_by__isnull=False)
     latest = claimed.exclude(state=HandoffState.SUSPENDED).order_by("-claimed_at", "-id")
     said = latest.annotate(rep=Case(When(state__in=_KEEPS, then=F("claimed_by")))).values("rep")[:1]
@@ -113,6 +116,12 @@ def restate_owners(*, contact_ids: Iterable[int]) -> int:
     another = Q(owner__isnull=True, said__isnull=False) | Q(owner__isnull=False, said__isnull=True)
     another |= Q(owner__isnull=False, said__isnull=False) & ~Q(owner=F("said"))
     return standings.filter(another).update(owner=Subquery(said))
+
+
+def _lock_standings(contact_ids: Sequence[int]) -> None:
+    """Lock these standings, so that the next statement sees every move that has written its owner's copy there."""
+    rows = Standing.objects.filter(contact_id__in=contact_ids).order_by("contact_id")
+    list(rows.select_for_update(no_key=True).values_list("contact_id", flat=True))
 
 
 def _out_of_line(limit: int) -> list[int]:

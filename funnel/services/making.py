@@ -99,9 +99,10 @@ def make_moves(
         if not moved:
             return []
         HandoffMove.objects.bulk_create(_move_row(move, one, now=now, by=by, reason=reason, note=note) for one in moved)
-        _follow_owner(move, moved)
         said = {**(properties or {}), **({"reason": reason} if reason else {}), **({"note": note} if note else {})}
         _record_facts(move, moved, now=now, by=by, properties=said, traits=traits or {})
+        # After the facts, which lock the contact: the judgement takes contact, then standing.
+        _follow_owner(move, moved)
         if move.clock in _STARTS:
             start_clocks(handoff_ids=[one.handoff_id for one in moved], now=now)
         _tell(move, moved, now=now, by=by, reason=reason, told=told)
