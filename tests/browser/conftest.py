@@ -71,6 +71,25 @@ class Shop:
             time.sleep(0.1)
         return int(self.ask("SELECT id FROM contacts_contact WHERE email = %s", email)), int(handoff)
 
+    def sequence(self) -> int:
+        """A draft of a sequence with a mail and a step for a tool; nobody is sent anything."""
+        sql = "SELECT id FROM funnel_sequence WHERE name = 'Browser tests'"
+        if self.ask(sql) is None:
+            self.app.run("shell", "-c", _SEQUENCE)
+        return int(self.ask(sql))
+
+
+_SEQUENCE = """
+from django.utils import timezone
+from funnel.services.sequences.drafting import SequencePlan, StepPlan, create_sequence
+steps = (
+    StepPlan(channel="email", subject="Hello {first_name|there}", body="News for {company|you}."),
+    StepPlan(channel="webhook", wait_days=2, call_to_action="Download the guide", reference="guide"),
+)
+plan = SequencePlan("Browser tests", "lead", "newsletter", "Two steps.", steps)
+create_sequence(plan=plan, by=None, now=timezone.now())
+"""
+
 
 @pytest.fixture(scope="session")
 def shop(running_app: RunningApp) -> Shop:
