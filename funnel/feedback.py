@@ -24,8 +24,8 @@ class RuleKind(StrEnum):
 class RuleFeedback:
     """How the offers ended to which one rule contributed.
 
-    ``decided`` are those with a rep's verdict: accepted (or won in a rep's hands) or returned; one that was accepted and
-    returned later is both. ``reasons``: (code, how many), most frequent first.
+    ``decided`` are those with a rep's verdict: accepted (or won in a rep's hands) or returned; one that was accepted
+    and returned later is both. ``reasons``: (code, how many), most frequent first.
     """
 
     definition: str
@@ -54,7 +54,7 @@ class RuleFeedback:
         return self.decided >= FEWEST_VERDICTS
 
     def excess_over(self, rate: float) -> float:
-        """By how much its return rate surely exceeds ``rate``: the lower bound less that, negative where it does not."""
+        """By how much its return rate surely exceeds ``rate``; negative where it does not."""
         return wilson_lower(self.returned, self.decided) - rate
 
 

@@ -158,8 +158,7 @@ class HandoffViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, HandoffRe
         409 ``limit_reached``: they hold as many as they may, and ``override`` was not said; ``wrong_state`` where it is
         closed or theirs already; ``not_claimable``: an offer whose contact left the stages handed to Sales.
         """
-        if (by := person_of(request)) is not None:
-            check_lead_handoffs(by)
+        check_lead_handoffs(self._person())
         given = self._body(ReassignSerializer)
         to = User.objects.filter(pk=as_id("to", given.pop("to"))).first()
         if to is None:
@@ -198,15 +197,19 @@ class HandoffViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, HandoffRe
     def _make(self, service: Callable[..., Handoff], pk: int, **given: Any) -> Response:
         """Call the move's service as the person who asks, and answer the handoff or the conflict."""
         check_parameters(self.request)
+        try:
+            handoff = service(handoff_id=pk, by=self._person(), now=timezone.now(), **given)
+        except HandoffConflict as conflict:
+            raise ApiError(409, conflict.code, conflict.message, _named(conflict)) from conflict
+        return Response(self.get_serializer(handoff).data)
+
+    def _person(self) -> User:
+        """Who asks; 403 for a source's key."""
         by: User | None = person_of(self.request)
         if by is None:
             message = "Only a person works handoffs: use a personal token or a session."
             raise ApiError(403, "person_required", message)
-        try:
-            handoff = service(handoff_id=pk, by=by, now=timezone.now(), **given)
-        except HandoffConflict as conflict:
-            raise ApiError(409, conflict.code, conflict.message, _named(conflict)) from conflict
-        return Response(self.get_serializer(handoff).data)
+        return by
 
 
 def _named(conflict: HandoffConflict) -> dict[str, str]:

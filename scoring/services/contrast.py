@@ -9,6 +9,7 @@ import numpy as np
 
 from contacts.models import Contact
 from scoring.engine import UNKNOWN_PAST, Assessor, Facts, Verdicts, judge, take_apart
+from scoring.engine.coding import FIRST_PROPERTY_CODE
 from scoring.engine.compiled import Node
 from scoring.engine.facts import IntArray
 from scoring.models import Definition
@@ -299,7 +300,11 @@ def _rows_behind(node: Node, ahead: Case, behind: Case) -> list[int]:
         return []
     facts = ahead.facts
     rows = np.flatnonzero(count.of[facts.event_code])
-    latest = list(dict.fromkeys(facts.event_id[rows[np.argsort(-facts.event_at[rows], kind="stable")]].tolist()))
+    whole = facts.event_code < FIRST_PROPERTY_CODE
+    kinds = dict(zip(facts.event_id[whole].tolist(), facts.event_code[whole].tolist(), strict=True))
+    # Of several at one instant the one that the sentence names (kind_behind) comes first.
+    named = np.array([kinds[event_id] for event_id in facts.event_id[rows].tolist()], dtype=np.int64)
+    latest = list(dict.fromkeys(facts.event_id[rows[np.lexsort((-named, -facts.event_at[rows]))]].tolist()))
     lacking = count.at_least - int(behind.verdicts.counted[node.leaf][behind.index])
     found: list[int] = np.flatnonzero(np.isin(facts.event_id, latest[:lacking])).tolist()
     return found

@@ -41,6 +41,7 @@ TREATED = {
     "contacts_erasedname.husk_id": "a husk is nobody to merge",
     "scoring_transition.contact_id": "superseded; the winner's are computed from all facts",
     "funnel_handoff.contact_id": "re-pointed",
+    "funnel_enrolment.contact_id": "re-pointed; of two in one sequence one stops",
 }
 
 

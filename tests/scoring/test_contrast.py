@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from contacts.models import Contact, Standing
@@ -175,6 +175,7 @@ LIFE = st.lists(st.tuples(KIND, st.sampled_from([1, 2, 20, 45, 70, 100])), min_s
 
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+@example(ada=[("page_viewed", 1)], ben=[("newsletter_subscribed", 70), ("social_question", 70)], traits={})
 @given(ada=LIFE, ben=LIFE, traits=st.sampled_from([{}, {"means": "no"}, CLUB]))
 def test_did_the_same_is_only_said_where_doing_it_really_does(ada: Any, ben: Any, traits: dict[str, Any]) -> None:
     with transaction.atomic():

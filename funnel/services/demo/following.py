@@ -13,6 +13,7 @@ from funnel.models import Announcement, Handoff
 from funnel.selectors.stages import handoff_stages
 from funnel.services.consequences import draw_consequences, freeze_evidence
 from funnel.services.demo.handing import escalate_oldest
+from funnel.services.notices.telling import tell_announcements
 from scoring.services.evaluate import drain_due
 from scoring.services.rebuild import rebuild_contacts
 
@@ -78,7 +79,9 @@ def draw_all_consequences(*, now: datetime) -> None:
         # A withdrawn offer is a fact, and so makes its contact due again.
         if not draw_consequences(now=now) + drain_due(now=now):
             break
-    # Nobody outside has asked to be told yet; people find what happened lately among their notifications.
+    # People find what happened lately among their notifications; nobody outside has asked to be told yet.
+    while tell_announcements(now=now):
+        pass
     Announcement.objects.filter(hooked_at=None).update(hooked_at=now)
 
 
