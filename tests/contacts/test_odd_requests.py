@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -99,9 +100,12 @@ def test_companies(body: Any) -> None:
 )  # fmt: skip
 def test_lists(resource: str, query: dict[str, str]) -> None:
     key = make_source()[1]
+    begun = transaction.savepoint()
     answer = Client(raise_request_exception=False).get(
         f"/api/v1/{resource}/", query, headers={"authorization": f"Bearer {key}"}
     )
+    # What only the database refuses is a 400, too, but it spoils the transaction that the test is in.
+    transaction.savepoint_rollback(begun)
     check(answer)
 
 

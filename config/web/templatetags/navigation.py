@@ -31,6 +31,7 @@ _PLACES: Final = (
         "",
         (
             Place("overview", "Overview", "/", "layout-dashboard", "g o"),
+            Place("funnel", "Funnel", "/funnel/", "chart-no-axes-column", "g f", ("/funnel/",)),
             Place("contacts", "Contacts", "/contacts/", "users", "g c", ("/contacts/",)),
             Place("companies", "Companies", "/companies/", "building-2", "", ("/companies/",)),
             Place("notifications", "Notifications", "/notifications/", "bell", "g n", ("/notifications/",)),
@@ -43,13 +44,12 @@ _PLACES: Final = (
             Place("mine", "My prospects", "/mine/", "handshake", "g m", ("/mine/",)),
             Place("my-hours", "My hours", "/team/people/me/", "calendar-clock", "", ("/team/people/me/",)),
             Place("sales-settings", "Reps", "/team/sales/", "users-round", "", ("/team/sales/", "/team/calendars/")),
+            Place("routing", "Routing", "/routing/", "signpost", "", ("/routing/",)),
         ),
     ),
     (
         "Rules",
         (
-            Place("funnel", "Funnel", "/funnel/", "chart-no-axes-column", "g f", ("/funnel/",)),
-            Place("routing", "Routing", "/routing/", "signpost", "", ("/routing/",)),
             Place("definitions", "Definitions", "/definitions/", "book-open-check", "g d", ("/definitions/",)),
             Place("sequences", "Sequences", "/sequences/", "list-ordered", "", ("/sequences/",)),
         ),
@@ -61,6 +61,11 @@ _PLACES: Final = (
             Place("duplicates", "Duplicates", "/duplicates/", "copy", "", ("/duplicates/", "/merges/")),
             Place("suspects", "Bots", "/suspects/", "bot", "", ("/suspects/",)),
             Place("suppressions", "Suppressed", "/suppressions/", "mail-x", "", ("/suppressions/",)),
+        ),
+    ),
+    (
+        "Installation",
+        (
             Place("sources", "Sources", "/sources/", "plug", "", ("/sources/", "/forms/")),
             Place("hooks", "Webhooks", "/hooks/", "webhook", "", ("/hooks/",)),
             Place("jobs", "Jobs", "/jobs/", "list-checks", "", ("/jobs/",)),
