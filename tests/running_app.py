@@ -95,7 +95,9 @@ class RunningApp:
             timeout=300,
         )
         if check and done.returncode != 0:
-            raise AssertionError(f"manage.py {' '.join(arguments)} ended with {done.returncode}:\n{done.stderr}")
+            raise AssertionError(
+                f"manage.py {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+            )
         return done.stdout
 
     def pids(self) -> dict[str, int]:

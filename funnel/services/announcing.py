@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Exists, OuterRef
+from django.db.models.functions import Now
+
 from contacts.services.wake import wake
 from funnel.enums import AnnouncementType
 from funnel.models import Announcement
-from scoring.announcing import announces
+from scoring.announcing import NEWS_FOR, announces
 from scoring.models import Transition
 from scoring.selectors.moves import with_notice_facts
 
@@ -44,8 +47,17 @@ def announce(things: Sequence[Told]) -> None:
 
 
 def announce_stage_changes(contact_ids: Sequence[int]) -> None:
-    """Announce those of the contacts' transitions that are consumed right now and are news (scoring/announcing.py)."""
-    fresh = with_notice_facts(Transition.objects.filter(contact_id__in=contact_ids, consumed_at=None)).order_by("id")
+    """Announce those of the contacts' transitions that are consumed right now and are news (scoring/announcing.py).
+
+    A transition that is corrected is consumed once more; what was announced of it then is not said again.
+    """
+    # By the database's clock, which stamped the row. Announcements are kept for longer than that.
+    lately = Now() - NEWS_FOR
+    said = Announcement.objects.filter(contact_id=OuterRef("contact_id"), transition=OuterRef("pk"))
+    unsaid = Transition.objects.filter(
+        ~Exists(said), contact_id__in=contact_ids, consumed_at=None, recorded_at__gte=lately
+    )
+    fresh = with_notice_facts(unsaid).order_by("id")
     news = [
         change
         for change in fresh

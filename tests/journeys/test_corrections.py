@@ -12,6 +12,8 @@ from contacts.models import Due, Event, Standing
 from contacts.services.corrections import reclassify_events, restore_events, retract_events
 from funnel.models import Handoff
 from funnel.services.consequences import draw_consequences
+from funnel.services.hooks.messages import take_announcements
+from funnel.services.notices.telling import tell_announcements
 from scoring.models import Transition
 from scoring.services.evaluate import drain_due
 from scoring.services.rebuild import rebuild_contacts
@@ -37,6 +39,8 @@ def happened(kind: str, at: datetime) -> Event:
 
 def settle() -> None:
     while drain_due(now=NOW) or draw_consequences(now=NOW):
+        pass
+    while tell_announcements(now=NOW) or take_announcements(now=NOW):
         pass
 
 
