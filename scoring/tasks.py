@@ -13,7 +13,7 @@ from scoring.services.work import work_off_runs
 def drain() -> None:
     """Judge everything that is due. Woken on commit of new facts, and by the sweep every 2 s."""
     clear_wake("scoring.drain")
-    while drain_due(now=timezone.now()):
+    while drain_due(now=timezone.now(), clock=timezone.now):
         pass
 
 

@@ -94,7 +94,7 @@ def _publish(options: dict[str, Any], stdout: OutputWrapper) -> None:
         )
     )
     changed = (run.result or {}).get("changed", 0)
-    while judged := drain_due(now=timezone.now()):
+    while judged := drain_due(now=timezone.now(), clock=timezone.now):
         changed += judged
     stdout.write(f"{row} is in force; {changed} contacts judged anew")
 

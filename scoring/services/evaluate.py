@@ -1,6 +1,7 @@
 """The drain: judge who is due, by new facts or by time."""
 
 import logging
+from collections.abc import Callable
 from datetime import datetime
 
 from django.db import connection, transaction
@@ -38,8 +39,11 @@ WHERE due.contact_id = became.asked AND became.asked <> became.id
 """
 
 
-def drain_due(*, now: datetime, limit: int = 1000) -> int:
+def drain_due(*, now: datetime, limit: int = 1000, clock: Callable[[], datetime] | None = None) -> int:
     """Judge up to ``limit`` contacts that have new facts or a review due at ``now``.
+
+    Facts go on arriving while a drain chooses and locks, and a due row is done with once it was read: where time goes
+    on, ``clock`` tells it anew then, so that nothing that a row stands for lies after the moment that is judged.
 
     Returns how many were judged; 0 means that nothing is due that another drain does not already hold. A
     contact whose judgement fails never stops its neighbours: it is tried alone, and after MAX_ATTEMPTS
@@ -52,10 +56,10 @@ def drain_due(*, now: datetime, limit: int = 1000) -> int:
         return 0
     candidates = _pass_on(candidates)
     try:
-        return _judge_locked(candidates, now)
+        return _judge_locked(candidates, now, clock)
     except Exception:
         logger.exception("judging a batch failed, judging its contacts one by one", extra={"contacts": len(candidates)})
-    return sum(_judge_alone(contact_id, now) for contact_id in candidates)
+    return sum(_judge_alone(contact_id, now, clock) for contact_id in candidates)
 
 
 def _pass_on(candidates: list[int]) -> list[int]:
@@ -69,7 +73,7 @@ def _pass_on(candidates: list[int]) -> list[int]:
     return sorted(set(candidates) - set(gone) | set(became.values()))
 
 
-def _judge_locked(candidates: list[int], now: datetime) -> int:
+def _judge_locked(candidates: list[int], now: datetime, clock: Callable[[], datetime] | None) -> int:
     with transaction.atomic():
         now = judge_under_current_publications(now)
         with connection.cursor() as cursor:
@@ -85,6 +89,8 @@ def _judge_locked(candidates: list[int], now: datetime) -> int:
                 "id", "contact_id", "occurred_at"
             )
         )
+        if clock is not None:
+            now = max(now, clock())
         earliest: dict[int, datetime] = {}
         for _, contact_id, occurred_at in due:
             earliest[contact_id] = min(occurred_at, earliest.get(contact_id, occurred_at))
@@ -93,9 +99,9 @@ def _judge_locked(candidates: list[int], now: datetime) -> int:
         return len(locked)
 
 
-def _judge_alone(contact_id: int, now: datetime) -> int:
+def _judge_alone(contact_id: int, now: datetime, clock: Callable[[], datetime] | None) -> int:
     try:
-        return _judge_locked([contact_id], now)
+        return _judge_locked([contact_id], now, clock)
     except Exception as error:
         logger.exception("judging a contact failed", extra={"contact_id": contact_id})
         _count_failure(contact_id, now, f"{type(error).__name__}: {error}")

@@ -41,7 +41,8 @@ def rebuild_contacts(*, contact_ids: Iterable[int] | None = None, now: datetime,
             with connection.cursor() as cursor:
                 cursor.execute(_LOCK, [asked])
                 ids = [contact_id for (contact_id,) in cursor.fetchall()]
-            due = list(Due.objects.filter(contact_id__in=ids).values_list("id", flat=True))
+            # What came after the moment that is judged up to is left to the drain.
+            due = list(Due.objects.filter(contact_id__in=ids, occurred_at__lte=until).values_list("id", flat=True))
             judge_contacts(ids, earliest=dict.fromkeys(ids, _BEGINNING), now=until)
             Due.objects.filter(pk__in=due).delete()
         total += len(asked)

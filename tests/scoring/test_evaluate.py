@@ -50,6 +50,16 @@ def test_a_demo_request_makes_a_sales_prospect() -> None:
     assert not Due.objects.exists()
 
 
+def test_what_arrives_while_a_drain_takes_its_locks_is_judged_by_it() -> None:
+    record(incoming("newsletter_subscribed", NOW - DAY, traits=FITTING))
+    # It arrived after the drain had looked at the clock, and before the drain read what is due.
+    later = NOW + timedelta(milliseconds=300)
+    record(incoming("demo_requested", later), at=later)
+    assert drain_due(now=NOW, clock=lambda: later) == 1
+    assert not Due.objects.exists()
+    assert chain() == [("lead", NOW - DAY, "event"), ("sales_prospect", later, "event")]
+
+
 def test_judging_again_writes_nothing() -> None:
     record(incoming("demo_requested", NOW, traits=FITTING))
     drain()

@@ -21,11 +21,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run one batch of each, or batches until nothing is left; print how many judgements were made."""
-        judged = total = drain_due(now=timezone.now())
+        judged = total = drain_due(now=timezone.now(), clock=timezone.now)
         drawn = draw_consequences(now=timezone.now())
         # A consequence may be a fact (an offer withdrawn), and so make a contact due once more.
         while options["until_empty"] and (judged or drawn or reconcile_standings(now=timezone.now())):
-            judged = drain_due(now=timezone.now())
+            judged = drain_due(now=timezone.now(), clock=timezone.now)
             drawn = draw_consequences(now=timezone.now())
             total += judged
         while count_due(now=timezone.now()) and options["until_empty"]:
