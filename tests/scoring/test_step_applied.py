@@ -109,7 +109,9 @@ def check_steps(emails: Sequence[str]) -> int:
     for email in emails:
         following = explain_contact(contact_id=contact_id_of(email), at=NOW)["next_stage"]
         step = following["smallest_step"] if following else None
-        if step is not None and can_be_said(step["attributes"]):
+        # No message carries a channel with blanks around it: reading takes them off.
+        channels = [event["properties"].get("channel", "") for event in step["events"]] if step else []
+        if step is not None and can_be_said(step["attributes"]) and all(text == text.strip() for text in channels):
             steps[email] = following
     document = Publication.objects.get().definition.document
     order = [stage["key"] for stage in document["stages"]]
