@@ -1,5 +1,6 @@
 """A rep's way with a handoff by mouse, keyboard and without scripts: claim, talk, outcome, return; a manager's help."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -157,6 +158,11 @@ def test_it_goes_back_to_marketing_with_a_reason(shop: Shop, open_as: Open) -> N
     expect(page.get_by_role("status").filter(has_text="Returned to Marketing")).to_be_visible()
     expect(page.get_by_text(f"Returned by {shop.people['ben']}")).to_be_visible()
     assert state_of(shop, handoff) == "returned"
+
+    # What closed lately is a link as wide as its row, and no wider.
+    page.goto("/mine/")
+    page.get_by_role("link", name="Contacts", exact=True).click(timeout=5_000)
+    expect(page).to_have_url(re.compile(r"/contacts/$"))
     assert owner_of(shop, contact) == "None"
 
 
