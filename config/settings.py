@@ -73,6 +73,8 @@ INSTALLED_APPS = [
     "lucide",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
     "django_structlog",
     "django_prometheus",
     "csp",
@@ -86,11 +88,13 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "config.web.locale.LocaleMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "allauth.usersessions.middleware.UserSessionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "config.web.cross_origin.CrossOriginMiddleware",
     "config.web.idempotency.IdempotencyMiddleware",
@@ -110,6 +114,8 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ],
+            # Every template speaks several languages.
+            "builtins": ["django.templatetags.i18n"],
             "libraries": {
                 "navigation": "config.web.templatetags.navigation",
                 "ui": "config.web.templatetags.ui",
@@ -154,6 +160,10 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_SESSION_REMEMBER = None
 ACCOUNT_PREVENT_ENUMERATION = True
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = "Ripen"
+USERSESSIONS_TRACK_ACTIVITY = True
 ACCOUNT_RATE_LIMITS: dict[str, str] | bool = {"login": "60/m/ip", "login_failed": "10/m/ip,5/5m/key"}
 
 # --- The web ------------------------------------------------------------------------------------------------------
@@ -211,6 +221,8 @@ FILE_UPLOAD_HANDLERS = ["config.web.uploads.DiskUploadHandler"]
 # --- Language and time --------------------------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en-gb"
+# Each in its own words: whoever looks for theirs may not read another.
+LANGUAGES = [("en-gb", "English"), ("de", "Deutsch")]
 USE_I18N = True
 TIME_ZONE = "UTC"
 USE_TZ = True

@@ -9,6 +9,7 @@ from contacts.models.correction import EventCorrection
 from contacts.models.event import Due, Event, Kind, Message
 from contacts.models.imports import ImportRun, SavedMapping
 from contacts.models.merge import Merge, MergeSuggestion
+from contacts.models.people import Preferences
 from contacts.models.problems import RejectedMessage, SourceWarning
 from contacts.models.standing import Standing
 from contacts.models.work import Job, Work
@@ -35,6 +36,7 @@ __all__ = [
     "MergeSuggestion",
     "Message",
     "PersonalToken",
+    "Preferences",
     "Purpose",
     "RejectedMessage",
     "SavedMapping",

@@ -12,8 +12,10 @@ from django import template
 from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, RadioSelect
 from django.template.loader import get_template
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language
 
 from config.web import charts, formats, icons
+from config.web.concepts import concept_url
 from config.web.templatetags import texts
 from config.web.ui import UNDO, Chip, Criterion, LedgerLine, MenuItem, Step, Tab, TimelineDay, Tone
 
@@ -38,11 +40,11 @@ def _remember(name: str, **values: Any) -> SafeString:
     was rendered for one that needs no escaping must not answer for one that does.
     """
     plain = {key: value + "" if isinstance(value, str) else value for key, value in values.items()}
-    return _render_once(name, tuple(sorted(plain.items())))
+    return _render_once(name, tuple(sorted(plain.items())), get_language())
 
 
 @lru_cache(maxsize=8192)
-def _render_once(name: str, values: tuple[tuple[str, Any], ...]) -> SafeString:
+def _render_once(name: str, values: tuple[tuple[str, Any], ...], _language: str | None) -> SafeString:
     return _render(name, **dict(values))
 
 
@@ -59,6 +61,12 @@ def icon(name: str, size: str = "", label: str = "", extra: str = "") -> SafeStr
 def stage_mark(key: str) -> SafeString:
     """``{% stage_mark key %}``: the icon of a stage."""
     return icons.icon_svg(icons.stage_icon(key))
+
+
+@register.inclusion_tag("components/what.html")
+def what(key: str, term: str) -> dict[str, str]:
+    """``{% what "engagement" _("Engagement") %}``: a link to where docs/ explain it (config.web.concepts)."""
+    return {"url": concept_url(key), "term": term}
 
 
 # Actions
