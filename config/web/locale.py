@@ -13,17 +13,6 @@ from django.utils.cache import patch_vary_headers
 MACHINES: Final = (
     "/api/", "/v1/", "/batch", "/capture", "/e/", "/i/v0/", "/hooks/email/", "/healthz", "/readyz", "/metrics",
 )  # fmt: skip
-    "/api/",
-    "/v1/",
-    "/batch",
-    "/capture",
-    "/e/",
-    "/i/v0/",
-    "/hooks/email/",
-    "/healthz",
-    "/readyz",
-    "/metrics",
-)
 
 
 class LocaleMiddleware:
