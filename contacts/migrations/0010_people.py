@@ -19,6 +19,8 @@ class Migration(migrations.Migration):
                 ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='preferences', serialize=False, to=settings.AUTH_USER_MODEL)),
                 ('language', models.CharField(blank=True, default='', max_length=16)),
                 ('time_zone', models.CharField(blank=True, default='', max_length=64)),
+                ('keeps_definition', models.BooleanField(default=False)),
+                ('hides_first_steps', models.BooleanField(default=False)),
             ],
         ),
     ]
