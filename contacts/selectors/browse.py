@@ -17,11 +17,11 @@ from django.db.models.expressions import F
 from django.db.models.fields.tuple_lookups import Tuple, TupleLessThan
 
 from contacts.enums import Role
-from contacts.models import Contact, Standing
+from contacts.models import Standing
+from contacts.selectors.search import SEARCH_CAP, search_candidates, search_words
 
 PAGE_SIZE = 50
 COUNT_CAP = 10_000
-SEARCH_CAP = 1_000
 SOURCES_SHOWN = 100
 NOBODY = "none"
 
@@ -162,14 +162,10 @@ def _find(query: Query) -> _Found:
         filters["owner_id"] = int(query.owner)
     if query.source:
         filters["contact__source_channel"] = query.source
-    words = query.text.replace("\0", "").lower().split()
-    if not words:
+    if not search_words(query.text):
         return _Found(filters=filters)
-    matching = Contact.objects.filter(present=True)
-    for word in words:
-        matching = matching.filter(search_text__contains=word)
-    candidates = tuple(matching.values_list("pk", flat=True)[: SEARCH_CAP + 1])
-    return _Found(candidates[:SEARCH_CAP], capped=len(candidates) > SEARCH_CAP, filters=filters)
+    candidates, capped = search_candidates(query.text)
+    return _Found(candidates, capped=capped, filters=filters)
 
 
 def _ordered_keys(
