@@ -4,6 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
 
+from django.utils.translation import gettext
+
+from config.web.formats import format_number, format_percent
+
 _SHADES = 10
 
 # Tenths of a power of ten that read as round and can be halved.
@@ -175,7 +179,9 @@ def columns(labels: Sequence[str], series: Sequence[Series], *, stacked: bool = 
     slots = []
     for index, label in enumerate(labels):
         values = tuple(line.values[index] for line in series)
-        named = ", ".join(f"{line.label} {value:,}" for line, value in zip(series, values, strict=True) if value)
+        named = ", ".join(
+            f"{line.label} {format_number(value)}" for line, value in zip(series, values, strict=True) if value
+        )
         place = _stack if stacked else _side_by_side
         slots.append(
             Slot(
@@ -183,7 +189,7 @@ def columns(labels: Sequence[str], series: Sequence[Series], *, stacked: bool = 
                 x=round(index * width, 3),
                 width=round(width, 3),
                 segments=tuple(place(series, values, top, index * width + width * 0.18, width * 0.64)),
-                text=f"{label}: {named or 'none'}",
+                text=f"{label}: {named or gettext('none')}",
                 values=values,
                 total=totals[index],
             )
@@ -231,7 +237,11 @@ def curves(labels: Sequence[str], rows: Sequence[tuple[str, str, Sequence[float 
     spots = []
     for index, label in enumerate(labels):
         shares = tuple(line.shares[index] for line in lines)
-        told = [f"{line.label} {share:.0%}" for line, share in zip(lines, shares, strict=True) if share is not None]
+        told = [
+            f"{line.label} {format_percent(share)}"
+            for line, share in zip(lines, shares, strict=True)
+            if share is not None
+        ]
         spots.append(Spot(label, round(index * width, 3), round(width, 3), f"{label}: {', '.join(told)}", shares))
     return Curves(tuple(lines), tuple(spots), tuple(labels))
 

@@ -1,17 +1,78 @@
-"""How numbers, points, durations and moments read, in one place for pages and components."""
+"""How numbers, points, durations and moments read in the language of whoever looks, in one place for all pages.
 
-from datetime import datetime, timedelta
+A language's separators are Django's; how it writes days is a row of ``DAY_FORMATS`` below.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import lru_cache
 from math import trunc
+from typing import Final
 
-from django.utils import timezone
+from django.conf import settings
+from django.utils import dateformat, timezone
+from django.utils.formats import get_format
+from django.utils.translation import get_language, gettext, ngettext
 
 _MINUTE, _HOUR, _DAY, _WEEK = 60, 3_600, 86_400, 604_800
+
+
+@dataclass(frozen=True, slots=True)
+class DayFormats:
+    """How a language writes days, in the letters of Django's ``date`` filter."""
+
+    day: str
+    day_with_year: str
+    month: str
+    long_day: str
+    long_day_with_year: str
+    weekday: str
+
+
+DAY_FORMATS: Final[Mapping[str, DayFormats]] = {
+    "en": DayFormats("j M", "j M Y", "M Y", "j F", "j F Y", "l j F"),
+    "de": DayFormats("j. N", "j. N Y", "N Y", "j. F", "j. F Y", "l, j. F"),
+}
+
+
+def _language() -> str:
+    return get_language() or settings.LANGUAGE_CODE
+
+
+def _day_formats() -> DayFormats:
+    return DAY_FORMATS.get(_language().partition("-")[0], DAY_FORMATS["en"])
+
+
+@lru_cache(maxsize=32)
+def _separators(language: str) -> dict[int, str]:
+    """What stands for the English comma and point in a number; a number is written a thousand times a page."""
+    return str.maketrans(
+        {
+            ",": str(get_format("THOUSAND_SEPARATOR", language, use_l10n=True)),
+            ".": str(get_format("DECIMAL_SEPARATOR", language, use_l10n=True)),
+        }
+    )
+
+
+def _localised(english: str) -> str:
+    return english.translate(_separators(_language()))
 
 
 def format_number(value: float) -> str:
     """Write a number with thousands separators; a whole float loses its fraction, others keep one digit."""
     whole = int(value)
-    return f"{whole:,}" if value == whole else f"{value:,.1f}"
+    return _localised(f"{whole:,}" if value == whole else f"{value:,.1f}")
+
+
+def format_decimal(value: float, digits: int) -> str:
+    """Write a number with thousands separators and so many digits after the point: ``0.53``."""
+    return _localised(f"{value:,.{digits}f}")
+
+
+def format_percent(share: float, digits: int = 0) -> str:
+    """Write a share of 1 as a percentage: ``80 %``."""
+    return _localised(f"{share * 100:,.{digits}f} %")
 
 
 def format_points(millipoints: int, *, signed: bool = False) -> str:
@@ -23,6 +84,7 @@ def format_points(millipoints: int, *, signed: bool = False) -> str:
     text = f"{whole:,}"
     if rest:
         text += f".{rest:03d}".rstrip("0")
+    text = _localised(text)
     if millipoints < 0:
         return f"\N{MINUS SIGN}{text}"
     return f"+{text}" if signed and millipoints > 0 else text
@@ -36,36 +98,112 @@ def format_score(millipoints: int) -> str:
     return format_points(millipoints // 100 * 100)
 
 
+def _largest_unit(length: timedelta) -> tuple[str, int]:
+    seconds = abs(trunc(length.total_seconds()))
+    for size, name in ((_DAY, "day"), (_HOUR, "hour"), (_MINUTE, "minute")):
+        if seconds >= size:
+            return name, seconds // size
+    return "second", seconds
+
+
 def format_duration(length: timedelta) -> str:
     """Write a length of time with its largest fitting unit: ``45 seconds``, ``3 hours``, ``12 days``."""
-    seconds = abs(trunc(length.total_seconds()))
-    for size, name in ((_DAY, "day"), (_HOUR, "hour"), (_MINUTE, "minute"), (1, "second")):
-        if seconds >= size:
-            count = seconds // size
-            return f"{count:,} {name}" if count == 1 else f"{count:,} {name}s"
-    return "0 seconds"
+    unit, count = _largest_unit(length)
+    match unit:
+        case "day":
+            pattern = ngettext("%(number)s day", "%(number)s days", count)
+        case "hour":
+            pattern = ngettext("%(number)s hour", "%(number)s hours", count)
+        case "minute":
+            pattern = ngettext("%(number)s minute", "%(number)s minutes", count)
+        case _:
+            pattern = ngettext("%(number)s second", "%(number)s seconds", count)
+    return pattern % {"number": format_number(count)}
+
+
+def _ago(length: timedelta) -> str:
+    unit, count = _largest_unit(length)
+    match unit:
+        case "day":
+            pattern = ngettext("%(number)s day ago", "%(number)s days ago", count)
+        case "hour":
+            pattern = ngettext("%(number)s hour ago", "%(number)s hours ago", count)
+        case "minute":
+            pattern = ngettext("%(number)s minute ago", "%(number)s minutes ago", count)
+        case _:
+            pattern = ngettext("%(number)s second ago", "%(number)s seconds ago", count)
+    return pattern % {"number": format_number(count)}
+
+
+def _ahead(length: timedelta) -> str:
+    unit, count = _largest_unit(length)
+    match unit:
+        case "day":
+            pattern = ngettext("in %(number)s day", "in %(number)s days", count)
+        case "hour":
+            pattern = ngettext("in %(number)s hour", "in %(number)s hours", count)
+        case "minute":
+            pattern = ngettext("in %(number)s minute", "in %(number)s minutes", count)
+        case _:
+            pattern = ngettext("in %(number)s second", "in %(number)s seconds", count)
+    return pattern % {"number": format_number(count)}
 
 
 def format_length(seconds: float) -> str:
     """Write a measured length of time with one digit: ``45 s``, ``12 min``, ``5.3 h``, ``14.7 days``."""
-    for size, name in ((2 * _DAY, "days"), (_HOUR, "h"), (_MINUTE, "min")):
-        if seconds >= size:
-            value = seconds / (_DAY if name == "days" else size)
-            return f"{round(value):,} {name}" if name == "min" or value >= 100 else f"{value:.1f} {name}"
-    return f"{round(seconds)} s"
+    if seconds >= 2 * _DAY:
+        return gettext("%(number)s days") % {"number": _measured(seconds / _DAY)}
+    if seconds >= _HOUR:
+        return gettext("%(number)s h") % {"number": _measured(seconds / _HOUR)}
+    if seconds >= _MINUTE:
+        return gettext("%(number)s min") % {"number": format_number(round(seconds / _MINUTE))}
+    return gettext("%(number)s s") % {"number": format_number(round(seconds))}
+
+
+def _measured(value: float) -> str:
+    return format_number(round(value)) if value >= 100 else format_decimal(value, 1)
+
+
+def format_date(day: date, *, today: date | None = None) -> str:
+    """Write a day: ``3 Nov``, with the year where it is not that of ``today``, or where that is not given."""
+    formats = _day_formats()
+    short = today is not None and day.year == today.year
+    return dateformat.format(day, formats.day if short else formats.day_with_year)
+
+
+def format_long_date(day: date, *, today: date | None = None) -> str:
+    """Write a day with its month in full: ``3 November``; with the year as ``format_date`` does."""
+    formats = _day_formats()
+    short = today is not None and day.year == today.year
+    return dateformat.format(day, formats.long_day if short else formats.long_day_with_year)
+
+
+def format_weekday(day: date, *, today: date) -> str:
+    """Write a day as a heading: ``Friday 20 November``; of another year ``20 November 2025``."""
+    if day.year != today.year:
+        return format_long_date(day)
+    return dateformat.format(day, _day_formats().weekday)
+
+
+def format_month(day: date) -> str:
+    """Write the month of a day: ``Nov 2026``."""
+    return dateformat.format(day, _day_formats().month)
 
 
 def format_day(moment: datetime, *, now: datetime) -> str:
     """Write the day of a moment in the current time zone: ``3 Nov``, with the year where it is not the current one."""
-    local, today = timezone.localtime(moment), timezone.localtime(now)
-    text = f"{local.day} {local:%b}"
-    return text if local.year == today.year else f"{text} {local.year}"
+    return format_date(timezone.localtime(moment).date(), today=timezone.localtime(now).date())
+
+
+def format_clock(moment: datetime) -> str:
+    """Write the time of day of a moment in the current time zone: ``14:05``."""
+    return dateformat.format(timezone.localtime(moment), "H:i")
 
 
 def format_exact(moment: datetime) -> str:
     """Write a moment in full, with its zone: ``3 Nov 2026, 14:05 UTC``."""
     local = timezone.localtime(moment)
-    return f"{local.day} {local:%b %Y, %H:%M %Z}"
+    return dateformat.format(local, f"{_day_formats().day_with_year}, H:i T")
 
 
 def format_relative(moment: datetime, *, now: datetime) -> str:
@@ -73,8 +211,7 @@ def format_relative(moment: datetime, *, now: datetime) -> str:
     gap = moment - now
     seconds = abs(gap.total_seconds())
     if seconds < 45:
-        return "just now"
+        return gettext("just now")
     if seconds >= _WEEK:
         return format_day(moment, now=now)
-    length = format_duration(gap)
-    return f"in {length}" if gap > timedelta(0) else f"{length} ago"
+    return _ahead(gap) if gap > timedelta(0) else _ago(gap)

@@ -3,6 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from django.utils.translation import ngettext
+
+from config.web.formats import format_number
+
 # Of a Sankey diagram, in pixels: its bars together, the room that a label needs, and the gap between two bars.
 _BARS, _LABEL, _GAP = 220, 44, 8
 _LINE, _MOST_LETTERS = 15, 16
@@ -49,9 +53,7 @@ class Sankey:
     total: int
 
 
-def sankey(
-    labels: Mapping[str, str], flows: Sequence[tuple[str, str, int]], *, arrival: str, words: str = "contacts"
-) -> Sankey:
+def sankey(labels: Mapping[str, str], flows: Sequence[tuple[str, str, int]], *, arrival: str) -> Sankey:
     """Lay out flows of (origin, target, how many) between the stages of ``labels``, in that order, from the top.
 
     ``arrival`` names the origin ``""``. Flows of nothing, and between things without a label, are left out.
@@ -72,7 +74,8 @@ def sankey(
     for origin, target, number in shown:
         thick = number * scale
         way = "in" if not origin else "up" if order[target] > order[origin] else "down"
-        text = f"{names[origin]} \N{RIGHTWARDS ARROW} {names[target]}: {number:,} {words}"
+        counted = ngettext("%(number)s move", "%(number)s moves", number) % {"number": format_number(number)}
+        text = f"{names[origin]} \N{RIGHTWARDS ARROW} {names[target]}: {counted}"
         bands.append(Band(origin, target, way, _band_path(starts[origin], ends[target], thick), text))
         starts[origin] += thick
         ends[target] += thick

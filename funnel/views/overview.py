@@ -96,9 +96,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         ),
         "in_hand_url": f"{reverse('funnel-handoffs')}?period=all&figure=in_hand",
         "behind": {name: _behind(name) for name in ("offered", "returned", "won")},
-        "flows": sankey(
-            labels, [(one.origin, one.target, one.moves) for one in month.flows], arrival=ARRIVAL, words="moves"
-        ),
+        "flows": sankey(labels, [(one.origin, one.target, one.moves) for one in month.flows], arrival=ARRIVAL),
         "flow_rows": [one for one in month.flows if one.moves],
         "flow_days": _FLOW_DAYS,
         "fresh": freshness(),

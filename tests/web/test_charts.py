@@ -54,7 +54,7 @@ def test_columns_side_by_side_are_scaled_to_the_greatest_and_do_not_overlap(rows
 def test_a_curve_leaves_out_what_is_not_known_and_stays_inside() -> None:
     chart = curves(["0", "50", "100"], [("precision", "Precision", (0.5, None, 1.0))])
     assert chart.curves[0].points == "16.667,50.0 83.333,0.0"
-    assert [spot.text for spot in chart.spots] == ["0: Precision 50%", "50: ", "100: Precision 100%"]
+    assert [spot.text for spot in chart.spots] == ["0: Precision 50 %", "50: ", "100: Precision 100 %"]
 
 
 @given(st.lists(st.floats(min_value=-1e6, max_value=1e6), max_size=30))

@@ -68,7 +68,7 @@ def test_either_direction_has_its_own_band_and_says_so() -> None:
         ("lead", "customer", "up"),
         ("customer", "lead", "down"),
     ]
-    assert chart.bands[1].text == "Lead \N{RIGHTWARDS ARROW} Customer: 3 contacts"
+    assert chart.bands[1].text == "Lead \N{RIGHTWARDS ARROW} Customer: 3 moves"
     assert [node.label for node in chart.left] == ["New", "Lead", "Customer"]
     assert [(node.label, node.total) for node in chart.right] == [("Audience", 9), ("Lead", 1), ("Customer", 3)]
 

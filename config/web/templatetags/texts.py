@@ -1,6 +1,6 @@
 """Numbers, points and times in templates; ``{% load ui %}`` brings them along."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from django import template
 from django.utils import timezone
@@ -21,7 +21,13 @@ def number(value: float | None) -> str:
 @register.filter
 def percent(share: float | None, digits: int = 0) -> str:
     """Return a share of 1 as a percentage: ``80 %``; a dash where it is not known."""
-    return "\N{EN DASH}" if share is None else f"{share * 100:.{digits}f} %"
+    return "\N{EN DASH}" if share is None else formats.format_percent(share, digits)
+
+
+@register.filter
+def decimal(value: float | None, digits: int = 2) -> str:
+    """``{{ x|decimal:2 }}``: with so many digits after the point; a dash where it is not known."""
+    return "\N{EN DASH}" if value is None else formats.format_decimal(value, digits)
 
 
 @register.filter
@@ -63,7 +69,29 @@ def sentence(text: str) -> str:
 @register.filter
 def clock(moment: datetime) -> str:
     """``{{ moment|clock }}``: its time of day in the current zone."""
-    return f"{timezone.localtime(moment):%H:%M}"
+    return formats.format_clock(moment)
+
+
+@register.filter
+def date_text(value: date | None) -> str:
+    """``{{ day|date_text }}``: a day with its year: ``3 Nov 2026``; nothing for ``None``."""
+    return "" if value is None else formats.format_date(_day_of(value))
+
+
+@register.filter
+def long_date(value: date | None) -> str:
+    """``{{ day|long_date }}``: a day with its month in full: ``3 November 2026``; nothing for ``None``."""
+    return "" if value is None else formats.format_long_date(_day_of(value))
+
+
+@register.filter
+def month(value: date | None) -> str:
+    """``{{ day|month }}``: the month of a day: ``Nov 2026``; nothing for ``None``."""
+    return "" if value is None else formats.format_month(_day_of(value))
+
+
+def _day_of(value: date) -> date:
+    return timezone.localtime(value).date() if isinstance(value, datetime) and timezone.is_aware(value) else value
 
 
 @register.simple_tag

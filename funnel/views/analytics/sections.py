@@ -69,7 +69,7 @@ def _conversion(found: Found, tables: Tables, labels: Mapping[str, str]) -> dict
 
 def _flows(found: Found, tables: Tables, labels: Mapping[str, str]) -> dict[str, Any]:
     rows = [(row.cells["origin"], row.cells["target"], row.cells["moves"]) for row in found["flows"].rows]
-    return {"sankey": sankey(labels, rows, arrival=ARRIVAL, words="moves")}
+    return {"sankey": sankey(labels, rows, arrival=ARRIVAL)}
 
 
 def _cohorts(found: Found, tables: Tables, labels: Mapping[str, str]) -> dict[str, Any]:
