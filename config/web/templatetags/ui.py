@@ -372,10 +372,22 @@ def field(bound: BoundField, optional: bool = False) -> dict[str, Any]:
 
 @register.simple_block_tag
 def card(
-    content: str, title: str = "", *, flush: bool = False, aside: str = "", level: int = 2, anchor: str = ""
+    content: str,
+    title: str = "",
+    *,
+    flush: bool = False,
+    aside: str = "",
+    level: int = 2,
+    anchor: str = "",
+    concept: str = "",
 ) -> str:
-    """``{% card "Title" %}...{% endcard %}``. ``flush``: no padding. ``aside``: text at the end."""
-    return _render("card", content=content, title=title, flush=flush, aside=aside, level=level, id=anchor)
+    """``{% card "Title" %}...{% endcard %}``. ``flush``: no padding. ``aside``: text at the end.
+
+    ``concept``: a key of config.web.concepts; beside the title stands a link to where docs/ explain it.
+    """
+    return _render(
+        "card", content=content, title=title, flush=flush, aside=aside, level=level, id=anchor, concept=concept
+    )
 
 
 @register.simple_block_tag
