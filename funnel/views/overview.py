@@ -11,15 +11,17 @@ from django.views.decorators.http import require_safe
 
 from config.web import charts
 from config.web.icons import stage_icon
-from config.web.pages import page
+from config.web.pages import page, person_of
 from config.web.sankey import sankey
 from contacts.permissions import check_view_contacts
 from contacts.selectors.browse import count_stages
 from funnel.analytics import Period, Segment
 from funnel.selectors.figures import report
+from funnel.selectors.first_steps import checklist_of
 from funnel.selectors.health import handoff_health
 from funnel.selectors.stays import median_stays
 from funnel.services.figures_csv import ARRIVAL
+from funnel.views.welcome import lead_to_first_steps
 from scoring.selectors import published_definition
 from scoring.selectors.moves import entries_by_week, freshness, recent_moves
 from scoring.selectors.timeline import cause_of, sentence_case
@@ -63,6 +65,10 @@ class Move:
 @require_safe
 def overview(request: HttpRequest) -> HttpResponse:
     """Show stages, entries by week, handoff health, freshness and the latest moves; a fixed number of queries."""
+    checklist = checklist_of(person_of(request))
+    way = lead_to_first_steps(request, checklist)
+    if way is not None:
+        return way
     now = timezone.now()
     definition, document = published_definition()
     labels: dict[str, str] = {stage.key: stage.label for stage in document.stages}
@@ -77,6 +83,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     health = handoff_health(now=now)
     rank = {key: index for index, key in enumerate(labels)}
     context = {
+        "checklist": checklist,
         "cards": [
             StageCard(
                 item.key,

@@ -13,6 +13,14 @@ from funnel.views.journey import journey
 from funnel.views.overview import overview
 from funnel.views.planning import calendar, rep, sales
 from funnel.views.routing import routing, routing_rule
+from funnel.views.welcome import (
+    welcome,
+    welcome_arrived,
+    welcome_definition,
+    welcome_dismiss,
+    welcome_recall,
+    welcome_source,
+)
 
 show_place_to("sales-settings", can_plan_sales)
 show_place_to("my-hours", can_work_handoffs)
@@ -21,6 +29,12 @@ show_place_to("routing", can_plan_sales)
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("funnel.views.sequences.urls")),
     path("", overview, name="overview"),
+    path("welcome/", welcome, name="welcome"),
+    path("welcome/definition/", welcome_definition, name="welcome-definition"),
+    path("welcome/source/", welcome_source, name="welcome-source"),
+    path("welcome/arrived/<int:source_id>/", welcome_arrived, name="welcome-arrived"),
+    path("welcome/dismiss/", welcome_dismiss, name="welcome-dismiss"),
+    path("welcome/recall/", welcome_recall, name="welcome-recall"),
     path("funnel/", funnel, name="funnel"),
     path("funnel/part/<slug:name>/", funnel_part, name="funnel-part"),
     path("funnel/people/", funnel_people, name="funnel-people"),
