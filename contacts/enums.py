@@ -3,124 +3,125 @@
 from dataclasses import dataclass
 
 from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 
 class Initiator(TextChoices):
     """Who began the act that an event reports."""
 
-    US = "us", "us"
-    THEM = "them", "the contact"
-    BOTH = "both", "both sides"
-    THIRD_PARTY = "third", "a third party"
-    UNKNOWN = "", "unknown"
+    US = "us", pgettext_lazy("who began it", "us")
+    THEM = "them", gettext_lazy("the contact")
+    BOTH = "both", gettext_lazy("both sides")
+    THIRD_PARTY = "third", gettext_lazy("a third party")
+    UNKNOWN = "", gettext_lazy("unknown")
 
 
 class Reach(TextChoices):
     """How many people the act addressed."""
 
-    MANY = "many", "one-to-many"
-    ONE = "one", "one-to-one"
-    UNKNOWN = "", "unknown"
+    MANY = "many", gettext_lazy("one-to-many")
+    ONE = "one", gettext_lazy("one-to-one")
+    UNKNOWN = "", gettext_lazy("unknown")
 
 
 class Answer(TextChoices):
     """A gate's answer. Unknown lets a contact in and becomes a question for the rep."""
 
-    YES = "yes", "yes"
-    NO = "no", "no"
-    UNKNOWN = "unknown", "unknown"
+    YES = "yes", gettext_lazy("yes")
+    NO = "no", gettext_lazy("no")
+    UNKNOWN = "unknown", gettext_lazy("unknown")
 
 
 class IdentityKind(TextChoices):
     """What names a contact, strongest first where two disagree: external id, e-mail, anonymous id."""
 
-    EXTERNAL_ID = "external_id", "external id"
-    EMAIL = "email", "e-mail"
-    ANONYMOUS_ID = "anonymous_id", "anonymous id"
+    EXTERNAL_ID = "external_id", gettext_lazy("external id")
+    EMAIL = "email", gettext_lazy("e-mail")
+    ANONYMOUS_ID = "anonymous_id", gettext_lazy("anonymous id")
 
 
 class Direction(TextChoices):
     """Who found whom."""
 
-    INBOUND = "inbound", "inbound"
-    OUTBOUND = "outbound", "outbound"
-    UNKNOWN = "", "unknown"
+    INBOUND = "inbound", gettext_lazy("inbound")
+    OUTBOUND = "outbound", gettext_lazy("outbound")
+    UNKNOWN = "", gettext_lazy("unknown")
 
 
 class Motion(TextChoices):
     """Which marketing motion brought the contact."""
 
-    DEMAND_GENERATION = "demand_generation", "demand generation"
-    LEAD_GENERATION = "lead_generation", "lead generation"
-    UNKNOWN = "", "unknown"
+    DEMAND_GENERATION = "demand_generation", gettext_lazy("demand generation")
+    LEAD_GENERATION = "lead_generation", gettext_lazy("lead generation")
+    UNKNOWN = "", gettext_lazy("unknown")
 
 
 class SourceKind(TextChoices):
     """Where a write key lives. A public key is readable by anybody, so it may do less."""
 
-    SERVER = "server", "server"
-    PUBLIC = "public", "public (browser)"
-    INTERNAL = "internal", "Ripen itself"
+    SERVER = "server", pgettext_lazy("where a key lives", "server")
+    PUBLIC = "public", gettext_lazy("public (browser)")
+    INTERNAL = "internal", gettext_lazy("Ripen itself")
 
 
 class Scope(TextChoices):
     """What a key or token may do, as in API.md."""
 
-    EVENTS_WRITE = "events:write", "write events"
-    CONTACTS_READ = "contacts:read", "read contacts"
-    CONTACTS_WRITE = "contacts:write", "write contacts"
-    HANDOFFS_READ = "handoffs:read", "read handoffs"
-    HANDOFFS_WRITE = "handoffs:write", "work handoffs"
-    DEFINITIONS_READ = "definitions:read", "read definitions"
-    DEFINITIONS_WRITE = "definitions:write", "change definitions"
-    FUNNEL_READ = "funnel:read", "read funnel figures"
-    HOOKS_WRITE = "hooks:write", "manage webhooks"
+    EVENTS_WRITE = "events:write", gettext_lazy("write events")
+    CONTACTS_READ = "contacts:read", gettext_lazy("read contacts")
+    CONTACTS_WRITE = "contacts:write", gettext_lazy("write contacts")
+    HANDOFFS_READ = "handoffs:read", gettext_lazy("read handoffs")
+    HANDOFFS_WRITE = "handoffs:write", gettext_lazy("work handoffs")
+    DEFINITIONS_READ = "definitions:read", gettext_lazy("read definitions")
+    DEFINITIONS_WRITE = "definitions:write", gettext_lazy("change definitions")
+    FUNNEL_READ = "funnel:read", gettext_lazy("read funnel figures")
+    HOOKS_WRITE = "hooks:write", gettext_lazy("manage webhooks")
 
 
 class Role(TextChoices):
     """The groups people belong to; each is a django.contrib.auth group of that name."""
 
-    MARKETER = "marketer", "Marketer"
-    REP = "rep", "Sales rep"
-    MANAGER = "manager", "Manager"
-    ADMIN = "admin", "Administrator"
+    MARKETER = "marketer", gettext_lazy("Marketer")
+    REP = "rep", gettext_lazy("Sales rep")
+    MANAGER = "manager", gettext_lazy("Manager")
+    ADMIN = "admin", gettext_lazy("Administrator")
 
 
 class CorrectionAction(TextChoices):
     """What was done to an event that is in the log and stays there."""
 
-    RETRACTED = "retracted", "retracted"
-    RESTORED = "restored", "restored"
-    RECLASSIFIED = "reclassified", "reclassified"
+    RETRACTED = "retracted", gettext_lazy("retracted")
+    RESTORED = "restored", gettext_lazy("restored")
+    RECLASSIFIED = "reclassified", gettext_lazy("reclassified")
 
 
 class WorkState(TextChoices):
     """Where a piece of long work stands; the last three are final."""
 
-    QUEUED = "queued", "waiting"
-    RUNNING = "running", "running"
-    FINISHED = "finished", "finished"
-    FAILED = "failed", "failed"
-    CANCELLED = "cancelled", "cancelled"
+    QUEUED = "queued", gettext_lazy("waiting")
+    RUNNING = "running", gettext_lazy("running")
+    FINISHED = "finished", gettext_lazy("finished")
+    FAILED = "failed", gettext_lazy("failed")
+    CANCELLED = "cancelled", gettext_lazy("cancelled")
 
 
 class JobKind(TextChoices):
     """Long work on facts that a worker does in the background."""
 
-    IMPORT_CONTACTS = "import_contacts", "import of contacts"
-    IMPORT_EVENTS = "import_events", "import of events"
-    FIND_DUPLICATES = "find_duplicates", "search for duplicates"
-    ERASE = "erase", "erasure"
-    EXPORT_PERSON = "export_person", "export of a person's data"
+    IMPORT_CONTACTS = "import_contacts", gettext_lazy("import of contacts")
+    IMPORT_EVENTS = "import_events", gettext_lazy("import of events")
+    FIND_DUPLICATES = "find_duplicates", gettext_lazy("search for duplicates")
+    ERASE = "erase", gettext_lazy("erasure")
+    EXPORT_PERSON = "export_person", gettext_lazy("export of a person's data")
 
 
 class ErasureReason(TextChoices):
     """Why a person is erased. The order stays when the person is gone, so it says no more than this."""
 
-    ASKED = "asked", "they asked for it"
-    NOT_NEEDED = "not_needed", "the data is not needed any more"
-    UNLAWFUL = "unlawful", "we should never have had it"
-    TEST = "test", "it was test data"
+    ASKED = "asked", gettext_lazy("they asked for it")
+    NOT_NEEDED = "not_needed", gettext_lazy("the data is not needed any more")
+    UNLAWFUL = "unlawful", gettext_lazy("we should never have had it")
+    TEST = "test", gettext_lazy("it was test data")
 
 
 class WireFormat(TextChoices):
@@ -129,57 +130,57 @@ class WireFormat(TextChoices):
     NATIVE = "native", "Ripen"
     SEGMENT = "segment", "Segment"
     POSTHOG = "posthog", "PostHog"
-    EMAIL = "email", "e-mail provider"
-    FORM = "form", "form"
+    EMAIL = "email", gettext_lazy("e-mail provider")
+    FORM = "form", gettext_lazy("form")
 
 
 class SuggestedBy(TextChoices):
     """Who thinks that two contacts are one person."""
 
-    MESSAGE = "message", "a message named both"
-    FINDER = "finder", "they look alike"
+    MESSAGE = "message", gettext_lazy("a message named both")
+    FINDER = "finder", gettext_lazy("they look alike")
 
 
 class MergeDecision(TextChoices):
     """What became of a suggestion."""
 
-    OPEN = "", "open"
-    MERGED = "merged", "merged"
-    DISMISSED = "dismissed", "different people"
+    OPEN = "", pgettext_lazy("not decided yet", "open")
+    MERGED = "merged", gettext_lazy("merged")
+    DISMISSED = "dismissed", gettext_lazy("different people")
 
 
 class ConsentAction(TextChoices):
     """What was said about being written to."""
 
-    GRANTED = "granted", "granted"
-    WITHDRAWN = "withdrawn", "withdrawn"
+    GRANTED = "granted", gettext_lazy("granted")
+    WITHDRAWN = "withdrawn", gettext_lazy("withdrawn")
 
 
 class ConsentBasis(TextChoices):
     """On which ground of Article 6 GDPR somebody is written to."""
 
-    CONSENT = "consent", "consent"
-    CONTRACT = "contract", "contract"
-    LEGITIMATE_INTEREST = "legitimate_interest", "legitimate interest"
+    CONSENT = "consent", gettext_lazy("consent")
+    CONTRACT = "contract", gettext_lazy("contract")
+    LEGITIMATE_INTEREST = "legitimate_interest", gettext_lazy("legitimate interest")
 
 
 class SuppressionReason(TextChoices):
     """Why nothing is sent to an address any more."""
 
-    UNSUBSCRIBED = "unsubscribed", "unsubscribed"
-    COMPLAINED = "complained", "complained of spam"
-    BOUNCED = "bounced", "the address does not exist"
-    OBJECTED = "objected", "objected"
-    BY_HAND = "by_hand", "suppressed by a person"
+    UNSUBSCRIBED = "unsubscribed", gettext_lazy("unsubscribed")
+    COMPLAINED = "complained", gettext_lazy("complained of spam")
+    BOUNCED = "bounced", gettext_lazy("the address does not exist")
+    OBJECTED = "objected", gettext_lazy("objected")
+    BY_HAND = "by_hand", gettext_lazy("suppressed by a person")
 
 
 class MailState(TextChoices):
     """Where a mail that Ripen itself sends stands."""
 
-    WAITING = "waiting", "waiting"
-    SENT = "sent", "sent"
-    FAILED = "failed", "failed"
-    DROPPED = "dropped", "not sent: the address is suppressed"
+    WAITING = "waiting", gettext_lazy("waiting")
+    SENT = "sent", gettext_lazy("sent")
+    FAILED = "failed", gettext_lazy("failed")
+    DROPPED = "dropped", gettext_lazy("not sent: the address is suppressed")
 
 
 @dataclass(frozen=True, slots=True)

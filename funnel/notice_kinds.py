@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from django.utils.translation import gettext, gettext_noop
+
 from contacts.enums import Role
 from funnel.enums import MailMode, NoticeKind
 
@@ -23,14 +25,19 @@ class Ways:
 
 @dataclass(frozen=True, slots=True)
 class KindFacts:
-    """What there is to know of a kind: its icon, what it means in a sentence, and its ways by role.
+    """What there is to know of a kind: its icon, what it means in a sentence (in English), and its ways by role.
 
     A role that is left out is never told: it is not its business, whatever its settings say.
     """
 
     icon: str
-    help: str
+    meaning: str
     ways: Mapping[Role, Ways]
+
+    @property
+    def help(self) -> str:
+        """What the kind means, in the reader's language."""
+        return gettext(self.meaning)
 
 
 SHOWN: Final = Ways(True, MailMode.NEVER)
@@ -48,57 +55,73 @@ def _selling(ways: Ways) -> Mapping[Role, Ways]:
 
 KINDS: Final[Mapping[NoticeKind, KindFacts]] = {
     NoticeKind.GIVEN: KindFacts(
-        "gift", "A prospect is kept for you, or somebody passed one on to you.", _selling(MAILED)
+        "gift", gettext_noop("A prospect is kept for you, or somebody passed one on to you."), _selling(MAILED)
     ),
     NoticeKind.DEADLINE: KindFacts(
         "alarm-clock",
-        "The time to claim what is kept for you, or to get in touch with whom you claimed, runs out.",
+        gettext_noop("The time to claim what is kept for you, or to get in touch with whom you claimed, runs out."),
         _selling(MAILED),
     ),
     NoticeKind.ACTED: KindFacts(
-        "message-circle", "A prospect of yours wrote, answered, or asked for something.", _selling(DIGESTED)
+        "message-circle",
+        gettext_noop("A prospect of yours wrote, answered, or asked for something."),
+        _selling(DIGESTED),
     ),
     NoticeKind.DUE: KindFacts(
-        "calendar-clock", "What you agreed on is for today, or nothing happened for too long.", _selling(DIGESTED)
+        "calendar-clock",
+        gettext_noop("What you agreed on is for today, or nothing happened for too long."),
+        _selling(DIGESTED),
     ),
     NoticeKind.TAKEN: KindFacts(
         "hand",
-        "A prospect of yours went back to the queue, to a colleague, or was no longer ready.",
+        gettext_noop("A prospect of yours went back to the queue, to a colleague, or was no longer ready."),
         _selling(DIGESTED),
     ),
     NoticeKind.STAGE: KindFacts(
-        "trending-down", "A contact that you own stands at a weaker stage now, or bought.", _selling(DIGESTED)
+        "trending-down",
+        gettext_noop("A contact that you own stands at a weaker stage now, or bought."),
+        _selling(DIGESTED),
     ),
     NoticeKind.QUEUE: KindFacts(
         "inbox",
-        "Somebody is ready for Sales, and you may claim them. Not while you are away or hold as many as you may.",
+        gettext_noop(
+            "Somebody is ready for Sales, and you may claim them. Not while you are away or hold as many as you may."
+        ),
         {_R: SHOWN, _L: ASKED, _A: ASKED},
     ),
     NoticeKind.WON: KindFacts(
-        "trophy", "A prospect became a customer.", {_R: SHOWN, _M: DIGESTED, _L: DIGESTED, _A: ASKED}
+        "trophy", gettext_noop("A prospect became a customer."), {_R: SHOWN, _M: DIGESTED, _L: DIGESTED, _A: ASKED}
     ),
     NoticeKind.RETURNED: KindFacts(
-        "corner-up-left", "Sales gave a prospect back, with a reason.", {_M: DIGESTED, _L: SHOWN, _A: ASKED}
+        "corner-up-left",
+        gettext_noop("Sales gave a prospect back, with a reason."),
+        {_M: DIGESTED, _L: SHOWN, _A: ASKED},
     ),
     NoticeKind.ESCALATED: KindFacts(
-        "triangle-alert", "Nobody claimed a prospect in time; it is offered again.", {_L: MAILED, _A: SHOWN}
+        "triangle-alert",
+        gettext_noop("Nobody claimed a prospect in time; it is offered again."),
+        {_L: MAILED, _A: SHOWN},
     ),
     NoticeKind.STARVING: KindFacts(
-        "hourglass", "A prospect waits in the queue for longer than you allow.", {_L: MAILED, _A: SHOWN}
+        "hourglass", gettext_noop("A prospect waits in the queue for longer than you allow."), {_L: MAILED, _A: SHOWN}
     ),
     NoticeKind.MOVED: KindFacts(
-        "users-round", "A prospect went back to the queue or to another rep.", {_L: DIGESTED, _A: ASKED}
+        "users-round", gettext_noop("A prospect went back to the queue or to another rep."), {_L: DIGESTED, _A: ASKED}
     ),
     NoticeKind.SEQUENCE: KindFacts(
         "list-tree",
-        "A contact came to the end of a sequence, or left it.",
+        gettext_noop("A contact came to the end of a sequence, or left it."),
         {_R: SHOWN, _M: DIGESTED, _L: ASKED, _A: ASKED},
     ),
     NoticeKind.DEFINITION: KindFacts(
-        "book-open-check", "Ripen found something odd about a definition.", dict.fromkeys((_M, _L, _A), DIGESTED)
+        "book-open-check",
+        gettext_noop("Ripen found something odd about a definition."),
+        dict.fromkeys((_M, _L, _A), DIGESTED),
     ),
     NoticeKind.HOOK: KindFacts(
-        "webhook", "A webhook's receiver takes nothing any more, or its endpoint was disabled.", {_A: MAILED}
+        "webhook",
+        gettext_noop("A webhook's receiver takes nothing any more, or its endpoint was disabled."),
+        {_A: MAILED},
     ),
 }
 

@@ -125,7 +125,7 @@ def _head(found: Job) -> dict[str, str]:
     return {
         "kind": kind.label.capitalize(),
         "kind_icon": _ICONS[kind],
-        "state": state.label,
+        "state": str(state.label),
         "tone": tone,
         "icon": icon,
         "summary": _summary(found),

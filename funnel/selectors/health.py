@@ -48,5 +48,5 @@ def handoff_health(*, now: datetime, days: int = 30) -> HandoffHealth:
         **now_open,
         offers=made,
         claims=claim_clock(period, Segment(), now=now)[0],
-        reasons=tuple((ReturnReason(reason).label, reason, times) for reason, times in made.reasons[:TOP_REASONS]),
+        reasons=tuple((str(ReturnReason(reason).label), reason, times) for reason, times in made.reasons[:TOP_REASONS]),
     )

@@ -52,7 +52,7 @@ class NotificationLine:
     @property
     def kind_label(self) -> str:
         """What the kind is called."""
-        return self.kind.label
+        return str(self.kind.label)
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,6 @@ def work(
     if not make_moves(move, rows, now=now, by=by, reason=reason, note=note, changes=changes, traits=traits):
         handoff = Handoff.objects.get(pk=handoff_id)
         check_work_handoff(by, handoff)
-        needed = " or ".join(HandoffState(state).label for state in move.sources)
+        needed = " or ".join(str(HandoffState(state).label) for state in move.sources)
         raise WrongState(f"This handoff is {handoff.get_state_display()}; to {move.name} it, it must be {needed}.")
     return all_handoffs().get(pk=handoff_id)

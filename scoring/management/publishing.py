@@ -75,7 +75,7 @@ def _approve(options: dict[str, Any], stdout: OutputWrapper) -> None:
         raise CommandError(f"There is nobody with the address {options['by']!r}.")
     act = withdraw_approval if options["withdraw"] else approve_definition
     act(definition_id=row.pk, team=team, by=person, now=timezone.now())
-    missing = [other.label for other in missing_approvals(row)]
+    missing = [str(other.label) for other in missing_approvals(row)]
     have = "has" if len(missing) == 1 else "have"
     left = f"{' and '.join(missing)} {have} yet to agree" if missing else "it may be published"
     told = f"{team.label} no longer agrees to {row}" if options["withdraw"] else f"{team.label} agrees to {row}"

@@ -164,6 +164,6 @@ def _body(user: User, by_kind: dict[NoticeKind, list[NoticeLine]]) -> str:
         ]
         if len(lines) > MOST_LINES:
             said.append(f"and {len(lines) - MOST_LINES:,} more: {settings.BASE_URL}{reverse('notifications')}")
-        parts.append("\n".join([kind.label, *said]))
+        parts.append("\n".join([str(kind.label), *said]))
     parts.append(f"--\nChoose what Ripen tells you, and how: {settings.BASE_URL}{reverse('notification-settings')}\n")
     return "\n\n".join(parts)
