@@ -1,12 +1,13 @@
 """Definitions in and out: YAML files, JSON columns."""
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 import msgspec
 import yaml
 
 from scoring.definition.document import DefinitionDocument
-from scoring.definition.problems import DefinitionError, Problem
+from scoring.definition.problems import DefinitionError, Problem, Value, gettext_noop
 from scoring.definition.shape import DEEPEST, shape_problems
 from scoring.definition.validation import find_problems
 
@@ -67,32 +68,47 @@ def parse_yaml(text: str) -> object:
         DefinitionError: when it cannot be read.
     """
     if len(text.encode("utf-8", "replace")) > LARGEST_FILE:
-        raise DefinitionError([Problem("definition", f"is larger than {LARGEST_FILE // 1024} KB; shorten it")])
+        raise DefinitionError(
+            [
+                Problem(
+                    "definition",
+                    gettext_noop("is larger than %(most)s KB; shorten it"),
+                    {"most": LARGEST_FILE // 1024},
+                )
+            ]
+        )
     try:
         trick = _find_trick(text)
         # A loader made from SafeLoader makes nothing but plain data.
         data = None if trick else yaml.load(text, Loader=_Loader)  # noqa: S506
     except yaml.YAMLError as error:
-        trick = f"is no readable YAML: {_where(error)}"
+        trick = Problem("definition", gettext_noop("is no readable YAML: %(error)s"), {"error": _where(error)})
     except (ValueError, OverflowError) as error:
         # Dates and numbers that look like ones and are none, such as 2024-13-45.
-        trick = f"is no readable YAML: {error}; put such text in quotes"
+        message = gettext_noop("is no readable YAML: %(error)s; put such text in quotes")
+        trick = Problem("definition", message, {"error": str(error)})
     if trick:
-        raise DefinitionError([Problem("definition", trick)])
+        raise DefinitionError([trick])
     return data
 
 
-def _find_trick(text: str) -> str:
-    """What makes the text unfit to be loaded; "" when nothing does."""
+def _find_trick(text: str) -> Problem | None:
+    """What makes the text unfit to be loaded; None when nothing does."""
     depth = 0
     for event in yaml.parse(text, Loader=_Base):
         if isinstance(event, yaml.AliasEvent):
-            return f"uses an alias, *{event.anchor}; write out what it stands for"
+            return _trick(
+                gettext_noop("uses an alias, *%(name)s; write out what it stands for"), {"name": str(event.anchor)}
+            )
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
-            return f"is nested deeper than {DEEPEST} levels; use fewer"
-    return ""
+            return _trick(gettext_noop("is nested deeper than %(most)s levels; use fewer"), {"most": DEEPEST})
+    return None
+
+
+def _trick(pattern: str, values: Mapping[str, Value]) -> Problem:
+    return Problem("definition", pattern, values)
 
 
 def _where(error: yaml.YAMLError) -> str:

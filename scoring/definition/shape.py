@@ -5,13 +5,13 @@ Everything that is wrong is found at once, each at its path; what passes here co
 
 import difflib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 
 from msgspec import inspect
 
 from scoring.definition.document import DefinitionDocument
-from scoring.definition.problems import Problem
+from scoring.definition.problems import Problem, Said, Value, gettext_noop
 
 # Deeper than any tree of criteria that people can read, far from where recursion ends.
 DEEPEST = 60
@@ -21,16 +21,19 @@ MOST_PROBLEMS = 50
 
 # Whole numbers up to here are exact in every format that a definition travels in.
 _LARGEST = 2**53
-_NO_TEXT = {"\x00": "a NUL character", "\ufeff": "a byte order mark"}
+_NO_TEXT = {
+    "\x00": gettext_noop("holds a NUL character; remove it"),
+    "\ufeff": gettext_noop("holds a byte order mark; remove it"),
+}
 
 _NAMES: dict[type, str] = {
-    inspect.StrType: "text",
-    inspect.IntType: "a whole number",
-    inspect.FloatType: "a number",
-    inspect.BoolType: "true or false",
-    inspect.VarTupleType: "a list",
-    inspect.DictType: "a mapping of names to values",
-    inspect.StructType: "a mapping of fields to values",
+    inspect.StrType: gettext_noop("text"),
+    inspect.IntType: gettext_noop("a whole number"),
+    inspect.FloatType: gettext_noop("a number"),
+    inspect.BoolType: gettext_noop("true or false"),
+    inspect.VarTupleType: gettext_noop("a list"),
+    inspect.DictType: gettext_noop("a mapping of names to values"),
+    inspect.StructType: gettext_noop("a mapping of fields to values"),
 }
 
 
@@ -43,12 +46,16 @@ def shape_problems(data: object) -> list[Problem]:
             if len(found) == MOST_PROBLEMS:
                 break
     except _TooMuch as too_much:
-        return [Problem("definition", str(too_much))]
+        return [Problem("definition", too_much.pattern, too_much.values)]
     return found
 
 
 class _TooMuch(Exception):
     """The data is too large or too deep to look at."""
+
+    def __init__(self, pattern: str, values: Mapping[str, Value]) -> None:
+        super().__init__(pattern)
+        self.pattern, self.values = pattern, values
 
 
 @cache
@@ -64,35 +71,45 @@ def _value_problems(data: object) -> Iterator[Problem]:
         path, value, depth = waiting.pop()
         seen += 1
         if depth > DEEPEST:
-            raise _TooMuch(f"is nested deeper than {DEEPEST} levels; use fewer")
+            raise _TooMuch(gettext_noop("is nested deeper than %(most)s levels; use fewer"), {"most": DEEPEST})
         if seen > MOST_VALUES:
-            raise _TooMuch(f"holds more than {MOST_VALUES:,} values; use fewer")
+            raise _TooMuch(gettext_noop("holds more than %(most)s values; use fewer"), {"most": MOST_VALUES})
         if isinstance(value, dict):
             for key, below in value.items():
                 if isinstance(key, str):
                     yield from _text_problems(f"{path}.{key}".lstrip("."), key)
                     waiting.append((f"{path}.{key}", below, depth + 1))
                 else:
-                    yield Problem(_said(path), f"has {key!r} as a name; names are text, so put it in quotes")
+                    yield Problem(
+                        _said(path),
+                        gettext_noop("has %(name)s as a name; names are text, so put it in quotes"),
+                        {"name": repr(key)},
+                    )
         elif isinstance(value, list | tuple):
             waiting += [(f"{path}[{index}]", below, depth + 1) for index, below in enumerate(value)]
         elif isinstance(value, str):
             yield from _text_problems(_said(path), value)
         elif isinstance(value, int | float) and not isinstance(value, bool):
             if isinstance(value, float) and not math.isfinite(value):
-                yield Problem(_said(path), "must be a finite number")
+                yield Problem(_said(path), gettext_noop("must be a finite number"))
             elif abs(value) > _LARGEST:
-                yield Problem(_said(path), f"must lie between -{_LARGEST:,} and {_LARGEST:,}")
+                yield Problem(
+                    _said(path),
+                    gettext_noop("must lie between %(least)s and %(most)s"),
+                    {"least": -_LARGEST, "most": _LARGEST},
+                )
 
 
 def _text_problems(path: str, text: str) -> Iterator[Problem]:
     if len(text) > LONGEST_TEXT:
-        yield Problem(path[:200], f"is longer than {LONGEST_TEXT:,} characters; shorten it")
-    for character, name in _NO_TEXT.items():
+        yield Problem(
+            path[:200], gettext_noop("is longer than %(most)s characters; shorten it"), {"most": LONGEST_TEXT}
+        )
+    for character, message in _NO_TEXT.items():
         if character in text:
-            yield Problem(_shown(path), f"holds {name}; remove it")
+            yield Problem(_shown(path), message)
     if any("\ud800" <= character <= "\udfff" for character in text):
-        yield Problem(_shown(path), "holds half of a character (a lone surrogate); remove it")
+        yield Problem(_shown(path), gettext_noop("holds half of a character (a lone surrogate); remove it"))
 
 
 def _shown(path: str) -> str:
@@ -111,15 +128,27 @@ def _type_problems(path: str, value: object, wanted: inspect.Type) -> Iterator[P
         if len(options) == 1:
             yield from _type_problems(path, value, options[0])
         elif not any(_fits(value, one) for one in options):
-            yield Problem(_said(path), f"must be text, a number, or true or false; it is {_name_of(value)}")
+            yield Problem(
+                _said(path),
+                gettext_noop("must be text, a number, or true or false; it is %(found)s"),
+                {"found": _name_of(value)},
+            )
         return
     if isinstance(wanted, inspect.LiteralType):
         if value not in wanted.values:
             allowed = ", ".join(str(one) for one in wanted.values)
-            yield Problem(_said(path), f"must be one of {allowed}; it is {_name_of(value)}")
+            yield Problem(
+                _said(path),
+                gettext_noop("must be one of %(allowed)s; it is %(found)s"),
+                {"allowed": allowed, "found": _name_of(value)},
+            )
         return
     if not _fits(value, wanted):
-        yield Problem(_said(path), f"must be {_NAMES[type(wanted)]}; it is {_name_of(value)}")
+        yield Problem(
+            _said(path),
+            gettext_noop("must be %(wanted)s; it is %(found)s"),
+            {"wanted": Said(_NAMES[type(wanted)]), "found": _name_of(value)},
+        )
         return
     if isinstance(wanted, inspect.StructType) and isinstance(value, dict):
         yield from _field_problems(path, value, wanted)
@@ -137,13 +166,18 @@ def _field_problems(path: str, value: dict[object, object], wanted: inspect.Stru
     for key in value:
         if isinstance(key, str) and key not in fields:
             close = difflib.get_close_matches(key[:100], fields, n=1)
-            fix = f"did you mean {close[0]!r}?" if close else f"remove it, or use one of {', '.join(fields)}"
-            yield Problem(_said(f"{path}.{key}"), f"is an unknown field; {fix}")
+            here = _said(f"{path}.{key}")
+            if close:
+                fix = gettext_noop("is an unknown field; did you mean %(name)s?")
+                yield Problem(here, fix, {"name": repr(close[0])})
+            else:
+                fix = gettext_noop("is an unknown field; remove it, or use one of %(names)s")
+                yield Problem(here, fix, {"names": ", ".join(fields)})
     for name, field in fields.items():
         if name in value:
             yield from _type_problems(f"{path}.{name}", value[name], field.type)
         elif field.required:
-            yield Problem(_said(f"{path}.{name}"), "is missing; add it")
+            yield Problem(_said(f"{path}.{name}"), gettext_noop("is missing; add it"))
 
 
 def _fits(value: object, wanted: inspect.Type) -> bool:
@@ -161,18 +195,24 @@ def _fits(value: object, wanted: inspect.Type) -> bool:
     return isinstance(value, dict)
 
 
-def _name_of(value: object) -> str:
+def _name_of(value: object) -> Said:
     """What a value is, in words that fit into a message."""
     if value is None:
-        return "nothing"
+        return Said(gettext_noop("nothing"))
     if isinstance(value, bool):
-        return "true" if value else "false"
+        return Said("true" if value else "false")
     if isinstance(value, str):
-        return "empty text" if not value else f"the text {value[:60]!r}"
+        return (
+            Said(gettext_noop("the text %(text)s"), {"text": repr(value[:60])})
+            if value
+            else Said(gettext_noop("empty text"))
+        )
     if isinstance(value, int | float):
-        return f"the number {value:g}" if abs(value) <= _LARGEST else "a number"
+        if abs(value) > _LARGEST:
+            return Said(gettext_noop("a number"))
+        return Said(gettext_noop("the number %(number)s"), {"number": f"{value:g}"})
     if isinstance(value, list | tuple):
-        return "a list"
+        return Said(gettext_noop("a list"))
     if isinstance(value, dict):
-        return "a mapping"
-    return f"a {type(value).__name__}, so put it in quotes"
+        return Said(gettext_noop("a mapping"))
+    return Said(gettext_noop("a %(type)s, so put it in quotes"), {"type": type(value).__name__})

@@ -4,14 +4,19 @@ import re
 from collections.abc import Iterator
 
 from scoring.definition.criteria import (
+    BETWEEN,
     LONGEST_DAYS,
     MOST_POINTS,
+    TOO_LONG,
+    TOO_MANY,
+    TWICE,
+    ZERO_TO,
     attribute_problems,
     criteria_problems,
     scalar_problems,
 )
 from scoring.definition.document import DefinitionDocument
-from scoring.definition.problems import DefinitionError, Problem
+from scoring.definition.problems import DefinitionError, Problem, gettext_noop
 from scoring.definition.signals import match_problems, signal_problems
 
 __all__ = ["DefinitionError", "Problem", "find_problems"]
@@ -55,15 +60,27 @@ def find_problems(
 def _size_problems(document: DefinitionDocument) -> Iterator[Problem]:
     for name, most in MOST.items():
         if len(getattr(document, name)) > most:
-            yield Problem(name, f"holds more than {most}; use fewer")
+            yield Problem(name, TOO_MANY, {"most": most})
     if len(document.fit.rules) > MOST_FIT_RULES:
-        yield Problem("fit.rules", f"holds more than {MOST_FIT_RULES}; use fewer")
+        yield Problem("fit.rules", TOO_MANY, {"most": MOST_FIT_RULES})
     for key, evidence in document.evidence.items():
         if len(evidence.any_of) > MOST_MATCHES:
-            yield Problem(f"evidence.{key}.any_of", f"holds more than {MOST_MATCHES} matches; use fewer")
+            yield Problem(
+                f"evidence.{key}.any_of",
+                gettext_noop("holds more than %(most)s matches; use fewer"),
+                {"most": MOST_MATCHES},
+            )
     for index, stage in enumerate(document.stages):
         if len(stage.calls_to_action) > MOST_CALLS:
-            yield Problem(f"stages[{index}].calls_to_action", f"holds more than {MOST_CALLS}; use fewer")
+            yield Problem(f"stages[{index}].calls_to_action", TOO_MANY, {"most": MOST_CALLS})
+
+
+_EMPTY_KEY = gettext_noop(
+    "is empty; a key is up to 64 letters (a to z), digits, '_', '-' or '.', beginning with a letter or digit"
+)
+_NO_KEY = gettext_noop(
+    "is no key: a key is up to 64 letters (a to z), digits, '_', '-' or '.', beginning with a letter or digit"
+)
 
 
 def _key_problems(document: DefinitionDocument) -> Iterator[Problem]:
@@ -76,13 +93,12 @@ def _key_problems(document: DefinitionDocument) -> Iterator[Problem]:
     keys += [(f"switches.{key}", key) for key in document.switches]
     for path, key in keys:
         if not KEY.fullmatch(key):
-            fix = "up to 64 letters (a to z), digits, '_', '-' or '.', beginning with a letter or digit"
-            yield Problem(path[:200], f"is empty; a key is {fix}" if not key else f"is no key: a key is {fix}")
+            yield Problem(path[:200], _NO_KEY if key else _EMPTY_KEY)
     for name, found in lists:
         seen: set[str] = set()
         for index, key in enumerate(found):
             if key in seen:
-                yield Problem(f"{name}[{index}].key", f"{key!r} is used twice; keys must be unique")
+                yield Problem(f"{name}[{index}].key", TWICE, {"name": repr(key)})
             seen.add(key)
 
 
@@ -98,39 +114,51 @@ def _label_problems(document: DefinitionDocument) -> Iterator[Problem]:
         labels += [(f"stages[{index}].calls_to_action[{n}]", call) for n, call in enumerate(stage.calls_to_action)]
     for path, label in labels:
         if not label.strip():
-            yield Problem(path, "is empty; say it in a few words")
+            yield Problem(path, gettext_noop("is empty; say it in a few words"))
         elif len(label) > LONGEST_LABEL:
-            yield Problem(path, f"is longer than {LONGEST_LABEL} characters; shorten it")
+            yield Problem(path, TOO_LONG, {"most": LONGEST_LABEL})
 
 
 def _profile_problems(document: DefinitionDocument) -> Iterator[Problem]:
     for index, rule in enumerate(document.fit.rules):
         yield from attribute_problems(f"fit.rules[{index}].test", rule.test)
         if abs(rule.points) > MOST_POINTS:
-            yield Problem(f"fit.rules[{index}].points", f"must lie between -{MOST_POINTS:,} and {MOST_POINTS:,}")
+            yield Problem(f"fit.rules[{index}].points", BETWEEN, {"least": -MOST_POINTS, "most": MOST_POINTS})
     for index, qualifier in enumerate(document.qualifiers):
         yield from attribute_problems(f"qualifiers[{index}].test", qualifier.test)
     for index, gate in enumerate(document.gates):
         path = f"gates[{index}]"
         if not gate.attribute.strip() or len(gate.attribute) > 255:
-            yield Problem(f"{path}.attribute", "must name an attribute, as in means or authority")
+            yield Problem(f"{path}.attribute", gettext_noop("must name an attribute, as in means or authority"))
         yield from scalar_problems(f"{path}.closed_when", (gate.closed_when,))
         if gate.attribute in ("means", "authority") and isinstance(gate.closed_when, bool):
             word = "yes" if gate.closed_when else "no"
-            yield Problem(f"{path}.closed_when", f'must be "{word}" in quotes: without them YAML reads it as a truth')
+            yield Problem(
+                f"{path}.closed_when",
+                gettext_noop('must be "%(word)s" in quotes: without them YAML reads it as a truth'),
+                {"word": word},
+            )
     lifted_by = document.cool_down.lifted_by
     if lifted_by and lifted_by not in document.evidence:
-        yield Problem("cool_down.lifted_by", f"{lifted_by!r} is no evidence of this definition; add it under evidence")
+        yield Problem(
+            "cool_down.lifted_by",
+            gettext_noop("%(name)s is no evidence of this definition; add it under evidence"),
+            {"name": repr(lifted_by)},
+        )
     if not 0 <= document.cool_down.days <= LONGEST_DAYS:
-        yield Problem("cool_down.days", f"must be >= 0 and at most {LONGEST_DAYS:,}")
+        yield Problem("cool_down.days", ZERO_TO, {"most": LONGEST_DAYS})
     if len(set(document.approval)) != len(document.approval):
-        yield Problem("approval", "names a team twice; name each once")
+        yield Problem("approval", gettext_noop("names a team twice; name each once"))
 
 
 def _stage_problems(document: DefinitionDocument) -> Iterator[Problem]:
     for index, stage in enumerate(document.stages):
         if stage.handoff and stage.key == "customer":
             path = f"stages[{index}].handoff"
-            yield Problem(path, "must not be set on customer; a customer is not offered to Sales")
+            yield Problem(path, gettext_noop("must not be set on customer; a customer is not offered to Sales"))
         if stage.sla_hours is not None and not 0 < stage.sla_hours <= 10_000:
-            yield Problem(f"stages[{index}].sla_hours", "must be > 0 and at most 10,000 business hours")
+            yield Problem(
+                f"stages[{index}].sla_hours",
+                gettext_noop("must be > 0 and at most %(most)s business hours"),
+                {"most": 10_000},
+            )

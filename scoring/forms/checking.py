@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import yaml
+from django.utils.translation import gettext
 
 from scoring.definition import DefinitionDocument, DefinitionError, Problem, to_builtins
 from scoring.definition.files import parse_yaml
@@ -14,6 +15,7 @@ from scoring.forms.derived import DOCUMENT
 from scoring.forms.edits import MAX_FIELDS, fill_keys
 from scoring.forms.shapes import Posted, State, Wrong
 from scoring.services.drafts import sound_document
+from scoring.wording import problem_words
 
 
 class CannotRead(ValueError):
@@ -42,11 +44,11 @@ def show_document(document: DefinitionDocument) -> State:
     """
     state = DOCUMENT.show(document)
     if sum(1 for _ in DOCUMENT.pairs(state, "")) > MAX_FIELDS:
-        raise TooLargeForForm("This definition has more parts than a form can show; edit it as YAML.")
+        raise TooLargeForForm(gettext("This definition has more parts than a form can show; edit it as YAML."))
     wrong: list[Wrong] = []
     plain = DOCUMENT.plain(state, "", wrong)
     if _convert(plain) != document:
-        raise TooLargeForForm("The form cannot show all of this; mend it here first.")
+        raise TooLargeForForm(gettext("The form cannot show all of this; mend it here first."))
     return state
 
 
@@ -62,7 +64,9 @@ def read_form(pairs: Iterable[tuple[str, list[str]]], *, key: str) -> State:
         raise CannotRead(str(error)) from error
     state = DOCUMENT.read(posted)
     if left := posted.left():
-        raise CannotRead(f"The form has no field {left[:80]!r}. Load the page anew and try again.")
+        raise CannotRead(
+            gettext("The form has no field %(name)s. Load the page anew and try again.") % {"name": repr(left[:80])}
+        )
     state["key"] = key
     fill_keys(state)
     return state
@@ -76,7 +80,7 @@ def check_state(state: State) -> Checked:
         document: DefinitionDocument | None = sound_document(plain)
     except DefinitionError as error:
         document = _convert(plain)
-        wrong += [Wrong(DOCUMENT.find(state, "", problem.path), problem.message) for problem in error.problems]
+        wrong += [Wrong(DOCUMENT.find(state, "", problem.path), problem_words(problem)) for problem in error.problems]
     # One problem a field: the first says what to do, the others often only follow from it.
     first: dict[str, Wrong] = {}
     for item in wrong:

@@ -4,6 +4,7 @@ from types import UnionType
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
 import msgspec
+from django.utils.translation import gettext_noop
 from msgspec.structs import FieldInfo
 
 from scoring.definition.document import (
@@ -22,64 +23,64 @@ _RANGE: Final = ("at_least", "at_most")
 
 _WAYS: Final[dict[type, dict[str, Way]]] = {
     Counting: {
-        "every": Way("every one"),
-        "once": Way("the first only", constants={"once": True}),
-        "once_per": Way("the first for each value of a property", ("once_per",)),
-        "latest": Way("the latest so many", ("latest",)),
-        "window": Way("at most so many in a period", ("at_most", "within_days")),
+        "every": Way(gettext_noop("every one")),
+        "once": Way(gettext_noop("the first only"), constants={"once": True}),
+        "once_per": Way(gettext_noop("the first for each value of a property"), ("once_per",)),
+        "latest": Way(gettext_noop("the latest so many"), ("latest",)),
+        "window": Way(gettext_noop("at most so many in a period"), ("at_most", "within_days")),
     },
     AttributeTest: {
-        "equals": Way("is exactly", ("equals",)),
-        "one_of": Way("is one of", ("one_of",)),
-        "words": Way("contains one of the words", ("words",)),
-        "range": Way("lies between", _RANGE),
-        "known": Way("is known or not", ("known",)),
+        "equals": Way(gettext_noop("is exactly"), ("equals",)),
+        "one_of": Way(gettext_noop("is one of"), ("one_of",)),
+        "words": Way(gettext_noop("contains one of the words"), ("words",)),
+        "range": Way(gettext_noop("lies between"), _RANGE),
+        "known": Way(gettext_noop("is known or not"), ("known",)),
     },
     PropertyTest: {
-        "equals": Way("is exactly", ("equals",)),
-        "one_of": Way("is one of", ("one_of",)),
-        "present": Way("is given or not", ("present",)),
-        "contains": Way("contains", ("contains",)),
-        "prefix": Way("begins with", ("prefix",)),
-        "range": Way("lies between", _RANGE),
-        "pattern": Way("matches a pattern", ("pattern",)),
+        "equals": Way(gettext_noop("is exactly"), ("equals",)),
+        "one_of": Way(gettext_noop("is one of"), ("one_of",)),
+        "present": Way(gettext_noop("is given or not"), ("present",)),
+        "contains": Way(gettext_noop("contains"), ("contains",)),
+        "prefix": Way(gettext_noop("begins with"), ("prefix",)),
+        "range": Way(gettext_noop("lies between"), _RANGE),
+        "pattern": Way(gettext_noop("matches a pattern"), ("pattern",)),
     },
     Criterion: {
-        "all": Way("all of these hold", branch=True),
-        "any": Way("any of these holds", branch=True),
-        "not": Way("this does not hold", branch=True),
-        "count": Way("events happened", ("count",)),
-        "engagement": Way("engagement", ("engagement",)),
-        "fit": Way("fit", ("fit",)),
-        "score": Way("fit and engagement together", ("score",)),
-        "likelihood": Way("learned likelihood (0 to 1)", ("likelihood",)),
-        "attribute": Way("an attribute", ("attribute",)),
-        "gate": Way("a gate is open", ("gate",)),
-        "qualifiers": Way("all qualifiers are met", constants={"qualifiers": "met"}),
-        "switch": Way("a switch is on", ("switch",)),
-        "origin": Way("who found whom", ("origin",)),
-        "reachable": Way("can be reached", ("reachable",)),
+        "all": Way(gettext_noop("all of these hold"), branch=True),
+        "any": Way(gettext_noop("any of these holds"), branch=True),
+        "not": Way(gettext_noop("this does not hold"), branch=True),
+        "count": Way(gettext_noop("events happened"), ("count",)),
+        "engagement": Way(gettext_noop("engagement"), ("engagement",)),
+        "fit": Way(gettext_noop("fit"), ("fit",)),
+        "score": Way(gettext_noop("fit and engagement together"), ("score",)),
+        "likelihood": Way(gettext_noop("learned likelihood (0 to 1)"), ("likelihood",)),
+        "attribute": Way(gettext_noop("an attribute"), ("attribute",)),
+        "gate": Way(gettext_noop("a gate is open"), ("gate",)),
+        "qualifiers": Way(gettext_noop("all qualifiers are met"), constants={"qualifiers": "met"}),
+        "switch": Way(gettext_noop("a switch is on"), ("switch",)),
+        "origin": Way(gettext_noop("who found whom"), ("origin",)),
+        "reachable": Way(gettext_noop("can be reached"), ("reachable",)),
     },
 }
 
-_FILL: Final = "must be filled in"
-_CHOOSE: Final = "must be chosen"
+_FILL: Final = gettext_noop("must be filled in")
+_CHOOSE: Final = gettext_noop("must be chosen")
 
 # What the type of a field does not say.
 _SPECIAL: Final[dict[str, Shape]] = {
     "Match.kinds": Several(of="kinds"),
     "Match.sources": Several(of="sources"),
-    "Signal.group": Reference(to="groups", none="none"),
+    "Signal.group": Reference(to="groups", none=gettext_noop("None")),
     "Signal.half_life_days": Number(empty=0.0),
-    "Signal.points": Number(needed="must be a number, such as 15"),
-    "Count.of": Reference(to="evidence", needed=_CHOOSE, none="choose evidence"),
-    "Count.after": Reference(to="evidence", none="no matter"),
-    "CoolDown.lifted_by": Reference(to="evidence", none="nothing"),
-    "Criterion.gate": Reference(to="gates", none="choose a gate"),
-    "Criterion.switch": Reference(to="switches", none="choose a switch"),
-    "Threshold.at_least": Number(needed="must be a number, such as 30"),
-    "AttributeTest.name": Text(needed="must name an attribute", known="attributes"),
-    "Gate.attribute": Text(needed="must name an attribute", known="attributes"),
+    "Signal.points": Number(needed=gettext_noop("must be a number, such as 15")),
+    "Count.of": Reference(to="evidence", needed=_CHOOSE, none=gettext_noop("Choose evidence")),
+    "Count.after": Reference(to="evidence", none=gettext_noop("No matter")),
+    "CoolDown.lifted_by": Reference(to="evidence", none=gettext_noop("Nothing")),
+    "Criterion.gate": Reference(to="gates", none=gettext_noop("Choose a gate")),
+    "Criterion.switch": Reference(to="switches", none=gettext_noop("Choose a switch")),
+    "Threshold.at_least": Number(needed=gettext_noop("must be a number, such as 30")),
+    "AttributeTest.name": Text(needed=gettext_noop("must name an attribute"), known="attributes"),
+    "Gate.attribute": Text(needed=gettext_noop("must name an attribute"), known="attributes"),
     "Gate.closed_when": Value(needed=_FILL),
     "DefinitionDocument.key": Text(),
     "DefinitionDocument.description": Text(long=True),
@@ -126,7 +127,7 @@ def _criterion_shape() -> Variant:
             for info in msgspec.structs.fields(Criterion)
             if info.name not in ("all", "any", "not_", "qualifiers")
         }
-        shape = _variant(Criterion, _WAYS[Criterion], shapes, unset="choose what must hold")
+        shape = _variant(Criterion, _WAYS[Criterion], shapes, unset=gettext_noop("choose what must hold"))
         shape.below = Listing(shape)
         _criterion.append(shape)
     return _criterion[0]

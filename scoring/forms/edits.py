@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext
+
 from scoring.forms.derived import DOCUMENT
 from scoring.forms.parts import Keyed, Listing, Maybe, Variant
 from scoring.forms.shapes import Shape, State, join
@@ -41,7 +43,7 @@ def edit(state: State, order: str) -> str:
     verb, _, name = order.partition(":")
     handler = _EDITS.get(verb)
     if handler is None:
-        raise CannotEdit("There is no such button.")
+        raise CannotEdit(gettext("There is no such button."))
     place = _place(state, name)
     return handler(place)
 
@@ -84,7 +86,7 @@ def _place(state: State, name: str) -> Place:
             shape, inner = place.shape.child(place.state, segment)
             place = Place(join(place.name, segment), shape, inner, place)
     except (KeyError, TypeError) as error:
-        raise CannotEdit("That part is not there any more.") from error
+        raise CannotEdit(gettext("That part is not there any more.")) from error
     return place
 
 
@@ -97,9 +99,9 @@ def _add(place: Place) -> str:
             return join(join(place.name, "below"), "0")
         return place.name
     if not isinstance(shape, Listing):
-        raise CannotEdit("Nothing can be added there.")
+        raise CannotEdit(gettext("Nothing can be added there."))
     if place.name.split(".").count("below") > MAX_CRITERIA_DEPTH:
-        raise CannotEdit("These criteria are nested too deeply; make evidence of a part of them.")
+        raise CannotEdit(gettext("These criteria are nested too deeply; make evidence of a part of them."))
     token = str(max(map(int, place.state), default=-1) + 1)
     place.state[token] = shape.shape.blank()
     if isinstance(shape, Keyed):
@@ -120,7 +122,7 @@ def _remove(place: Place) -> str:
         holder.state[place.segment] = None
         return place.name
     if not isinstance(holder.shape, Listing):
-        raise CannotEdit("That cannot be removed.")
+        raise CannotEdit(gettext("That cannot be removed."))
     tokens = list(holder.state)
     at = tokens.index(place.segment)
     del holder.state[place.segment]
@@ -131,7 +133,7 @@ def _remove(place: Place) -> str:
 def _move(place: Place, by: int) -> str:
     holder = _holder(place)
     if not isinstance(holder.shape, Listing):
-        raise CannotEdit("That cannot be moved.")
+        raise CannotEdit(gettext("That cannot be moved."))
     tokens = list(holder.state)
     at = tokens.index(place.segment)
     to = min(max(at + by, 0), len(tokens) - 1)
@@ -152,9 +154,9 @@ def _wrap(place: Place) -> str:
     """Put a criterion into a group of its own, to which others can be added."""
     holder = _holder(place)
     if not _is_criterion(place) or place.state is None:
-        raise CannotEdit("Only a criterion can be grouped.")
+        raise CannotEdit(gettext("Only a criterion can be grouped."))
     if place.name.split(".").count("below") > MAX_CRITERIA_DEPTH:
-        raise CannotEdit("These criteria are nested too deeply; make evidence of a part of them.")
+        raise CannotEdit(gettext("These criteria are nested too deeply; make evidence of a part of them."))
     holder.state[place.segment] = {"way": "all", "below": {"0": place.state}}
     return place.name
 
@@ -165,7 +167,7 @@ def _out(place: Place) -> str:
     group = _holder(listing)
     around = _holder(group)
     if not _is_criterion(place) or not isinstance(around.shape, Listing):
-        raise CannotEdit("This criterion stands in no group that it could leave.")
+        raise CannotEdit(gettext("This criterion stands in no group that it could leave."))
     del listing.state[place.segment]
     token = str(max(map(int, around.state)) + 1)
     tokens = list(around.state)
@@ -182,7 +184,7 @@ def _change(place: Place) -> str:
 
 def _holder(place: Place) -> Place:
     if place.holder is None:
-        raise CannotEdit("That part stands alone.")
+        raise CannotEdit(gettext("That part stands alone."))
     return place.holder
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext, gettext_lazy
 
 # Far beyond any definition; what is larger is another file.
 _LARGEST = 1_000_000
@@ -12,13 +13,13 @@ class ImportForm(forms.Form):
     """YAML, pasted or as a file; the file wins. The text is in ``cleaned_data["yaml"]`` either way."""
 
     file = forms.FileField(
-        label="File",
+        label=gettext_lazy("File"),
         required=False,
-        help_text="As downloaded from a definition's page.",
+        help_text=gettext_lazy("As downloaded from a definition's page."),
         widget=forms.FileInput(attrs={"accept": ".yaml,.yml,application/yaml,text/yaml"}),
     )
     yaml = forms.CharField(
-        label="or paste YAML",
+        label=gettext_lazy("or paste YAML"),
         required=False,
         strip=False,
         max_length=_LARGEST,
@@ -31,11 +32,11 @@ class ImportForm(forms.Form):
         upload = data.get("file")
         if upload is not None:
             if upload.size > _LARGEST:
-                raise forms.ValidationError("The file is too large for a definition.")
+                raise forms.ValidationError(gettext("The file is too large for a definition."))
             try:
                 data["yaml"] = upload.read().decode("utf-8-sig")
             except UnicodeDecodeError as error:
-                raise forms.ValidationError("The file is no text in UTF-8.") from error
+                raise forms.ValidationError(gettext("The file is no text in UTF-8.")) from error
         if not (data.get("yaml") or "").strip():
-            raise forms.ValidationError("Choose a file or paste YAML.")
+            raise forms.ValidationError(gettext("Choose a file or paste YAML."))
         return data

@@ -7,7 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.utils.translation import gettext, gettext_noop
+
 from scoring.forms.shapes import LEFT_OUT, Number, Posted, Shape, State, Text, Wrong, join, step, token_of
+
+_CHOOSE = gettext_noop("choose one of the list")
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,7 @@ class Entry(Shape):
 
     def plain(self, state: State, name: str, wrong: list[Wrong]) -> Any:
         if not state["key"].strip():
-            wrong.append(Wrong(join(name, "key"), "needs a name"))
+            wrong.append(Wrong(join(name, "key"), gettext("needs a name")))
         return state["key"], self.shape.plain(state["of"], join(name, "of"), wrong)
 
     def pairs(self, state: State, name: str) -> Iterator[tuple[str, str]]:
@@ -166,7 +170,8 @@ class Keyed(Listing):
         for token, item in state.items():
             key, value = self.shape.plain(item, join(name, token), wrong)
             if key in found and key:
-                wrong.append(Wrong(join(join(name, token), "key"), f"{key!r} is used twice; keys must be unique"))
+                said = gettext("%(name)s is used twice; keys must be unique") % {"name": repr(key)}
+                wrong.append(Wrong(join(join(name, token), "key"), said))
             found[key] = {} if value is LEFT_OUT else value
         return found
 
@@ -249,14 +254,14 @@ class Variant(Shape):
         for inner, shape in self._active(state):
             values[inner] = shape.plain(state[inner], join(name, inner), wrong)
         if way is None:
-            wrong.append(Wrong(name, self.unset or "choose one of the list"))
+            wrong.append(Wrong(name, gettext(self.unset or _CHOOSE)))
         elif way.branch and self.below:
             children = self.below.plain(state["below"], join(name, "below"), wrong)
             values |= self._branch(state["way"], children, name, wrong)
         elif way.fields and not any(
             text.strip() for inner in way.fields for _, text in self.shapes[inner].pairs(state[inner], "")
         ):
-            wrong.append(Wrong(self._first_field(way, state, name), "must be filled in"))
+            wrong.append(Wrong(self._first_field(way, state, name), gettext("must be filled in")))
         values |= way.constants if way else {}
         return {inner: value for inner, value in values.items() if value is not LEFT_OUT}
 
@@ -306,11 +311,11 @@ class Variant(Shape):
 
     def _branch(self, way: str, children: list[Any], name: str, wrong: list[Wrong]) -> dict[str, Any]:
         if not children:
-            wrong.append(Wrong(name, "is empty; add at least one criterion below it"))
+            wrong.append(Wrong(name, gettext("is empty; add at least one criterion below it")))
         if way != "not":
             return {way: children}
         if len(children) > 1:
-            wrong.append(Wrong(name, "takes one criterion; put several into a group of their own"))
+            wrong.append(Wrong(name, gettext("takes one criterion; put several into a group of their own")))
         return {way: children[0] if children else {}}
 
     def _first_field(self, way: Way, state: State, name: str) -> str:

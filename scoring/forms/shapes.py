@@ -17,6 +17,7 @@ from enum import Enum
 from typing import Any, TypeAlias
 
 import msgspec
+from django.utils.translation import gettext
 
 from scoring.forms.texts import line_text, number_text, read_line, read_number, read_scalar, read_whole, scalar_text
 
@@ -64,7 +65,7 @@ class Posted:
         for name, values in pairs:
             segments = name.split(".", MAX_DEPTH)
             if len(segments) > MAX_DEPTH:
-                raise ValueError("The form is nested too deeply.")
+                raise ValueError(gettext("The form is nested too deeply."))
             node = root
             for segment in segments:
                 node = node.below.setdefault(segment, cls())
@@ -166,7 +167,7 @@ class Leaf(Shape):
 
     def plain(self, state: State, name: str, wrong: list[Wrong]) -> Any:
         if not state.strip() and self.needed:
-            wrong.append(Wrong(name, self.needed))
+            wrong.append(Wrong(name, gettext(self.needed)))
         try:
             return self.of_text(state)
         except ValueError as error:
@@ -260,7 +261,7 @@ class Hidden(Leaf):
         try:
             return json.loads(text) if text else LEFT_OUT
         except (ValueError, RecursionError) as error:
-            raise ValueError("cannot be read") from error
+            raise ValueError(gettext("cannot be read")) from error
 
 
 @dataclass(frozen=True)
@@ -277,7 +278,7 @@ class Pick(Leaf):
 
     def of_text(self, text: str) -> Any:
         if text not in self.choices:
-            raise ValueError("choose one of the list")
+            raise ValueError(gettext("choose one of the list"))
         value = self.choices[text][0]
         return LEFT_OUT if value is None else value
 
@@ -320,7 +321,7 @@ class Several(Shape):
     def plain(self, state: State, name: str, wrong: list[Wrong]) -> Any:
         known = {text for text, _ in self.choices}
         if self.choices and not known.issuperset(state):
-            wrong.append(Wrong(name, "choose from the list"))
+            wrong.append(Wrong(name, gettext("choose from the list")))
             return LEFT_OUT
         return list(state)
 

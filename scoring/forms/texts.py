@@ -4,6 +4,8 @@ import json
 import math
 import re
 
+from django.utils.translation import gettext
+
 from scoring.definition.document import Scalar
 
 _NUMBER = re.compile(r"[+-]?(\d{1,300}(\.\d{0,30})?|\.\d{1,30})([eE][+-]?\d{1,3})?", re.ASCII)
@@ -24,7 +26,7 @@ def read_number(text: str) -> float:
     """
     text = text.strip()
     if _NUMBER.fullmatch(text) is None or not math.isfinite(float(text)):
-        raise ValueError("must be a number, such as 30 or 2.5")
+        raise ValueError(gettext("must be a number, such as 30 or 2.5"))
     return float(text)
 
 
@@ -36,7 +38,7 @@ def read_whole(text: str) -> int:
     """
     text = text.strip()
     if _WHOLE.fullmatch(text) is None:
-        raise ValueError("must be a whole number, such as 3")
+        raise ValueError(gettext("must be a whole number, such as 3"))
     return int(text)
 
 
@@ -62,7 +64,7 @@ def read_scalar(text: str) -> Scalar:
         except ValueError:
             value = None
         if not isinstance(value, str):
-            raise ValueError('has a quote that is not closed; write "..." or leave the quotes out')
+            raise ValueError(gettext('has a quote that is not closed; write "..." or leave the quotes out'))
         return value
     return _bare(text)
 

@@ -2,13 +2,15 @@
 
 import logging
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.models import F, Max
+from django.utils.translation import gettext, gettext_noop
 
+from config.web.formats import format_exact, format_number
 from contacts.models import Source
 from scoring.definition import DefinitionDocument, DefinitionError, Problem, read_document, to_builtins
 from scoring.definition.files import stored_document
@@ -95,7 +97,7 @@ def change_draft(
         if revision is not None and revision != row.revision:
             raise DraftConflict(_conflict(row, revision))
         if sound.key != row.key:
-            raise DefinitionError([Problem("key", f"must stay {row.key!r}; another key is another definition")])
+            raise DefinitionError([other_key(row)])
         if sound == stored_document(row.document):
             return row
         Definition.objects.filter(pk=row.pk).update(
@@ -131,14 +133,25 @@ def discard_draft(*, definition_id: int, by: User | None) -> None:
 def _locked_draft(definition_id: int) -> Definition:
     row = Definition.objects.select_for_update(of=("self",)).select_related("edited_by").get(pk=definition_id)
     if row.state != DefinitionState.DRAFT:
-        raise NotADraft(f"{row} is published, and a published version never changes; make a new draft of it.")
+        message = gettext("%(definition)s is published, and a published version never changes; make a new draft of it.")
+        raise NotADraft(message % {"definition": row})
     return row
 
 
 def _conflict(row: Definition, revision: int) -> str:
-    who = row.edited_by.get_full_name() or row.edited_by.get_username() if row.edited_by else "Somebody at the shell"
-    when = f"{row.edited_at.astimezone(UTC):%-d %b %Y at %H:%M} UTC"
-    return (
-        f"{who} saved this draft on {when}, after you opened it (it was revision {revision}, now it is "
-        f"{row.revision}). Look at what changed before you save yours."
+    by = row.edited_by
+    message = gettext(
+        "%(who)s saved this draft on %(when)s, after you opened it (it was revision %(revision)s, now it is %(now)s). "
+        "Look at what changed before you save yours."
     )
+    return message % {
+        "who": by.get_full_name() or by.get_username() if by else gettext("Somebody at the shell"),
+        "when": format_exact(row.edited_at),
+        "revision": format_number(revision),
+        "now": format_number(row.revision),
+    }
+
+
+def other_key(row: Definition) -> Problem:
+    """What is wrong with a document that is to replace a draft and has another key."""
+    return Problem("key", gettext_noop("must stay %(key)s; another key is another definition"), {"key": repr(row.key)})

@@ -3,11 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from django.utils.translation import gettext, gettext_noop, ngettext
+
+from config.web.formats import format_number
 from scoring.forms.derived import DOCUMENT
 from scoring.forms.edits import focus_after
 from scoring.forms.parts import Entry, Listing, Maybe, Record, Variant
 from scoring.forms.shapes import Flag, Hidden, Lines, Number, Pick, Reference, Several, Shape, State, Text, join
-from scoring.forms.words import PARTS, WORDS, Words
+from scoring.forms.words import PARTS, Words, words_of
 from scoring.views.editor_views import Action, FieldView, Option, PartView, Section, Vocabulary
 
 _LONGEST_NAMED = 3
@@ -24,18 +27,25 @@ _FIRST: Final = {
 
 # The page's cards, each with the parts of the document that it shows.
 SECTIONS: Final = (
-    ("About", ("name", "description", "floor_at_zero")),
-    ("Stages", ("stages",)),
-    ("Evidence", ("evidence",)),
-    ("Signals", ("signals",)),
-    ("Groups", ("groups",)),
-    ("Fit", ("fit",)),
-    ("Gates", ("gates",)),
-    ("Qualifiers", ("qualifiers",)),
-    ("Switches", ("switches",)),
-    ("Returns and publishing", ("cool_down", "approval")),
-    ("Learned score", ("learned",)),
+    (gettext_noop("About"), ("name", "description", "floor_at_zero")),
+    (gettext_noop("Stages"), ("stages",)),
+    (gettext_noop("Evidence"), ("evidence",)),
+    (gettext_noop("Signals"), ("signals",)),
+    (gettext_noop("Groups"), ("groups",)),
+    (gettext_noop("Fit"), ("fit",)),
+    (gettext_noop("Gates"), ("gates",)),
+    (gettext_noop("Qualifiers"), ("qualifiers",)),
+    (gettext_noop("Switches"), ("switches",)),
+    (gettext_noop("Returns and publishing"), ("cool_down", "approval")),
+    (gettext_noop("Learned score"), ("learned",)),
 )
+
+
+_WAYS: Final = {
+    "Counting": gettext_noop("Of a contact's events count"),
+    "Criterion": gettext_noop("What must hold"),
+    "": gettext_noop("Test"),
+}
 
 
 class FormView:
@@ -65,12 +75,12 @@ class FormView:
         """All cards of the page; parts that are not there and cannot be added make none."""
         shapes = dict(_record(DOCUMENT).fields)
         found = []
-        for title, names in SECTIONS:
+        for short, names in SECTIONS:
             if names == ("learned",) and self.state["learned"] is None:
                 continue
-            words = WORDS[f"DefinitionDocument.{names[0]}"]
+            title, words = gettext(short), words_of("DefinitionDocument", names[0])
             inner = [
-                self._view(shapes[name], self.state[name], name, _words("DefinitionDocument", name)) for name in names
+                self._view(shapes[name], self.state[name], name, words_of("DefinitionDocument", name)) for name in names
             ]
             alone = len(inner) == 1 and isinstance(inner[0], PartView)
             if alone and isinstance(inner[0], PartView):
@@ -96,7 +106,7 @@ class FormView:
         first = _FIRST.get(shape.named, ())
         fields = sorted(shape.fields, key=lambda pair: first.index(pair[0]) if pair[0] in first else len(first))
         return [
-            self._view(inner, state[field], join(name, field), _words(shape.named, field)) for field, inner in fields
+            self._view(inner, state[field], join(name, field), words_of(shape.named, field)) for field, inner in fields
         ]
 
     def _part(self, look: str, name: str, words: Words, inner: list[FieldView | PartView], **more: Any) -> PartView:
@@ -104,14 +114,12 @@ class FormView:
 
     def _maybe(self, shape: Maybe, state: State, name: str, words: Words) -> PartView:
         if state is None:
-            add = (
-                self._action("add", name, f"Add {words.one or words.label.lower()}", "plus") if shape.addable else None
-            )
+            add = self._action("add", name, words.add, "plus") if shape.addable else None
             return self._part("missing", name, words, [], add=add)
         view = self._view(shape.shape, state, name, words)
         if not isinstance(view, PartView):
             raise TypeError("only parts may be missing")
-        remove = self._action("remove", name, f"Remove {words.one or words.label.lower()}", "x")
+        remove = self._action("remove", name, words.remove or gettext("Remove %(title)s") % {"title": words.label}, "x")
         view.actions = [*view.actions, remove]
         if isinstance(shape.shape, Variant):
             return self._part("tree", name, words, [view])
@@ -122,9 +130,7 @@ class FormView:
         inner: list[FieldView | PartView] = [
             self._item(shape, state[token], join(name, token), index, len(tokens)) for index, token in enumerate(tokens)
         ]
-        article = "an" if words.one[:1] in "aeiou" and words.one != "evidence" else "a"
-        said = "evidence" if words.one == "evidence" else f"{article} {words.one}"
-        return self._part("list", name, words, inner, add=self._action("add", name, f"Add {said}", "plus"))
+        return self._part("list", name, words, inner, add=self._action("add", name, words.add, "plus"))
 
     def _item(self, listing: Listing, state: State, name: str, index: int, count: int) -> PartView:
         shape = listing.shape
@@ -133,14 +139,26 @@ class FormView:
         # A mapping has no order of its own.
         ordered = not isinstance(shape, Entry)
         actions = [
-            *([self._action("up", name, f"Move {title} up", "up")] if index and ordered else []),
-            *([self._action("down", name, f"Move {title} down", "down")] if index < count - 1 and ordered else []),
-            self._action("remove", name, f"Remove {title}", "x"),
+            *(
+                [self._action("up", name, gettext("Move %(title)s up") % {"title": title}, "up")]
+                if index and ordered
+                else []
+            ),
+            *(
+                [self._action("down", name, gettext("Move %(title)s down") % {"title": title}, "down")]
+                if index < count - 1 and ordered
+                else []
+            ),
+            self._action("remove", name, gettext("Remove %(title)s") % {"title": title}, "x"),
         ]
         if isinstance(inner, Variant) and inner.below:
-            view = self._criterion(inner, body, name, Words("Criterion"))
+            view = self._criterion(inner, body, name, Words(gettext("Criterion")))
             nested = name.count(".below.") > 0
-            extra = [self._action("out", name, "Take it out of its group", "out")] if _in_group(name) and nested else []
+            extra = (
+                [self._action("out", name, gettext("Take it out of its group"), "out")]
+                if _in_group(name) and nested
+                else []
+            )
             view.actions = [*view.actions, *extra, *actions]
             return view
         fields = self._entry_fields(shape, inner, body, state, name)
@@ -159,18 +177,20 @@ class FormView:
             return self._fields(_record(inner), body, name)
         within = join(name, "of")
         if isinstance(inner, Record):
-            key = Words("Key", "Criteria refer to it by this. Empty: made from the label.")
+            key = Words(gettext("Key"), gettext("Criteria refer to it by this. Empty: made from the label."))
             return [*self._fields(inner, body, within), self._field(Text(), state["key"], join(name, "key"), key)]
-        label = "Name" if isinstance(inner, Flag) else "Property"
+        label = gettext("Name") if isinstance(inner, Flag) else gettext("Property")
         first = self._field(Text(), state["key"], join(name, "key"), Words(label))
-        rest = self._view(inner, body, within, Words("It is on" if isinstance(inner, Flag) else "Test"))
+        rest = self._view(
+            inner, body, within, Words(gettext("It is on") if isinstance(inner, Flag) else gettext("Test"))
+        )
         return [first, *(rest.inner if isinstance(rest, PartView) else [rest])]
 
     def _variant(self, shape: Variant, state: State, name: str, words: Words) -> PartView:
         if shape.below:
             return self._criterion(shape, state, name, words)
         common = [
-            self._view(inner, state[field], join(name, field), _words(shape.named, field))
+            self._view(inner, state[field], join(name, field), words_of(shape.named, field))
             for field, inner in shape.common
         ]
         if shape.named == "Counting":
@@ -181,10 +201,10 @@ class FormView:
 
     def _criterion(self, shape: Variant, state: State, name: str, words: Words) -> PartView:
         inner = [self._way(shape, state, name), *_flat(self._active(shape, state, name))]
-        actions = [self._action("wrap", name, "Put it into a group", "group")]
+        actions = [self._action("wrap", name, gettext("Put it into a group"), "group")]
         view = PartView("criterion", name, words.label, wrong=self.wrong.get(name, ""), inner=inner, actions=actions)
         if "below" in state and shape.below:
-            below = self._listing(shape.below, state["below"], join(name, "below"), WORDS["Criterion.below"])
+            below = self._listing(shape.below, state["below"], join(name, "below"), words_of("Criterion", "below"))
             below.look = "below"
             if state["way"] == "not" and state["below"]:
                 below.add = None
@@ -193,16 +213,16 @@ class FormView:
 
     def _way(self, shape: Variant, state: State, name: str) -> FieldView:
         at = join(name, "way")
-        options = [Option(way, shape.ways[way].label, way == state["way"]) for way in shape.ways]
+        options = [Option(way, gettext(shape.ways[way].label), way == state["way"]) for way in shape.ways]
         if state["way"] not in shape.ways:
-            options.insert(0, Option("", "Choose what must hold", True))
+            options.insert(0, Option("", gettext("Choose what must hold"), True))
         wrong = "" if shape.below else self.wrong.get(at, "")
-        label = {"Counting": "Of a contact's events count", "Criterion": "What must hold"}.get(shape.named, "Test")
+        label = gettext(_WAYS.get(shape.named, _WAYS[""]))
         return FieldView("select", at, label, wrong=wrong, options=options, focus=self._focus(at), changes=True)
 
     def _active(self, shape: Variant, state: State, name: str) -> list[FieldView | PartView]:
         return [
-            self._view(inner, state[field], join(name, field), _words(shape.named, field))
+            self._view(inner, state[field], join(name, field), words_of(shape.named, field))
             for field, inner in shape.active(state)
         ]
 
@@ -213,10 +233,10 @@ class FormView:
             widget, value = "boxes", ""
             options = tuple(self._choices(shape, state))
             named = [option.label for option in options if option.chosen]
-            chosen = ", ".join(named[:_LONGEST_NAMED]) + (f" and {len(named) - 3} more" if len(named) > 3 else "")
+            chosen = _listed(named)
         elif isinstance(shape, Pick):
             widget = "select"
-            options = tuple(Option(text, label, text == state) for text, (_, label) in shape.choices.items())
+            options = tuple(Option(text, gettext(label), text == state) for text, (_, label) in shape.choices.items())
         elif isinstance(shape, Reference):
             widget, options = "select", tuple(self._references(shape, state))
         elif isinstance(shape, Flag):
@@ -237,12 +257,16 @@ class FormView:
 
     def _choices(self, shape: Several, state: State) -> Iterator[Option]:
         """What is chosen first, in its order (which a post keeps), then the others."""
-        known = dict(shape.choices or getattr(self.vocabulary, shape.of))
-        yield from (Option(text, known.get(text, f"{text} (unknown here)"), True) for text in state)
+        if shape.choices:
+            known = {text: gettext(label) for text, label in shape.choices}
+        else:
+            known = dict(getattr(self.vocabulary, shape.of))
+        for text in state:
+            yield Option(text, known.get(text) or gettext("%(name)s (unknown here)") % {"name": text}, True)
         yield from (Option(text, label, False) for text, label in known.items() if text not in state)
 
     def _references(self, shape: Reference, state: State) -> Iterator[Option]:
-        yield Option("", shape.none.capitalize(), not state)
+        yield Option("", gettext(shape.none), not state)
         found = set()
         for item in self.state[shape.to].values():
             key, body = item["key"], item.get("of", item)
@@ -250,7 +274,7 @@ class FormView:
                 found.add(key)
                 yield Option(key, (body.get("label") if isinstance(body, dict) else "") or key, key == state)
         if state and state not in found:
-            yield Option(state, f"{state} (not there)", True)
+            yield Option(state, gettext("%(name)s (not there)") % {"name": state}, True)
 
     def _action(self, verb: str, name: str, label: str, icon: str) -> Action:
         order = f"{verb}:{name}"
@@ -264,14 +288,20 @@ class FormView:
         return ""
 
 
+def _listed(named: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
+    said = ", ".join(named[:_LONGEST_NAMED])
+    more = len(named) - _LONGEST_NAMED
+    if more <= 0:
+        return said
+    pattern = ngettext("%(names)s and %(number)s more", "%(names)s and %(number)s more", more)
+    return pattern % {"names": said, "number": format_number(more)}
+
+
 def _record(shape: Shape) -> Record:
     if not isinstance(shape, Record):
         raise TypeError(f"{shape!r} has no fields")
     return shape
-
-
-def _words(struct: str, field: str) -> Words:
-    return WORDS.get(f"{struct}.{field}") or Words(field.replace("_", " ").capitalize())
 
 
 def _flat(inner: Sequence[FieldView | PartView]) -> list[FieldView | PartView]:
@@ -307,9 +337,9 @@ def place_words(state: State, name: str) -> str:
             of = shape.shape if isinstance(shape, Entry) else shape
             said.append(_title(of, inner, list(state).index(segment))[0])
         elif isinstance(holder, Record | Variant) and segment not in ("way", "below"):
-            said.append(_words(holder.named, segment).label)
+            said.append(words_of(holder.named, segment).label)
         elif segment == "key":
-            said.append("Name")
+            said.append(gettext("Name"))
         state = inner
     return ", ".join(dict.fromkeys(said))
 
@@ -319,13 +349,16 @@ def _title(shape: Shape, state: State, index: int) -> tuple[str, str]:
     body = state.get("of", state)
     label = body.get("label", "") if isinstance(body, dict) else ""
     named = shape.named if isinstance(shape, Record | Variant) else "Switch"
-    title = label or state.get("key", "") or f"{PARTS.get(named, 'New ' + named.lower())} {index + 1}"
+    title = label or state.get("key", "") or gettext(PARTS[named]) % {"number": index + 1}
     meta = ""
     if named == "Signal" and state["points"]:
-        fades = f"half-life {state['half_life_days']} days" if state["half_life_days"] else "never fades"
-        meta = f"{state['points']} points, {fades}"
+        typed = {"points": state["points"], "days": state["half_life_days"]}
+        if state["half_life_days"]:
+            meta = gettext("%(points)s points, half-life %(days)s days") % typed
+        else:
+            meta = gettext("%(points)s points, never fades") % typed
     elif named == "FitRule" and state["points"]:
-        meta = f"{state['points']} points"
+        meta = gettext("%(points)s points") % {"points": state["points"]}
     elif named == "Group" and state["cap"]:
-        meta = f"at most {state['cap']} points"
+        meta = gettext("at most %(points)s points") % {"points": state["cap"]}
     return title, meta
