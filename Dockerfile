@@ -23,6 +23,7 @@ COPY scoring scoring
 COPY funnel funnel
 COPY templates templates
 COPY static static
+COPY docs docs
 # Any key will do for collecting files, and it is not kept.
 RUN DATABASE_URL=postgresql://build/build REDIS_URL=redis://build SECRET_KEY=only-for-collecting-static-files-here \
     python manage.py collectstatic --noinput --verbosity 0

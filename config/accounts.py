@@ -1,7 +1,33 @@
-"""Who gets an account: people are made by an administrator, nobody signs up."""
+"""How people sign in: nobody signs up, what is asked of a second factor, and how a session is kept in sight."""
+
+import logging
+import smtplib
+from collections.abc import Callable
+from typing import Any, Final
 
 from allauth.account.adapter import DefaultAccountAdapter
-from django.http import HttpRequest
+from allauth.account.auth_backends import AuthenticationBackend
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
+from allauth.mfa.utils import is_mfa_enabled
+from allauth.usersessions.models import UserSession
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.utils.translation import gettext
+
+logger = logging.getLogger(__name__)
+
+# How exactly the list of sessions tells when one was last seen; a write a session in this time, in seconds.
+SEEN_EVERY: Final = 300
+# What somebody who still has to set up a second factor may reach: that, their language, help, and the way out.
+_ALWAYS: Final = ("/account/", "/language/", "/docs/", "/static/", "/healthz", "/readyz", "/metrics", "/invitation/")
 
 
 class ClosedAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ships no types
@@ -10,3 +36,83 @@ class ClosedAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # alla
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Closed."""
         return False
+
+    def format_email_subject(self, subject: str) -> str:
+        """Leave the subject as it is written."""
+        return str(subject)
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Send a mail; where no mail server answers, note it and go on: what it tells has happened all the same."""
+        try:
+            super().send_mail(template_prefix, email, context)
+        except (OSError, smtplib.SMTPException) as error:
+            logger.error("account_mail_not_sent", extra={"mail": template_prefix, "error": type(error).__name__})
+
+
+class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth ships no types
+    """allauth's second factors under the product's own name."""
+
+    def generate_authenticator_name(self, user: AbstractBaseUser, type: Authenticator.Type) -> str:  # noqa: A002
+        """Return a name to begin with for a new passkey."""
+        number = Authenticator.objects.filter(user_id=user.pk, type=type).count() + 1
+        return gettext("Passkey %(number)d") % {"number": number}
+
+    def get_public_key_credential_rp_entity(self) -> dict[str, str]:
+        """Return for whom a passkey is made: this host, shown as the product."""
+        entity: dict[str, str] = super().get_public_key_credential_rp_entity()
+        return {**entity, "name": settings.MFA_TOTP_ISSUER}
+
+
+class _WithPreferences:
+    """Reads the person of a session together with how they want Ripen to speak: every page needs both."""
+
+    def get_user(self, user_id: int) -> User | None:
+        """Return the person; None where there is none, or where they are deactivated."""
+        user = User.objects.select_related("preferences").filter(pk=user_id).first()
+        return user if user is not None and user.is_active else None
+
+
+class PasswordBackend(_WithPreferences, ModelBackend):
+    """Signs in by username and password."""
+
+
+class AddressBackend(_WithPreferences, AuthenticationBackend):  # type: ignore[misc]  # allauth ships no types
+    """Signs in by e-mail address and password."""
+
+
+class SessionsInSight:
+    """Notes when a session was last seen and from where, once in five minutes: not a write for every page."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Note it where it is time, and go on."""
+        key = request.session.session_key
+        if key and request.user.is_authenticated and cache.add(f"session-seen:{key}", 1, SEEN_EVERY):
+            UserSession.objects.create_from_request(request)
+        return self.get_response(request)
+
+
+class SecondFactorFirst:
+    """Where RIPEN_REQUIRE_SECOND_FACTOR is on, leads people without a second factor to setting one up."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Go on, or lead there; a program that came with a session is refused."""
+        if not settings.REQUIRE_SECOND_FACTOR or request.path.startswith(_ALWAYS):
+            return self.get_response(request)
+        if not request.user.is_authenticated or is_mfa_enabled(request.user):
+            return self.get_response(request)
+        if request.path.startswith("/api/"):
+            problem = {"detail": "Set up a second factor first.", "code": "second_factor_required"}
+            return JsonResponse(problem, status=403)
+        messages.warning(request, gettext("This installation asks for a second factor: set one up to go on."))
+        return redirect("mfa_index")
+
+
+def not_offered(request: HttpRequest, key: str = "") -> HttpResponse:
+    """Answer for pages of allauth that Ripen does not offer."""
+    raise Http404("Addresses are given by administrators.")

@@ -38,6 +38,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "RIPEN_INGEST_MAX_DUE": "contacts that may wait for judgement before no more facts are taken",
     "RIPEN_INGEST_MAX_DUE_SECONDS": "how long the first of them must have waited for that",
     "RIPEN_INGEST_MAX_SECONDS": "how long storing a batch may take before senders are asked to wait",
+    "RIPEN_REQUIRE_SECOND_FACTOR": "people without a second factor set one up before anything else",
     "RIPEN_MERGES_A_DAY": "contacts that the messages of one source may merge a day",
     "RIPEN_HOOKS_ALLOW_PRIVATE": "webhooks may go to one's own networks, and by plain http",
     "EMAIL_URL": "how mail leaves",

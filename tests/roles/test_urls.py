@@ -31,7 +31,7 @@ PASSED = {200, 201, 202, 204, 302, 400, 404, 409, 422}
 ELSEWHERE = (
     "healthz", "readyz", "metrics", "account/", "^v1/", "^batch/", "^capture/", "^e/", "^i/v0/",
     "admin/", "ui/", "api/schema", "api/docs", "static/",
-    "preferences/", "unsubscribe/", "f/", "confirm/", "^hooks/email/",
+    "preferences/", "unsubscribe/", "f/", "confirm/", "^hooks/email/", "language/", "docs/", "invitation/",
 )  # fmt: skip
 
 
