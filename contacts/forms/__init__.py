@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django import forms
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from contacts.enums import Role, Scope
 
@@ -11,20 +12,22 @@ from contacts.enums import Role, Scope
 class SourceForm(forms.Form):
     """A new source."""
 
-    name = forms.CharField(label="Name", max_length=100, help_text="What the integration is called.")
+    name = forms.CharField(
+        label=gettext_lazy("Name"), max_length=100, help_text=gettext_lazy("What the integration is called.")
+    )
     channel = forms.CharField(
-        label="Channel",
+        label=gettext_lazy("Channel"),
         max_length=100,
         required=False,
-        help_text="Where contacts who first come by it count as coming from, such as “website”.",
+        help_text=gettext_lazy("Where contacts who first come by it count as coming from, such as “website”."),
     )
     public = forms.BooleanField(
-        label="The key is used in browsers",
+        label=gettext_lazy("The key is used in browsers"),
         required=False,
-        help_text="Anybody can read such a key, so it may send only what contacts do themselves.",
+        help_text=gettext_lazy("Anybody can read such a key, so it may send only what contacts do themselves."),
     )
     scopes = forms.MultipleChoiceField(
-        label="What the key may do",
+        label=gettext_lazy("What the key may do"),
         choices=Scope.choices,
         initial=[Scope.EVENTS_WRITE.value],
         widget=forms.CheckboxSelectMultiple,
@@ -34,14 +37,14 @@ class SourceForm(forms.Form):
 class PersonForm(forms.Form):
     """Somebody new."""
 
-    email = forms.EmailField(label="E-mail", max_length=150)
-    role = forms.ChoiceField(label="Role", choices=Role.choices)
+    email = forms.EmailField(label=gettext_lazy("E-mail"), max_length=150)
+    role = forms.ChoiceField(label=gettext_lazy("Role"), choices=Role.choices)
 
 
 class TokenForm(forms.Form):
     """A new personal token."""
 
-    name = forms.CharField(label="What for", max_length=100)
+    name = forms.CharField(label=gettext_lazy("What for"), max_length=100)
 
 
 def local_now(now: datetime) -> str:

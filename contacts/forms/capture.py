@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from django import forms
 from django.forms import BaseFormSet, formset_factory
+from django.utils.translation import gettext, gettext_lazy
 
 from contacts.ingest.form_fields import MAX_FIELDS, TRAITS, TYPES
 from contacts.models import Form, Purpose
@@ -14,53 +15,62 @@ from contacts.services.forms import KINDS, FormPlan
 
 _SPARE_ROWS: Final = 2
 _TYPE_LABELS: Final = {
-    "text": "Text",
-    "tel": "Phone",
-    "select": "Choice",
-    "textarea": "Long text",
-    "checkbox": "Yes or no",
+    "text": gettext_lazy("Text"),
+    "tel": gettext_lazy("Phone"),
+    "select": gettext_lazy("Choice"),
+    "textarea": gettext_lazy("Long text"),
+    "checkbox": gettext_lazy("Yes or no"),
 }
 
 
 class NewFormForm(forms.Form):
     """A new form."""
 
-    name = forms.CharField(label="Name", max_length=100, help_text="For you; visitors see the title.")
+    name = forms.CharField(
+        label=gettext_lazy("Name"), max_length=100, help_text=gettext_lazy("For you; visitors see the title.")
+    )
 
 
 class CaptureForm(forms.Form):
     """What a form says and does."""
 
-    name = forms.CharField(label="Name", max_length=100, help_text="For you; it is kept with each answer.")
-    title = forms.CharField(label="Title", max_length=200)
-    introduction = forms.CharField(label="Introduction", required=False, widget=forms.Textarea(attrs={"rows": 3}))
-    kind = forms.ChoiceField(label="What filling it in means")
-    button = forms.CharField(label="Button", max_length=60)
-    thanks = forms.CharField(label="Thanks", widget=forms.Textarea(attrs={"rows": 2}))
+    name = forms.CharField(
+        label=gettext_lazy("Name"), max_length=100, help_text=gettext_lazy("For you; it is kept with each answer.")
+    )
+    title = forms.CharField(label=gettext_lazy("Title"), max_length=200)
+    introduction = forms.CharField(
+        label=gettext_lazy("Introduction"), required=False, widget=forms.Textarea(attrs={"rows": 3})
+    )
+    kind = forms.ChoiceField(label=gettext_lazy("What filling it in means"))
+    button = forms.CharField(label=gettext_lazy("Button"), max_length=60)
+    thanks = forms.CharField(label=gettext_lazy("Thanks"), widget=forms.Textarea(attrs={"rows": 2}))
     redirect_url = forms.URLField(
-        label="Or go on to", required=False, assume_scheme="https", help_text="A page of yours, instead of the thanks."
+        label=gettext_lazy("Or go on to"),
+        required=False,
+        assume_scheme="https",
+        help_text=gettext_lazy("A page of yours, instead of the thanks."),
     )
     allowed_origins = forms.CharField(
-        label="Only from these sites",
+        label=gettext_lazy("Only from these sites"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="One a line, such as https://www.example.com. They may also show the form in a frame.",
+        help_text=gettext_lazy("One a line, such as https://www.example.com. They may also show the form in a frame."),
     )
-    purpose = forms.ChoiceField(label="Ask for consent to", required=False)
+    purpose = forms.ChoiceField(label=gettext_lazy("Ask for consent to"), required=False)
     consent_text = forms.CharField(
-        label="What they agree to",
+        label=gettext_lazy("What they agree to"),
         required=False,
         max_length=2_000,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="Another text is a new version; whoever agreed before agreed to the old one.",
+        help_text=gettext_lazy("Another text is a new version; whoever agreed before agreed to the old one."),
     )
-    consent_required = forms.BooleanField(label="It cannot be sent without that consent", required=False)
+    consent_required = forms.BooleanField(label=gettext_lazy("It cannot be sent without that consent"), required=False)
     double_opt_in = forms.BooleanField(
-        label="Ask the mailbox to confirm (double opt-in)",
+        label=gettext_lazy("Ask the mailbox to confirm (double opt-in)"),
         required=False,
-        help_text="Consent counts from the confirmation on. Without it, anybody can agree for anybody.",
+        help_text=gettext_lazy("Consent counts from the confirmation on. Without it, anybody can agree for anybody."),
     )
-    is_open = forms.BooleanField(label="It takes answers", required=False)
+    is_open = forms.BooleanField(label=gettext_lazy("It takes answers"), required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Offer the purposes and the kinds there are."""
@@ -68,7 +78,7 @@ class CaptureForm(forms.Form):
         self._purposes: dict[str, Purpose] = {row.key: row for row in all_purposes()}
         purpose, kind = self.fields["purpose"], self.fields["kind"]
         if isinstance(purpose, forms.ChoiceField) and isinstance(kind, forms.ChoiceField):
-            purpose.choices = [("", "Nothing"), *((key, row.label) for key, row in self._purposes.items())]
+            purpose.choices = [("", gettext("Nothing")), *((key, row.label) for key, row in self._purposes.items())]
             kind.choices = [(name, name.replace("_", " ").capitalize()) for name in KINDS]
 
     def clean_allowed_origins(self) -> list[str]:
@@ -76,7 +86,9 @@ class CaptureForm(forms.Form):
         origins = []
         for line in self.cleaned_data["allowed_origins"].split():
             if not re.fullmatch(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?/?", line):
-                raise forms.ValidationError(f"“{line[:100]}” is no site: write it like https://www.example.com.")
+                raise forms.ValidationError(
+                    gettext("“%(line)s” is no site: write it like https://www.example.com.") % {"line": line[:100]}
+                )
             origins.append(line.rstrip("/").lower())
         return origins
 
@@ -84,7 +96,7 @@ class CaptureForm(forms.Form):
         """Refuse what a browser would not go on to."""
         url: str = self.cleaned_data["redirect_url"]
         if url and urlsplit(url).scheme not in {"http", "https"}:
-            raise forms.ValidationError("A page begins with https://.")
+            raise forms.ValidationError(gettext("A page begins with https://."))
         return url
 
     def plan(self, rows: "BaseFormSet[FieldForm]") -> FormPlan:
@@ -97,18 +109,22 @@ class CaptureForm(forms.Form):
 class FieldForm(forms.Form):
     """One thing that the form asks."""
 
-    place = forms.IntegerField(label="Place", required=False, min_value=1, max_value=99)
-    label = forms.CharField(label="Label", max_length=200, required=False)
+    place = forms.IntegerField(label=gettext_lazy("Place"), required=False, min_value=1, max_value=99)
+    label = forms.CharField(label=gettext_lazy("Label"), max_length=200, required=False)
     name = forms.CharField(
-        label="Stored as",
+        label=gettext_lazy("Stored as"),
         max_length=40,
         required=False,
         widget=forms.TextInput(attrs={"list": "known-traits", "autocomplete": "off"}),
     )
-    type = forms.ChoiceField(label="Kind", choices=[(value, _TYPE_LABELS[value]) for value in TYPES], required=False)
-    options = forms.CharField(label="Answers to choose from", required=False, widget=forms.Textarea(attrs={"rows": 1}))
-    required = forms.BooleanField(label="Needed", required=False)
-    remove = forms.BooleanField(label="Remove", required=False)
+    type = forms.ChoiceField(
+        label=gettext_lazy("Kind"), choices=[(value, _TYPE_LABELS[value]) for value in TYPES], required=False
+    )
+    options = forms.CharField(
+        label=gettext_lazy("Answers to choose from"), required=False, widget=forms.Textarea(attrs={"rows": 1})
+    )
+    required = forms.BooleanField(label=gettext_lazy("Needed"), required=False)
+    remove = forms.BooleanField(label=gettext_lazy("Remove"), required=False)
 
 
 FieldForms = formset_factory(FieldForm, extra=_SPARE_ROWS, max_num=MAX_FIELDS + _SPARE_ROWS, absolute_max=100)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from django import forms
+from django.utils.translation import gettext, gettext_lazy, gettext_noop
 
 from contacts.ingest.csv import OWN_COLUMNS
 from contacts.ingest.csv_guess import Guess
@@ -23,41 +24,41 @@ IGNORE: Final = "ignore"
 AS_IT_IS: Final = "as-it-is"
 _FREE_PART: Final[Mapping[What, str]] = {"contacts": "attributes", "events": "properties"}
 _WORDS: Final[Mapping[str, str]] = {
-    "id": "Ripen's own id",
-    "external_id": "External id",
-    "email": "E-mail",
-    "anonymous_id": "Anonymous id",
-    "first_name": "First name",
-    "last_name": "Last name",
-    "full_name": "Full name",
-    "phone": "Phone",
-    "job_title": "Job title",
-    "role": "Role",
-    "country": "Country",
-    "means": "Means",
-    "authority": "Authority",
-    "details_confirmed": "Details confirmed",
-    "company.name": "Company name",
-    "company.domain": "Company domain",
-    "company.industry": "Company industry",
-    "company.employees": "Company employees",
-    "company.country": "Company country",
-    "source.channel": "Original source: channel",
-    "source.direction": "Original source: direction",
-    "source.motion": "Original source: motion",
-    "source.campaign": "Original source: campaign",
-    "occurred_at": "When it was so",
-    "kind": "What happened (kind)",
-    "message_id": "Message id",
+    "id": gettext_noop("Ripen's own id"),
+    "external_id": gettext_noop("External id"),
+    "email": gettext_noop("E-mail"),
+    "anonymous_id": gettext_noop("Anonymous id"),
+    "first_name": gettext_noop("First name"),
+    "last_name": gettext_noop("Last name"),
+    "full_name": gettext_noop("Full name"),
+    "phone": gettext_noop("Phone"),
+    "job_title": gettext_noop("Job title"),
+    "role": gettext_noop("Role"),
+    "country": gettext_noop("Country"),
+    "means": gettext_noop("Means"),
+    "authority": gettext_noop("Authority"),
+    "details_confirmed": gettext_noop("Details confirmed"),
+    "company.name": gettext_noop("Company name"),
+    "company.domain": gettext_noop("Company domain"),
+    "company.industry": gettext_noop("Company industry"),
+    "company.employees": gettext_noop("Company employees"),
+    "company.country": gettext_noop("Company country"),
+    "source.channel": gettext_noop("Original source: channel"),
+    "source.direction": gettext_noop("Original source: direction"),
+    "source.motion": gettext_noop("Original source: motion"),
+    "source.campaign": gettext_noop("Original source: campaign"),
+    "occurred_at": gettext_noop("When it was so"),
+    "kind": gettext_noop("What happened (kind)"),
+    "message_id": gettext_noop("Message id"),
 }
 _ORDER: Final[Mapping[str, int]] = {target: place for place, target in enumerate(_WORDS)}
 _TYPES: Final = (
-    ("", "Automatic"),
-    ("text", "Text"),
-    ("integer", "Whole number"),
-    ("number", "Number"),
-    ("boolean", "Yes or no"),
-    ("date", "Date"),
+    ("", gettext_lazy("Automatic")),
+    ("text", gettext_lazy("Text")),
+    ("integer", gettext_lazy("Whole number")),
+    ("number", gettext_lazy("Number")),
+    ("boolean", gettext_lazy("Yes or no")),
+    ("date", gettext_lazy("Date")),
 )
 # From here on a guess is called sure, likely or unsure.
 _SURE: Final = 0.9
@@ -67,13 +68,17 @@ _LIKELY: Final = 0.6
 class UploadForm(forms.Form):
     """A file to be imported."""
 
-    WHAT: ClassVar = (("contacts", "Contacts"), ("events", "Events"))
+    WHAT: ClassVar = (("contacts", gettext_lazy("Contacts")), ("events", gettext_lazy("Events")))
 
-    what = forms.ChoiceField(label="What each row is", choices=WHAT, widget=forms.RadioSelect, initial="contacts")
+    what = forms.ChoiceField(
+        label=gettext_lazy("What each row is"), choices=WHAT, widget=forms.RadioSelect, initial="contacts"
+    )
     file = forms.FileField(
-        label="File",
+        label=gettext_lazy("File"),
         widget=forms.ClearableFileInput(attrs={"accept": ".csv,.tsv,.txt,.jsonl,.ndjson,text/csv,text/plain"}),
-        help_text="CSV with a header line, whatever its encoding and delimiter; of events also JSON lines.",
+        help_text=gettext_lazy(
+            "CSV with a header line, whatever its encoding and delimiter; of events also JSON lines."
+        ),
     )
 
 
@@ -91,18 +96,18 @@ class ColumnRow:
 class MappingForm(forms.Form):
     """What each column means. Whatever else the document says of a column (values, defaults, formats) is kept."""
 
-    event = forms.ChoiceField(label="Also record that this happened to each contact", required=False)
+    event = forms.ChoiceField(label=gettext_lazy("Also record that this happened to each contact"), required=False)
     channel = forms.CharField(
-        label="Where these contacts came from",
+        label=gettext_lazy("Where these contacts came from"),
         max_length=100,
         required=False,
-        help_text="Their original source where none is known, such as “trade show”. Blank: CSV import.",
+        help_text=gettext_lazy("Their original source where none is known, such as “trade show”. Blank: CSV import."),
     )
     empty = forms.CharField(
-        label="Words that mean nothing",
+        label=gettext_lazy("Words that mean nothing"),
         max_length=500,
         required=False,
-        help_text="Separated by commas, such as “n/a, Select”. Blank cells always say nothing.",
+        help_text=gettext_lazy("Separated by commas, such as “n/a, Select”. Blank cells always say nothing."),
     )
 
     def __init__(
@@ -133,12 +138,12 @@ class MappingForm(forms.Form):
         for place, name in enumerate(self._header):
             own = rules.get(name, [])
             self.fields[f"target-{place}"] = forms.ChoiceField(
-                label=f"What “{name}” means",
+                label=gettext("What “%(column)s” means") % {"column": name},
                 choices=_choices(what, name, own),
                 initial=_initial(own) or self._otherwise(name),
             )
             self.fields[f"type-{place}"] = forms.ChoiceField(
-                label=f"How “{name}” is read",
+                label=gettext("How “%(column)s” is read") % {"column": name},
                 choices=_types(own),
                 required=False,
                 initial=(own[0].get("type") or "") if len(own) == 1 else "",
@@ -147,9 +152,12 @@ class MappingForm(forms.Form):
     def _lay_out_event(self, what: What, kinds: Iterable[str]) -> None:
         event = self.fields["event"]
         assert isinstance(event, forms.ChoiceField)  # noqa: S101  declared above
-        event.choices = [("", "Nothing" if what == "contacts" else "Each row says so itself"), *((k, k) for k in kinds)]
+        event.choices = [
+            ("", gettext("Nothing") if what == "contacts" else gettext("Each row says so itself")),
+            *((k, k) for k in kinds),
+        ]
         if what == "events":
-            event.label = "What happened, where a row does not say"
+            event.label = gettext("What happened, where a row does not say")
             del self.fields["channel"]
         if self._document.get("event") and self._document["event"] not in dict(event.choices):
             event.choices = [*event.choices, (self._document["event"], self._document["event"])]
@@ -208,26 +216,29 @@ class ModeForm(forms.Form):
     """What becomes of contacts that are known, and of those that are not."""
 
     MODES: ClassVar = (
-        ("upsert", "Create new ones and update known ones"),
-        ("add", "Only create new ones"),
-        ("update", "Only update known ones"),
+        ("upsert", gettext_lazy("Create new ones and update known ones")),
+        ("add", gettext_lazy("Only create new ones")),
+        ("update", gettext_lazy("Only update known ones")),
     )
 
-    mode = forms.ChoiceField(label="What to do", choices=MODES, initial="upsert")
+    mode = forms.ChoiceField(label=gettext_lazy("What to do"), choices=MODES, initial="upsert")
 
 
 def target_words(target: str) -> str:
     """Return what people call a target of the mapping."""
     part, _, name = target.partition(".")
-    return _WORDS.get(target) or (f"Own field: {name}" if part in _FREE_PART.values() else target)
+    if target in _WORDS:
+        return gettext(_WORDS[target])
+    return gettext("Own field: %(name)s") % {"name": name} if part in _FREE_PART.values() else target
 
 
 def change_words(name: str) -> tuple[int, str]:
     """Return where a field that a row changes stands among others, and what people call it."""
     part, _, own = name.partition(".")
     if name == "company":
-        return _ORDER["company.name"], "Company"
-    return _ORDER.get(name, len(_ORDER)), _WORDS.get(name) or (own if part in _FREE_PART.values() else name)
+        return _ORDER["company.name"], gettext("Company")
+    words = gettext(_WORDS[name]) if name in _WORDS else own if part in _FREE_PART.values() else name
+    return _ORDER.get(name, len(_ORDER)), words
 
 
 def _choices(what: What, header: str, own: Sequence[Mapping[str, Any]]) -> list[Any]:
@@ -235,23 +246,27 @@ def _choices(what: What, header: str, own: Sequence[Mapping[str, Any]]) -> list[
     free = dict.fromkeys([f"{_FREE_PART[what]}.{slugify_header(header)}"])
     if len(own) == 1 and own[0]["to"].partition(".")[0] in _FREE_PART.values():
         free = dict.fromkeys([own[0]["to"], *free])
-    groups: list[tuple[str, Iterable[str]]] = [("Who it is", IDENTITY_TARGETS)]
+    groups: list[tuple[str, Iterable[str]]] = [(gettext("Who it is"), IDENTITY_TARGETS)]
     if what == "events":
-        groups.append(("What happened", ("kind", "occurred_at", "message_id")))
-    groups.append(("The person", TRAIT_TARGETS))
-    groups.append(("Their company", COMPANY_TARGETS))
+        groups.append((gettext("What happened"), ("kind", "occurred_at", "message_id")))
+    groups.append((gettext("The person"), TRAIT_TARGETS))
+    groups.append((gettext("Their company"), COMPANY_TARGETS))
     if what == "contacts":
-        groups += [("Where they came from", SOURCE_TARGETS), ("When", ("occurred_at",))]
-    several = [(AS_IT_IS, f"As it is: {', '.join(target_words(rule['to']) for rule in own)}")] if len(own) > 1 else []
+        groups += [(gettext("Where they came from"), SOURCE_TARGETS), (gettext("When"), ("occurred_at",))]
+    several = (
+        [(AS_IT_IS, gettext("As it is: %(fields)s") % {"fields": ", ".join(target_words(rule["to"]) for rule in own)})]
+        if len(own) > 1
+        else []
+    )
     return [
         *several,
-        (IGNORE, "Leave it out"),
-        ("A field of your own", [(target, target_words(target)) for target in free]),
+        (IGNORE, gettext("Leave it out")),
+        (gettext("A field of your own"), [(target, target_words(target)) for target in free]),
         *((title, [(target, target_words(target)) for target in targets]) for title, targets in groups),
     ]
 
 
-def _types(own: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+def _types(own: Sequence[Mapping[str, Any]]) -> list[tuple[str, Any]]:
     known = dict(_TYPES)
     kept = (own[0].get("type") or "") if len(own) == 1 else ""
     return list(_TYPES) if kept in known else [*_TYPES, (kept, kept.capitalize())]
@@ -265,7 +280,7 @@ def _initial(own: Sequence[Mapping[str, Any]]) -> str:
 
 def _surety(confidence: float) -> tuple[str, str]:
     if confidence >= _SURE:
-        return "sure", "good"
+        return gettext("sure"), "good"
     if confidence >= _LIKELY:
-        return "likely", "note"
-    return ("unsure", "warn") if confidence else ("not recognised", "")
+        return gettext("likely"), "note"
+    return (gettext("unsure"), "warn") if confidence else (gettext("not recognised"), "")

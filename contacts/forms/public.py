@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from django import forms
+from django.utils.translation import gettext, gettext_lazy
 
 from contacts.ingest.form_fields import FormField
 from contacts.ingest.identifiers import MAX_EMAIL_LENGTH, normalise_email
@@ -22,7 +23,7 @@ _AUTOCOMPLETE: Final[Mapping[str, str]] = {
     "phone": "tel",
     "country": "country-name",
 }
-_MISSING: Final = {"required": "Please fill this in."}
+_MISSING: Final = {"required": gettext_lazy("Please fill this in.")}
 
 
 class VisitorForm(forms.Form):
@@ -30,9 +31,9 @@ class VisitorForm(forms.Form):
 
     error_css_class = "has-error"
     email = forms.CharField(
-        label="E-mail",
+        label=gettext_lazy("E-mail"),
         max_length=MAX_EMAIL_LENGTH,
-        error_messages={"required": "Please tell us your e-mail address."},
+        error_messages={"required": gettext_lazy("Please tell us your e-mail address.")},
         widget=forms.EmailInput(attrs={"autocomplete": "email"}),
     )
 
@@ -45,7 +46,7 @@ class VisitorForm(forms.Form):
             self.fields["consent"] = forms.BooleanField(
                 label=asked.consent_text,
                 required=asked.consent_required,
-                error_messages={"required": "We need this to go on."},
+                error_messages={"required": gettext_lazy("We need this to go on.")},
             )
 
     def clean_email(self) -> str:
@@ -53,7 +54,7 @@ class VisitorForm(forms.Form):
         try:
             return normalise_email(self.cleaned_data["email"], "email")
         except Refused:
-            raise forms.ValidationError("Please check this address: it looks incomplete.") from None
+            raise forms.ValidationError(gettext("Please check this address: it looks incomplete.")) from None
 
     def answers(self) -> dict[str, Any]:
         """Return what was filled in, by field name."""
@@ -69,7 +70,7 @@ def _field(asked: FormField) -> forms.Field:
     if asked.type == "checkbox":
         return forms.BooleanField(**given)
     if asked.type == "select":
-        choices = [("", "Please choose"), *((option, option) for option in asked.options)]
+        choices = [("", gettext("Please choose")), *((option, option) for option in asked.options)]
         return forms.ChoiceField(choices=choices, **given)
     attrs = {"autocomplete": _AUTOCOMPLETE[asked.name]} if asked.name in _AUTOCOMPLETE else {}
     widget: forms.Widget = forms.TextInput(attrs=attrs)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext, gettext_lazy
 
 from contacts.models import Kind
 from contacts.services.sources import MAX_EVENT_NAME
@@ -12,10 +13,12 @@ class MappingForm(forms.Form):
     """What an unmapped kind means."""
 
     target = forms.ModelChoiceField(
-        label="It means",
+        label=gettext_lazy("It means"),
         queryset=Kind.objects.none(),
-        empty_label="Choose a kind",
-        help_text="Past events are judged so, too: contacts may change their stage, in their history as well.",
+        empty_label=gettext_lazy("Choose a kind"),
+        help_text=gettext_lazy(
+            "Past events are judged so, too: contacts may change their stage, in their history as well."
+        ),
     )
 
     def __init__(self, *args: Any, targets: list[Kind], **kwargs: Any) -> None:
@@ -30,10 +33,10 @@ class PayloadForm(forms.Form):
     """A rejected message as it is read again."""
 
     payload = forms.CharField(
-        label="The message",
+        label=gettext_lazy("The message"),
         strip=False,
         widget=forms.Textarea(attrs={"rows": 14, "class": "input code", "spellcheck": "false"}),
-        help_text="JSON. What is changed here is kept in place of what came.",
+        help_text=gettext_lazy("JSON. What is changed here is kept in place of what came."),
     )
 
 
@@ -41,7 +44,7 @@ class KindNamesForm(forms.Form):
     """Which kind a tracker's event name means, one a line."""
 
     names = forms.CharField(
-        label="Names of this source",
+        label=gettext_lazy("Names of this source"),
         required=False,
         widget=forms.Textarea(
             attrs={
@@ -51,7 +54,7 @@ class KindNamesForm(forms.Form):
                 "placeholder": "Order Completed = purchased",
             },
         ),
-        help_text="One a line: event name = kind. For Segment, RudderStack and PostHog, from now on.",
+        help_text=gettext_lazy("One a line: event name = kind. For Segment, RudderStack and PostHog, from now on."),
     )
 
     def clean_names(self) -> dict[str, str]:
@@ -62,9 +65,11 @@ class KindNamesForm(forms.Form):
                 continue
             name, equals, kind = (part.strip() for part in line.rpartition("="))
             if not equals or not name or not kind:
-                raise forms.ValidationError(f"Write “name = kind” instead of “{line[:60]}”.")
+                raise forms.ValidationError(gettext("Write “name = kind” instead of “%(line)s”.") % {"line": line[:60]})
             if len(name) > MAX_EVENT_NAME:
-                raise forms.ValidationError(f"An event name holds at most {MAX_EVENT_NAME} characters.")
+                raise forms.ValidationError(
+                    gettext("An event name holds at most %(number)s characters.") % {"number": MAX_EVENT_NAME}
+                )
             names[name] = kind
         return names
 

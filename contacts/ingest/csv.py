@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 import msgspec
+from django.utils.translation import gettext
 
 DELIMITERS = (",", ";", "\t", "|")
 MAX_RECORD_CHARS = 262_144
@@ -143,23 +144,29 @@ class CsvReader:
         try:
             header = [name.strip() for name in next(self._rows)]
         except StopIteration:
-            raise CsvFileError("The file is empty: the first line must name the columns.") from None
+            raise CsvFileError(gettext("The file is empty: the first line must name the columns.")) from None
         except (csv.Error, _OversizedError, _InterruptedError) as error:
-            raise CsvFileError(f"The first line must name the columns, but it cannot be read: {error}.") from error
+            raise CsvFileError(
+                gettext("The first line must name the columns, but it cannot be read: %(error)s.") % {"error": error}
+            ) from error
         while header and not header[-1]:
             header.pop()
         if not header:
-            raise CsvFileError("The first line must name the columns, but it is blank.")
+            raise CsvFileError(gettext("The first line must name the columns, but it is blank."))
         if any("\0" in name for name in header):
-            raise CsvFileError("The first line contains NUL characters: this is no text file.")
+            raise CsvFileError(gettext("The first line contains NUL characters: this is no text file."))
         blank = [str(place) for place, name in enumerate(header, 1) if not name]
         if blank:
-            raise CsvFileError(f"The header of column {', '.join(blank)} is blank: name it or remove the column.")
+            raise CsvFileError(
+                gettext("The header of column %(columns)s is blank: name it or remove the column.")
+                % {"columns": ", ".join(blank)}
+            )
         twice = [name for name, times in Counter(header).items() if times > 1]
         if twice:
             places = [str(place) for place, name in enumerate(header, 1) if name == twice[0]]
             raise CsvFileError(
-                f"The header {twice[0]!r} appears more than once (columns {', '.join(places)}): rename one."
+                gettext("The header %(name)s appears more than once (columns %(columns)s): rename one.")
+                % {"name": repr(twice[0]), "columns": ", ".join(places)}
             )
         return header
 
@@ -223,11 +230,11 @@ def detect_encoding(stream: BinaryIO) -> str:
     stream.seek(0)
     start = stream.read(4)
     if not start:
-        raise CsvFileError("The file is empty: the first line must name the columns.")
+        raise CsvFileError(gettext("The file is empty: the first line must name the columns."))
     if start.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise CsvFileError("This is a spreadsheet, not a CSV file: save it as CSV first.")
+        raise CsvFileError(gettext("This is a spreadsheet, not a CSV file: save it as CSV first."))
     if start.startswith((b"\x1f\x8b", b"%PDF")):
-        raise CsvFileError("This is no CSV file (it is compressed or a PDF).")
+        raise CsvFileError(gettext("This is no CSV file (it is compressed or a PDF)."))
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     stream.seek(0)

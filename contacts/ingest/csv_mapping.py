@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 import msgspec
+from django.utils.translation import gettext
 
 from contacts.ingest.csv import OWN_COLUMNS
 from contacts.ingest.csv_escaping import unescape
@@ -153,15 +154,19 @@ class Mapping:
         self._spellings: dict[int, dict[str, str]] = {}
         targets = {bound.rule.to for bound in self._columns}
         if not targets.intersection(IDENTITY_TARGETS):
-            raise MappingError("No column says who the contact is: map one to email, external_id, anonymous_id or id.")
+            raise MappingError(
+                gettext("No column says who the contact is: map one to email, external_id, anonymous_id or id.")
+            )
         if what == "events":
             self._check_events(targets)
 
     def _check_events(self, targets: set[str]) -> None:
         if "kind" not in targets and "kind" not in self.document.constants and not self.event:
-            raise MappingError("No column says what happened: map one to kind, or give “event” for all rows.")
+            raise MappingError(gettext("No column says what happened: map one to kind, or give “event” for all rows."))
         if "occurred_at" not in targets and "occurred_at" not in self.document.constants:
-            raise MappingError("No column says when it happened: map one to occurred_at, or give it as a constant.")
+            raise MappingError(
+                gettext("No column says when it happened: map one to occurred_at, or give it as a constant.")
+            )
 
     @staticmethod
     def _bind(document: MappingDocument, header: Sequence[str], what: What) -> list[_BoundColumn]:

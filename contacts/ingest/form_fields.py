@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
+from django.utils.translation import gettext
 
 from contacts.ingest.incoming import Refused
 from contacts.ingest.traits import TEXT_COLUMNS
@@ -56,7 +57,7 @@ def read_fields(rows: Sequence[Mapping[str, Any]]) -> list[FormField]:
         Refused: naming the row (from 0) and what is wrong: ``fields.2.name``.
     """
     if len(rows) > MAX_FIELDS:
-        raise Refused("too_many", "fields", f"A form asks at most {MAX_FIELDS} things.")
+        raise Refused("too_many", "fields", gettext("A form asks at most %(number)s things.") % {"number": MAX_FIELDS})
     fields: list[FormField] = []
     for number, row in enumerate(rows):
         field = FormField(
@@ -68,7 +69,9 @@ def read_fields(rows: Sequence[Mapping[str, Any]]) -> list[FormField]:
         )
         _check(field, number)
         if any(field.name == other.name for other in fields):
-            raise Refused("duplicate", f"fields.{number}.name", f"“{field.name}” is asked twice.")
+            raise Refused(
+                "duplicate", f"fields.{number}.name", gettext("“%(name)s” is asked twice.") % {"name": field.name}
+            )
         fields.append(field)
     return fields
 
@@ -91,16 +94,26 @@ def traits_of(fields: Sequence[FormField], values: Mapping[str, Any]) -> dict[st
 def _check(field: FormField, number: int) -> None:
     where = f"fields.{number}"
     if not _NAME.fullmatch(field.name):
-        raise Refused("invalid", f"{where}.name", "1 to 40 of a-z, 0-9 and _, beginning with a letter.")
+        raise Refused("invalid", f"{where}.name", gettext("1 to 40 of a-z, 0-9 and _, beginning with a letter."))
     if field.name in _RESERVED:
-        raise Refused("reserved", f"{where}.name", f"“{field.name}” cannot be asked for in a form.")
+        raise Refused(
+            "reserved", f"{where}.name", gettext("“%(name)s” cannot be asked for in a form.") % {"name": field.name}
+        )
     if not field.label or len(field.label) > MAX_LABEL:
-        raise Refused("invalid", f"{where}.label", f"1 to {MAX_LABEL} characters.")
+        raise Refused("invalid", f"{where}.label", gettext("1 to %(number)s characters.") % {"number": MAX_LABEL})
     if field.type not in TYPES:
-        raise Refused("invalid_choice", f"{where}.type", f"One of {', '.join(TYPES)}.")
+        raise Refused("invalid_choice", f"{where}.type", gettext("One of %(names)s.") % {"names": ", ".join(TYPES)})
     if field.type == "checkbox" and field.name in TRAITS:
-        raise Refused("invalid_choice", f"{where}.type", "This is a text, not a yes or no.")
+        raise Refused("invalid_choice", f"{where}.type", gettext("This is a text, not a yes or no."))
     if field.type == "select" and not 1 <= len(field.options) <= MAX_OPTIONS:
-        raise Refused("invalid", f"{where}.options", f"A choice has 1 to {MAX_OPTIONS} answers, one a line.")
+        raise Refused(
+            "invalid",
+            f"{where}.options",
+            gettext("A choice has 1 to %(number)s answers, one a line.") % {"number": MAX_OPTIONS},
+        )
     if any(len(option) > field.longest for option in field.options):
-        raise Refused("too_long", f"{where}.options", f"An answer holds at most {field.longest} characters.")
+        raise Refused(
+            "too_long",
+            f"{where}.options",
+            gettext("An answer holds at most %(number)s characters.") % {"number": field.longest},
+        )

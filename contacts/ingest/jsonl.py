@@ -4,6 +4,8 @@ import codecs
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
+from django.utils.translation import gettext
+
 from contacts.ingest.csv import BadRecord, CsvFileError, Record
 from contacts.ingest.incoming import Unreadable
 from contacts.ingest.reading import read_json
@@ -26,7 +28,7 @@ class JsonLinesReader:
         """
         self.header: list[str] = []
         if not is_json_lines(stream):
-            raise CsvFileError("This is no file of JSON lines: each line must be an object, {...}.")
+            raise CsvFileError(gettext("This is no file of JSON lines: each line must be an object, {...}."))
         stream.seek(0)
         self._stream = stream
 

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from contacts.enums import SourceKind, SuppressionReason, WireFormat
 from contacts.ingest.email import EmailReport, UnreadReport, as_payload, from_payload, kind_of, read_report
@@ -48,7 +49,7 @@ def create_hook(*, source: Source, provider: str, by: User) -> NewHook:
     """
     check_manage_sources(by)
     if source.kind != SourceKind.SERVER or source.revoked_at is not None:
-        raise ValidationError("A provider reports in the name of a server source that is in use.")
+        raise ValidationError(gettext("A provider reports in the name of a server source that is in use."))
     minted = mint_key(HOOK_PREFIX)
     hook = EmailHook.objects.create(
         source=source, provider=provider, token_hash=minted.key_hash, token_prefix=minted.prefix, created_by=by

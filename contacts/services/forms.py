@@ -11,6 +11,7 @@ from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext
 
 from contacts.enums import SHIPPED_KINDS, Initiator, SourceKind
 from contacts.ingest.form_fields import FormField, read_fields
@@ -61,7 +62,7 @@ def create_form(*, source: Source, name: str, by: User) -> Form:
     """
     check_manage_forms(by)
     if source.kind == SourceKind.INTERNAL:
-        raise ValidationError({"name": "This source is Ripen's own; make one for the website."})
+        raise ValidationError({"name": gettext("This source is Ripen's own; make one for the website.")})
     asked = [
         {"name": "first_name", "label": "First name"},
         {"name": "last_name", "label": "Last name"},
@@ -111,11 +112,11 @@ def apply_plan(form: Form, plan: FormPlan) -> None:
     except Refused as refused:
         raise ValidationError({refused.field: refused.message}) from None
     if plan.kind not in KINDS:
-        raise ValidationError({"kind": "A form cannot report this."})
+        raise ValidationError({"kind": gettext("A form cannot report this.")})
     if plan.purpose is not None and not plan.consent_text.strip():
-        raise ValidationError({"consent_text": "Write what people agree to; it is kept with their consent."})
+        raise ValidationError({"consent_text": gettext("Write what people agree to; it is kept with their consent.")})
     if plan.purpose is None and plan.consent_text.strip():
-        raise ValidationError({"purpose": "Choose what the consent is for."})
+        raise ValidationError({"purpose": gettext("Choose what the consent is for.")})
     form.name = plan.name.strip()
     form.title = plan.title.strip()
     form.introduction = plan.introduction.strip()

@@ -7,6 +7,7 @@ from typing import Any, Final
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from contacts.enums import JobKind, WorkState
 from contacts.models import Contact, Job
@@ -56,7 +57,7 @@ def cancel_job(*, job_id: int, now: datetime) -> Job:
     with transaction.atomic():
         job = Job.objects.select_for_update(of=("self",)).get(pk=job_id)
         if job.kind in _WHOLE:
-            raise CannotRun(f"An {job.get_kind_display()} is not left half done.")
+            raise CannotRun(gettext("An erasure is not left half done."))
         ask_to_stop(job, now=now)
         return job
 
@@ -71,7 +72,9 @@ def resume_job(*, job_id: int) -> Job:
     with transaction.atomic():
         job = Job.objects.select_for_update(of=("self",)).get(pk=job_id)
         if job.state not in {WorkState.FAILED, WorkState.CANCELLED}:
-            raise CannotRun(f"This {job.get_kind_display()} is {job.get_state_display()}; nothing is to be resumed.")
+            raise CannotRun(
+                gettext("This job is %(state)s; nothing is to be resumed.") % {"state": job.get_state_display()}
+            )
         if job.kind in _GOING_ON:
             # How fast it goes is told by what is done from here on.
             job.parameters = {**job.parameters, "done_before": job.done}

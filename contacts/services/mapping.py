@@ -5,6 +5,7 @@ from typing import Final
 
 from django.contrib.auth.models import User
 from django.db import connection, transaction
+from django.utils.translation import gettext
 
 from contacts.models import Kind
 from contacts.permissions import check_manage_sources
@@ -67,14 +68,21 @@ def map_kind(*, kind: Kind, target: Kind, by: User) -> Kind:
     check_manage_sources(by)
     _check_own(kind)
     if target.introduced_by_id is not None:
-        raise CannotMap(f"“{target.name}” is no shipped kind; say what it means itself first.")
+        raise CannotMap(
+            gettext("“%(kind)s” is no shipped kind; say what it means itself first.") % {"kind": target.name}
+        )
     if target.system:
-        raise CannotMap(f"“{target.name}” is recorded by Ripen itself and never told from outside.")
+        raise CannotMap(
+            gettext("“%(kind)s” is recorded by Ripen itself and never told from outside.") % {"kind": target.name}
+        )
     if target.name in CONSEQUENTIAL:
         raise CannotMap(
-            f"“{target.name}” changes what is known of a contact, or whether it may be written to, when it is recorded;"
-            " no mapping can do that afterwards. Let the source send it under that name, or add its name to the"
-            " source's names, which hold for what arrives from then on."
+            gettext(
+                "“%(kind)s” changes what is known of a contact, or whether it may be written to, when it is recorded;"
+                " no mapping can do that afterwards. Let the source send it under that name, or add its name to the"
+                " source's names, which hold for what arrives from then on."
+            )
+            % {"kind": target.name}
         )
     return _change(kind, target=target, is_ignored=False)
 
@@ -105,7 +113,7 @@ def ignore_kind(*, kind: Kind, by: User) -> Kind:
 
 def _check_own(kind: Kind) -> None:
     if kind.introduced_by_id is None:
-        raise CannotMap(f"“{kind.name}” is a shipped kind: it means what it says.")
+        raise CannotMap(gettext("“%(kind)s” is a shipped kind: it means what it says.") % {"kind": kind.name})
 
 
 def _change(kind: Kind, *, target: Kind | None, is_ignored: bool) -> Kind:

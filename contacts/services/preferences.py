@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core import signing
 from django.db import transaction
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from contacts.enums import ConsentAction, ConsentBasis, IdentityKind
 from contacts.ingest.consent import State
@@ -119,7 +120,7 @@ def save_preferences(*, recipient: Recipient, wanted: Mapping[str, bool], now: d
             address=recipient.address, how="by the person, on the preference page", now=now
         ):
             reason = suppressed_among([recipient.address])[recipient.address].get_reason_display()
-            raise StaysSuppressed(f"Nothing is sent to this address any more: {reason}.")
+            raise StaysSuppressed(gettext("Nothing is sent to this address any more: %(reason)s.") % {"reason": reason})
         for choice in changed:
             if choice.is_on:
                 _unsubscribe(recipient, now, {"purpose": choice.purpose.key, "how": "preference page"})

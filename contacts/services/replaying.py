@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.contrib.auth.models import User
+from django.utils.translation import gettext
 
+from config.web.formats import format_number
 from contacts.enums import WireFormat
 from contacts.ingest import native, posthog, segment
 from contacts.ingest.incoming import Batch, IncomingEvent, Rejected, TooLarge, Unreadable
@@ -72,17 +74,22 @@ def check_replayable(row: RejectedMessage, payload: str | None = None) -> None:
         CannotReplay: it was recorded already, its text was not kept whole, or its format cannot be read here.
     """
     if row.replayed_at is not None:
-        raise CannotReplay("This message has been recorded already.")
+        raise CannotReplay(gettext("This message has been recorded already."))
     if WireFormat(row.wire_format) not in READERS:
-        raise CannotReplay(f"A message of a {row.get_wire_format_display()} is sent again by its sender only.")
+        raise CannotReplay(
+            gettext("A message of this sort (%(format)s) is sent again by its sender only.")
+            % {"format": row.get_wire_format_display()}
+        )
     if payload is not None:
         if len(payload.encode("utf-8", "replace")) > MAX_EVENT_BYTES:
-            raise CannotReplay(f"A message holds at most {MAX_EVENT_BYTES:,} bytes.")
+            raise CannotReplay(
+                gettext("A message holds at most %(number)s bytes.") % {"number": format_number(MAX_EVENT_BYTES)}
+            )
         return
     if not row.payload:
-        raise CannotReplay("The message itself was not kept.")
+        raise CannotReplay(gettext("The message itself was not kept."))
     if row.is_cut:
-        raise CannotReplay("The message was too long to be kept whole; mend it first.")
+        raise CannotReplay(gettext("The message was too long to be kept whole; mend it first."))
 
 
 def replay_message(*, rejected_id: int, payload: str | None = None, by: User, now: datetime) -> Replayed:
@@ -107,7 +114,7 @@ def replay_message(*, rejected_id: int, payload: str | None = None, by: User, no
         try:
             read_json(payload.encode("utf-8", "surrogatepass"))
         except (Unreadable, TooLarge):
-            raise CannotReplay("This is not JSON.") from None
+            raise CannotReplay(gettext("This is not JSON.")) from None
         row.payload, row.is_cut = payload.replace("\0", ""), False
     return _replay([row], source=row.source, by=by, now=now)
 

@@ -8,6 +8,7 @@ from typing import Final
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext
 
 from contacts.enums import Scope, SourceKind
 from contacts.keys import SOURCE_PREFIX, mint_key
@@ -47,13 +48,18 @@ def create_source(
         check_manage_sources(by)
     name = name.strip()
     if not name:
-        raise ValidationError({"name": "A source needs a name."})
+        raise ValidationError({"name": gettext("A source needs a name.")})
     wanted = list(dict.fromkeys(scopes or DEFAULT_SCOPES))
     unknown = [scope for scope in wanted if scope not in Scope.values]
     if unknown:
-        raise ValidationError({"scopes": f"No such scope: {', '.join(unknown)}. There are {', '.join(Scope.values)}."})
+        raise ValidationError(
+            {
+                "scopes": gettext("No such scope: %(unknown)s. There are %(known)s.")
+                % {"unknown": ", ".join(unknown), "known": ", ".join(Scope.values)}
+            }
+        )
     if public and not PUBLIC_SCOPES.issuperset(Scope(scope) for scope in wanted):
-        raise ValidationError({"scopes": "A public key may only have events:write."})
+        raise ValidationError({"scopes": gettext("A public key may only have events:write.")})
     minted = mint_key(SOURCE_PREFIX)
     source = Source(
         name=name,
@@ -68,7 +74,7 @@ def create_source(
         with transaction.atomic():
             source.save()
     except IntegrityError as error:
-        raise ValidationError({"name": f"There is a source called “{name}”."}) from error
+        raise ValidationError({"name": gettext("There is a source called “%(name)s”.") % {"name": name}}) from error
     return NewSource(source, minted.key)
 
 
@@ -112,14 +118,18 @@ def set_kind_names(*, source: Source, names: Mapping[str, str], by: User) -> Sou
     """
     check_manage_sources(by)
     if len(names) > MAX_KIND_NAMES:
-        raise ValidationError({"names": f"A source has at most {MAX_KIND_NAMES} names."})
+        raise ValidationError({"names": gettext("A source has at most %(number)s names.") % {"number": MAX_KIND_NAMES}})
     kinds = {kind.name: kind for kind in Kind.objects.filter(name__in=names.values())}
     for name, wanted in names.items():
         if not name.strip() or len(name) > MAX_EVENT_NAME:
-            raise ValidationError({"names": f"An event name holds 1 to {MAX_EVENT_NAME} characters."})
+            raise ValidationError(
+                {"names": gettext("An event name holds 1 to %(number)s characters.") % {"number": MAX_EVENT_NAME}}
+            )
         kind = kinds.get(wanted)
         if kind is None or kind.system:
-            raise ValidationError({"names": f"“{wanted}” is no kind that a source may send."})
+            raise ValidationError(
+                {"names": gettext("“%(kind)s” is no kind that a source may send.") % {"kind": wanted}}
+            )
     source.kind_names = {name.strip(): kind for name, kind in names.items()}
     source.save(update_fields=["kind_names"])
     return source

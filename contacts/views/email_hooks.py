@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -58,9 +59,9 @@ def email_hook_revoke(request: HttpRequest, source_id: int, hook_id: int) -> Htt
     """Close an address for ever."""
     source = source_or_404(source_id)
     if revoke_hook(hook_id=hook_id, source=source, by=person_of(request), now=timezone.now()):
-        messages.success(request, "The address is closed. What was reported there stays.")
+        messages.success(request, gettext("The address is closed. What was reported there stays."))
     else:
-        messages.info(request, "It was closed already.")
+        messages.info(request, gettext("It was closed already."))
     return redirect("email-hooks", source.pk)
 
 

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -72,7 +73,7 @@ def form_edit(request: HttpRequest, form_id: int) -> HttpResponse:
         _place_errors(editor, rows, error)
         form.refresh_from_db()
         return _editor(request, form, editor, rows)
-    messages.success(request, "Saved. What visitors see is this from now on.")
+    messages.success(request, gettext("Saved. What visitors see is this from now on."))
     return redirect("form-edit", form.pk)
 
 

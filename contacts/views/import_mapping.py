@@ -6,9 +6,9 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop
 from django.views.decorators.http import require_http_methods
 
-from config.web.formats import format_number
 from config.web.pages import page, person_of
 from contacts.forms.imports import MappingForm, ModeForm, change_words
 from contacts.ingest.csv import CsvFileError
@@ -20,7 +20,12 @@ from contacts.services.imports.previewing import preview_import
 from contacts.services.imports.receiving import inspect, save_mapping, what_of
 from contacts.services.work import CannotRun
 
-_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+_DELIMITERS = {
+    ",": gettext_noop("comma"),
+    ";": gettext_noop("semicolon"),
+    "\t": gettext_noop("tab"),
+    "|": gettext_noop("bar"),
+}
 _ENCODINGS = {
     "utf-8": "UTF-8",
     "utf-8-sig": "UTF-8",
@@ -60,9 +65,9 @@ def import_mapping(request: HttpRequest, import_id: int) -> HttpResponse:
         "form": form,
         "rows": form.rows(found.guesses, found.samples, guessed=not run.mapping and not found.is_saved),
         "is_saved": found.is_saved,
-        "size": f"about {format_number(found.rows)} rows",
+        "size": found.rows,
         "encoding": _ENCODINGS.get(found.encoding, found.encoding),
-        "delimiter": _DELIMITERS.get(found.delimiter, repr(found.delimiter)),
+        "delimiter": gettext(_DELIMITERS.get(found.delimiter, repr(found.delimiter))),
     }
     return render(request, "contacts/import_mapping.html", context, status=422 if form.errors else 200)
 
@@ -96,30 +101,30 @@ def import_preview(request: HttpRequest, import_id: int) -> HttpResponse:
         "preview": preview,
         "groups": _groups(preview.samples),
         "conflict_rows": [
-            (row, _CONFLICT_WORDS.get(row.code, row.code.replace("_", " "))) for row in preview.conflict_rows
+            (row, gettext(_CONFLICT_WORDS.get(row.code, row.code.replace("_", " ")))) for row in preview.conflict_rows
         ],
     }
     return render(request, "contacts/import_preview.html", context)
 
 
 _CONFLICT_WORDS = {
-    "merge_pending": "names two contacts",
-    "erased": "was erased",
-    "suppressed": "is suppressed",
-    "contradicts_itself": "contradicts itself",
-    "company_contradicts_domain": "company and domain disagree",
-    "conflict": "message id used twice",
-    "email_kept": "e-mail kept",
+    "merge_pending": gettext_noop("names two contacts"),
+    "erased": gettext_noop("was erased"),
+    "suppressed": gettext_noop("is suppressed"),
+    "contradicts_itself": gettext_noop("contradicts itself"),
+    "company_contradicts_domain": gettext_noop("company and domain disagree"),
+    "conflict": gettext_noop("message id used twice"),
+    "email_kept": gettext_noop("e-mail kept"),
 }
 
 
 def _groups(samples: dict[str, list[Any]]) -> list[tuple[str, str, str, list[Any]]]:
     """Sample rows by what would become of them: key, title, tone, rows with their changes in people's words."""
     titles = (
-        ("created", "Would be created", "good"),
-        ("updated", "Would be updated", "note"),
-        ("rejected", "Would be rejected", "bad"),
-        ("unchanged", "Say nothing new", ""),
+        ("created", gettext("Would be created"), "good"),
+        ("updated", gettext("Would be updated"), "note"),
+        ("rejected", gettext("Would be rejected"), "bad"),
+        ("unchanged", gettext("Say nothing new"), ""),
     )
     groups = []
     for key, title, tone in titles:

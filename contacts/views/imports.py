@@ -8,6 +8,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
@@ -37,7 +38,8 @@ def imports(request: HttpRequest) -> HttpResponse:
     rows, following = latest_imports(before=first)
     context = {
         "rows": [(row, _state(row)) for row in rows],
-        "summary": f"{format_number(len(rows))} import{'' if len(rows) == 1 else 's'}",
+        "summary": ngettext("%(number)s import", "%(number)s imports", len(rows))
+        % {"number": format_number(len(rows))},
         "next_url": f"?before={following}" if following else "",
         "first_url": "?" if first else "",
     }
@@ -95,7 +97,7 @@ def import_errors(request: HttpRequest, import_id: int) -> HttpResponseBase:
     run = get_object_or_404(ImportRun, pk=import_id)
     path = errors_of(run)
     if path is None:
-        raise Http404("There is no errors file, or it was removed after 30 days.")
+        raise Http404(gettext("There is no errors file, or it was removed after 30 days."))
     stem, _, suffix = run.file_name.rpartition(".")
     name = f"{stem or suffix}-errors.{'jsonl' if suffix in {'jsonl', 'ndjson'} else 'csv'}"
     headers = {"Cache-Control": "private, no-store"}
@@ -110,7 +112,7 @@ def import_cancel(request: HttpRequest, import_id: int) -> HttpResponse:
     assert run.job_id is not None  # noqa: S101  asked for above
     job = cancel_job(job_id=run.job_id, now=timezone.now())
     if job.finished_at is None:
-        messages.success(request, "The import stops at its next step. What it did stays done.")
+        messages.success(request, gettext("The import stops at its next step. What it did stays done."))
     return redirect("import", run.pk)
 
 
@@ -121,7 +123,7 @@ def import_resume(request: HttpRequest, import_id: int) -> HttpResponse:
     run = get_object_or_404(ImportRun, pk=import_id, job__isnull=False)
     assert run.job_id is not None  # noqa: S101  asked for above
     if upload_of(run) is None:
-        messages.error(request, "The uploaded file was removed: upload it again.")
+        messages.error(request, gettext("The uploaded file was removed: upload it again."))
         return redirect("import", run.pk)
     try:
         resume_job(job_id=run.job_id)
@@ -136,7 +138,7 @@ def _shown(run: ImportRun) -> dict[str, Any]:
         "run": run,
         # The fourth step is done, too, once it is over.
         "step": 5 if run.finished_at else 4,
-        "title": f"Importing {run.file_name}",
+        "title": gettext("Importing %(file)s") % {"file": run.file_name},
         "state": _state(run),
         "job": job,
         "is_over": job is None or job.finished_at is not None,
@@ -153,13 +155,17 @@ def _shown(run: ImportRun) -> dict[str, Any]:
 def _state(run: ImportRun) -> tuple[str, str, str]:
     """What the state of an import is called, its tone and icon."""
     if run.job is None:
-        return ("finished", "good", "circle-check") if run.finished_at else ("not begun", "note", "pencil-line")
+        return (
+            (gettext("finished"), "good", "circle-check")
+            if run.finished_at
+            else (gettext("not begun"), "note", "pencil-line")
+        )
     words: dict[str, tuple[str, str, str]] = {
-        WorkState.QUEUED: ("waiting", "note", "clock"),
-        WorkState.RUNNING: ("running", "note", "loader-circle"),
-        WorkState.FINISHED: ("finished", "good", "circle-check"),
-        WorkState.FAILED: ("failed", "bad", "circle-x"),
-        WorkState.CANCELLED: ("cancelled", "warn", "ban"),
+        WorkState.QUEUED: (gettext("waiting"), "note", "clock"),
+        WorkState.RUNNING: (gettext("running"), "note", "loader-circle"),
+        WorkState.FINISHED: (gettext("finished"), "good", "circle-check"),
+        WorkState.FAILED: (gettext("failed"), "bad", "circle-x"),
+        WorkState.CANCELLED: (gettext("cancelled"), "warn", "ban"),
     }
     return words[run.job.state]
 

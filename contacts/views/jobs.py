@@ -8,6 +8,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
@@ -23,7 +24,7 @@ from contacts.selectors.jobs import job_view, jobs_in_full, latest_jobs
 from contacts.services.jobs import cancel_job, resume_job
 from contacts.services.person_files import export_file_of
 from contacts.services.work import CannotRun
-from contacts.views.progress import work_shown
+from contacts.views.progress import unit_words, work_shown
 
 _LONGEST_ID: Final = 18
 _ICONS: Final = {
@@ -49,11 +50,11 @@ def jobs(request: HttpRequest) -> HttpResponse:
     before, kind = request.GET.get("before", ""), request.GET.get("kind", "")
     first = int(before) if before.isascii() and before.isdecimal() and len(before) <= _LONGEST_ID else None
     rows, following = latest_jobs(kind=kind, before=first)
-    kinds = [("", "All"), *((one.value, one.label.capitalize()) for one in JobKind)]
+    kinds = [("", gettext("All")), *((one.value, one.label.capitalize()) for one in JobKind)]
     context = {
         "rows": [(row, _head(row), _ordered_by(row)) for row in rows],
         "tabs": [Tab(label, link_with(request.GET, kind=value or None), kind == value) for value, label in kinds],
-        "summary": f"{format_number(len(rows))} job{'' if len(rows) == 1 else 's'}",
+        "summary": ngettext("%(number)s job", "%(number)s jobs", len(rows)) % {"number": format_number(len(rows))},
         "next_url": f"{link_with(request.GET)}&before={following}" if following else "",
         "first_url": link_with(request.GET) if first else "",
     }
@@ -134,7 +135,7 @@ def _head(found: Job) -> dict[str, str]:
 
 def _ordered_by(found: Job) -> str:
     """Who ordered it: a person, an integration, or whoever sat at the shell."""
-    return str(job_view(found)["requested_by"] or found.parameters.get("source") or "the shell")
+    return str(job_view(found)["requested_by"] or found.parameters.get("source") or gettext("the shell"))
 
 
 def _summary(found: Job) -> str:
@@ -146,8 +147,9 @@ def _summary(found: Job) -> str:
         reason = ErasureReason(found.parameters["reason"]).label if found.parameters.get("reason") else ""
         return reason.capitalize()
     if found.kind == JobKind.EXPORT_PERSON and result:
-        return f"{format_number(sum(result.get('rows', {}).values()))} rows"
-    return f"{format_number(found.done)} {found.unit}" if found.done else ""
+        rows = sum(result.get("rows", {}).values())
+        return ngettext("%(number)s row", "%(number)s rows", rows) % {"number": format_number(rows)}
+    return f"{format_number(found.done)} {unit_words(found.unit)}" if found.done else ""
 
 
 def _shown(request: HttpRequest, found: Job) -> dict[str, Any]:

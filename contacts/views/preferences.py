@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
@@ -76,8 +77,8 @@ def _show(request: HttpRequest, recipient: Recipient, *, saved: bool = False, re
 
 def _dead(request: HttpRequest) -> HttpResponse:
     context = {
-        "heading": "This link leads nowhere any more",
-        "text": "Nobody is known here under it, so nothing will be sent because of it either.",
+        "heading": gettext("This link leads nowhere any more"),
+        "text": gettext("Nobody is known here under it, so nothing will be sent because of it either."),
     }
     return _private(render(request, "public/gone.html", context, status=404))
 

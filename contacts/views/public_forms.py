@@ -17,6 +17,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.csrf import csrf_exempt
@@ -48,14 +49,14 @@ def form(request: HttpRequest, token: str) -> HttpResponse:
     now = timezone.now()
     visitor = VisitorForm(found, request.POST, label_suffix="")
     if not _is_from_its_site(request, found):
-        visitor.add_error(None, "This form cannot be sent from there. Please use our own page.")
+        visitor.add_error(None, gettext("This form cannot be sent from there. Please use our own page."))
         return _page(request, found, visitor, status=403)
     stamp = _read_stamp(request.POST.get(STAMP, ""), found)
     if request.POST.get(TRAP) or (stamp is not None and stamp.age < _LEAST_SECONDS):
         count_bot(found)
         return _thanks(request, found, asks_to_confirm=False)
     if is_too_often(found, network_address=_network_address(request)):
-        visitor.add_error(None, "This was sent too often from your network. Please try again in ten minutes.")
+        visitor.add_error(None, gettext("This was sent too often from your network. Please try again in ten minutes."))
         return _page(request, found, visitor, status=429)
     if not visitor.is_valid():
         return _page(request, found, visitor, status=422)
@@ -82,9 +83,16 @@ def form_confirm(request: HttpRequest, token: str) -> HttpResponse:
     try:
         found = find_confirmation(token, now=now)
     except Expired:
-        return _gone(request, "This link is too old", "Please fill in the form again; a new link follows.", 410)
+        return _gone(
+            request, gettext("This link is too old"), gettext("Please fill in the form again; a new link follows."), 410
+        )
     if found is None:
-        return _gone(request, "This link leads nowhere any more", "Nothing is waiting to be confirmed here.", 404)
+        return _gone(
+            request,
+            gettext("This link leads nowhere any more"),
+            gettext("Nothing is waiting to be confirmed here."),
+            404,
+        )
     done = found.submission.confirmed_at is not None
     may_write = True
     if request.method == "POST":
@@ -123,7 +131,7 @@ def _submit(request: HttpRequest, found: Form, visitor: VisitorForm, message_id:
         visitor.refuse(refused.field, refused.message)
         return _page(request, found, visitor, status=422)
     except TooBusy:
-        visitor.add_error(None, "We are busy right now and could not store this. Please send it again.")
+        visitor.add_error(None, gettext("We are busy right now and could not store this. Please send it again."))
         return _page(request, found, visitor, status=503)
     return _thanks(request, found, asks_to_confirm=outcome.asks_to_confirm)
 
@@ -205,8 +213,8 @@ def _framed(response: HttpResponse, request: HttpRequest, found: Form) -> HttpRe
 
 def _closed(request: HttpRequest, token: str) -> HttpResponse:
     if Form.objects.filter(token=token).exists():
-        return _gone(request, "This form is closed", "It takes no answers any more.", 410)
-    return _gone(request, "There is no such form", "Please check the address.", 404)
+        return _gone(request, gettext("This form is closed"), gettext("It takes no answers any more."), 410)
+    return _gone(request, gettext("There is no such form"), gettext("Please check the address."), 404)
 
 
 def _gone(request: HttpRequest, heading: str, text: str, status: int) -> HttpResponse:

@@ -7,8 +7,10 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop, ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from config.web.formats import format_number
 from config.web.pages import page, person_of
 from contacts.forms.sources import MappingForm, PayloadForm
 from contacts.models import Kind, RejectedMessage
@@ -21,7 +23,7 @@ from contacts.services.replaying import CannotReplay, check_replayable, replay_a
 from contacts.views.sources import head_of, paging, place_in, source_or_404
 
 _LARGEST_ID = 2**63 - 1
-_BUSY = "Too much is being written just now; try again in a moment."
+_BUSY = gettext_noop("Too much is being written just now; try again in a moment.")
 
 
 @page(check_manage_sources)
@@ -48,14 +50,20 @@ def replay_source(request: HttpRequest, source_id: int) -> HttpResponse:
     try:
         outcome = replay_all(source=row, by=person_of(request), now=timezone.now())
     except TooBusy:
-        messages.error(request, _BUSY)
+        messages.error(request, gettext(_BUSY))
         return redirect("source-rejected", row.pk)
     if outcome.recorded:
-        messages.success(request, f"{outcome.recorded:,} recorded now.")
+        said = ngettext("%(number)s message was recorded.", "%(number)s messages were recorded.", outcome.recorded)
+        messages.success(request, said % {"number": format_number(outcome.recorded)})
     if outcome.refused:
-        messages.warning(request, f"{outcome.refused:,} were refused again, with the reason they have now.")
+        said = ngettext(
+            "%(number)s message was refused again, with the reason it has now.",
+            "%(number)s messages were refused again, with the reason they have now.",
+            outcome.refused,
+        )
+        messages.warning(request, said % {"number": format_number(outcome.refused)})
     if not outcome.recorded and not outcome.refused:
-        messages.info(request, "There is nothing that could be replayed.")
+        messages.info(request, gettext("There is nothing that could be replayed."))
     return redirect("source-rejected", row.pk)
 
 
@@ -81,13 +89,13 @@ def source_message(request: HttpRequest, source_id: int, rejected_id: int) -> Ht
             except CannotReplay as error:
                 form.add_error("payload", str(error))
             except TooBusy:
-                form.add_error("payload", _BUSY)
+                form.add_error("payload", gettext(_BUSY))
             else:
                 if outcome.recorded:
-                    messages.success(request, "Recorded. The judgement follows within seconds.")
+                    messages.success(request, gettext("Recorded. The judgement follows within seconds."))
                     return redirect("source-rejected", row.pk)
                 message.refresh_from_db()
-                form.add_error("payload", f"Refused again: {message.message}")
+                form.add_error("payload", gettext("Refused again: %(reason)s") % {"reason": message.message})
     context: dict[str, Any] = {
         **head_of(row, tab="source-rejected"),
         "message": message,
@@ -104,7 +112,7 @@ def source_warnings(request: HttpRequest, source_id: int) -> HttpResponse:
     row = source_or_404(source_id)
     if request.method == "POST":
         forget_warnings(source=row, by=person_of(request))
-        messages.success(request, "Forgotten. What goes on shows up again.")
+        messages.success(request, gettext("Forgotten. What goes on shows up again."))
         return redirect("source-warnings", row.pk)
     context = {**head_of(row, tab="source-warnings"), "warnings": warnings_of(row)}
     return render(request, "contacts/source_warnings.html", context)
@@ -144,14 +152,17 @@ def _explain(request: HttpRequest, kind: Kind, action: str, form: MappingForm) -
     person = person_of(request)
     if action == "ignore":
         ignore_kind(kind=kind, by=person)
-        said = f"“{kind.name}” means nothing."
+        said = gettext("“%(kind)s” means nothing.") % {"kind": kind.name}
     elif action == "unmap":
         unmap_kind(kind=kind, by=person)
-        said = f"“{kind.name}” waits for an explanation again, and weighs nothing."
+        said = gettext("“%(kind)s” waits for an explanation again, and weighs nothing.") % {"kind": kind.name}
     else:
         target: Kind = form.cleaned_data["target"]
         map_kind(kind=kind, target=target, by=person)
-        said = f"“{kind.name}” counts as “{target.name}”. Everybody who has one is judged again."
+        said = gettext("“%(kind)s” counts as “%(target)s”. Everybody who has one is judged again.") % {
+            "kind": kind.name,
+            "target": target.name,
+        }
     messages.success(request, said)
     return redirect("source-kinds", kind.introduced_by_id)
 

@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -77,7 +78,7 @@ def source_key(request: HttpRequest, source_id: int) -> HttpResponse:
             except ValidationError as error:
                 add_errors(form, error)
             else:
-                messages.success(request, "The names hold from now on.")
+                messages.success(request, gettext("The names hold from now on."))
                 return redirect("source-key", row.pk)
     return _key_page(request, row, form)
 
@@ -98,7 +99,7 @@ def revoke_source_key(request: HttpRequest, source_id: int) -> HttpResponse:
     """End a source's key."""
     row = _keyed_or_404(source_id)
     revoke_key(source=row, by=person_of(request), now=timezone.now())
-    messages.success(request, "The key opens nothing any more. What was sent under it stays.")
+    messages.success(request, gettext("The key opens nothing any more. What was sent under it stays."))
     return redirect("source-key", row.pk)
 
 
@@ -117,11 +118,11 @@ def head_of(row: Source, *, tab: str) -> dict[str, Any]:
     """Return what every page of a source shows above its own part; ``tab`` is the name of the current address."""
     counts = counts_of(row)
     shown = {
-        "source": ("Events", None, "activity"),
-        "source-rejected": ("Rejected", counts.rejected, "circle-x"),
-        "source-warnings": ("Warnings", counts.warnings, "triangle-alert"),
-        "source-kinds": ("Kinds", counts.kinds, "tags"),
-        "source-key": ("Key and names", None, "key-round"),
+        "source": (gettext("Events"), None, "activity"),
+        "source-rejected": (gettext("Rejected"), counts.rejected, "circle-x"),
+        "source-warnings": (gettext("Warnings"), counts.warnings, "triangle-alert"),
+        "source-kinds": (gettext("Kinds"), counts.kinds, "tags"),
+        "source-key": (gettext("Key and names"), None, "key-round"),
     }
     return {
         "source": row,
@@ -156,7 +157,7 @@ def _keyed_or_404(source_id: int) -> Source:
 def paging(request: HttpRequest, before: int, further: int) -> dict[str, str]:
     """Return what the pagination of a list shows that stands at ``before`` and goes on below ``further`` (0: not)."""
     return {
-        "summary": "The latest" if not before else "Older ones" if further else "The oldest",
+        "summary": gettext("The latest") if not before else gettext("Older ones") if further else gettext("The oldest"),
         "next_url": f"{request.path}?before={further}" if further else "",
         "first_url": request.path if before else "",
     }

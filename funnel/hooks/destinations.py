@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
+from django.utils.translation import gettext
+
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -70,29 +72,31 @@ def read_destination(url: str, *, allow_private: bool) -> Destination:
         DestinationRefused: it is none that a webhook may go to.
     """
     if len(url) > LONGEST_URL:
-        raise DestinationRefused(f"An address holds at most {LONGEST_URL} characters.")
+        raise DestinationRefused(gettext("An address holds at most %(number)s characters.") % {"number": LONGEST_URL})
     if not url.isprintable() or any(sign in url for sign in " \\"):
-        raise DestinationRefused("The address holds characters that no address may hold.")
+        raise DestinationRefused(gettext("The address holds characters that no address may hold."))
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise DestinationRefused("This cannot be read as an address.") from None
+        raise DestinationRefused(gettext("This cannot be read as an address.")) from None
     if parts.scheme not in (("http", "https") if allow_private else ("https",)):
-        raise DestinationRefused("The address must begin with https://.")
+        raise DestinationRefused(gettext("The address must begin with https://."))
     if "@" in parts.netloc:
-        raise DestinationRefused("An address with a user name is not allowed.")
+        raise DestinationRefused(gettext("An address with a user name is not allowed."))
     if not parts.hostname:
-        raise DestinationRefused("The address names no host.")
+        raise DestinationRefused(gettext("The address names no host."))
     if parts.fragment or url.endswith("#"):
-        raise DestinationRefused("What follows a # is never sent; leave it out.")
+        raise DestinationRefused(gettext("What follows a # is never sent; leave it out."))
     host = _host(parts.hostname, is_literal="[" in parts.netloc)
     literal = _literal(host)
     if literal is not None:
         check_addresses([literal], allow_private=allow_private)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if not target.isascii():
-        raise DestinationRefused("Beyond the host an address holds plain characters only; write others as %XX.")
+        raise DestinationRefused(
+            gettext("Beyond the host an address holds plain characters only; write others as %XX.")
+        )
     return Destination(parts.scheme, host, port or _PORTS[parts.scheme], target)
 
 
@@ -103,35 +107,35 @@ def check_addresses(addresses: Sequence[Address], *, allow_private: bool) -> Non
         DestinationRefused: there is none, or one of them is not of the public internet.
     """
     if not addresses:
-        raise DestinationRefused("The name leads to no address.")
+        raise DestinationRefused(gettext("The name leads to no address."))
     for address in addresses:
         if not _may_reach(address, allow_private=allow_private):
-            raise DestinationRefused("The address is not one of the public internet.")
+            raise DestinationRefused(gettext("The address is not one of the public internet."))
 
 
 def _host(name: str, *, is_literal: bool) -> str:
     """A host in ASCII and lower case, or the IP address that stands there literally."""
     if is_literal:
         if "%" in name:
-            raise DestinationRefused("An address with a zone is of this machine only.")
+            raise DestinationRefused(gettext("An address with a zone is of this machine only."))
         try:
             return str(ipaddress.IPv6Address(name))
         except ValueError:
-            raise DestinationRefused("This cannot be read as an address.") from None
+            raise DestinationRefused(gettext("This cannot be read as an address.")) from None
     try:
         host = name.encode("idna").decode().lower()
     except UnicodeError:
-        raise DestinationRefused("This is not the name of a host.") from None
+        raise DestinationRefused(gettext("This is not the name of a host.")) from None
     if host.endswith("."):
-        raise DestinationRefused("Write the name without the dot at its end.")
+        raise DestinationRefused(gettext("Write the name without the dot at its end."))
     labels = host.split(".")
     if len(host) > 253 or not all(map(_LABEL.fullmatch, labels)):
-        raise DestinationRefused("This is not the name of a host.")
+        raise DestinationRefused(gettext("This is not the name of a host."))
     if _NUMBER.fullmatch(labels[-1]):
         try:
             return str(ipaddress.IPv4Address(host))
         except ValueError:
-            raise DestinationRefused("Write an IP address as four numbers from 0 to 255.") from None
+            raise DestinationRefused(gettext("Write an IP address as four numbers from 0 to 255.")) from None
     if labels[-1] == "localhost":
         # RFC 6761: always this machine, whatever a resolver says.
         return "127.0.0.1"

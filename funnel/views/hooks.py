@@ -10,9 +10,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop, ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from config.web.formats import format_number
 from config.web.pages import add_errors, page, person_of
 from config.web.ui import Tab
 from contacts.permissions import check_manage_hooks
@@ -43,7 +45,11 @@ from funnel.services.hooks.endpoints import (
 )
 
 _LARGEST_ID: Final = 2**63 - 1
-_SHOWN: Final = {"": "All", DeliveryState.WAITING: "Waiting", DeliveryState.DEAD: "Dead letters"}
+_SHOWN: Final = {
+    "": gettext_noop("All"),
+    DeliveryState.WAITING: gettext_noop("Waiting"),
+    DeliveryState.DEAD: gettext_noop("Dead letters"),
+}
 _ICONS: Final = {"": "send", DeliveryState.WAITING: "clock", DeliveryState.DEAD: "circle-x"}
 
 
@@ -70,7 +76,9 @@ def hook_new(request: HttpRequest) -> HttpResponse:
             except ValidationError as error:
                 add_errors(form, error)
             else:
-                messages.success(request, "It is told what happens from now on. Show its secret, and send a test.")
+                messages.success(
+                    request, gettext("It is told what happens from now on. Show its secret, and send a test.")
+                )
                 return redirect("hook", made.pk)
     return render(request, "funnel/hook_edit.html", {"form": form}, status=422 if form.errors else 200)
 
@@ -90,7 +98,7 @@ def hook_edit(request: HttpRequest, hook_id: int) -> HttpResponse:
             except ValidationError as error:
                 add_errors(form, error)
             else:
-                messages.success(request, "Saved. What waits goes there, too.")
+                messages.success(request, gettext("Saved. What waits goes there, too."))
                 return redirect("hook", row.pk)
     return render(request, "funnel/hook_edit.html", {"form": form, "row": row}, status=422 if form.errors else 200)
 
@@ -139,7 +147,9 @@ def hook_test(request: HttpRequest, hook_id: int) -> HttpResponse:
 def hook_disable(request: HttpRequest, hook_id: int) -> HttpResponse:
     """Tell it nothing any more."""
     disable_endpoint(endpoint_id=_endpoint(hook_id).pk, by=person_of(request), now=timezone.now())
-    messages.success(request, "It is told nothing any more. What waited is a dead letter now and can be replayed.")
+    messages.success(
+        request, gettext("It is told nothing any more. What waited is a dead letter now and can be replayed.")
+    )
     return redirect("hook", hook_id)
 
 
@@ -148,7 +158,7 @@ def hook_disable(request: HttpRequest, hook_id: int) -> HttpResponse:
 def hook_enable(request: HttpRequest, hook_id: int) -> HttpResponse:
     """Tell it again what happens."""
     enable_endpoint(endpoint_id=_endpoint(hook_id).pk, by=person_of(request))
-    messages.success(request, "It is told again what happens. Dead letters wait until you replay them.")
+    messages.success(request, gettext("It is told again what happens. Dead letters wait until you replay them."))
     return redirect("hook", hook_id)
 
 
@@ -157,7 +167,7 @@ def hook_enable(request: HttpRequest, hook_id: int) -> HttpResponse:
 def hook_delete(request: HttpRequest, hook_id: int) -> HttpResponse:
     """Delete an endpoint and all that is known of what went there."""
     delete_endpoint(endpoint_id=_endpoint(hook_id).pk, by=person_of(request))
-    messages.success(request, "The endpoint is gone, and so is the list of what went there.")
+    messages.success(request, gettext("The endpoint is gone, and so is the list of what went there."))
     return redirect("hooks")
 
 
@@ -177,7 +187,9 @@ def hook_replay(request: HttpRequest, hook_id: int) -> HttpResponse:
     except HookConflict as conflict:
         messages.error(request, conflict.message)
     else:
-        messages.success(request, f"{count:,} dead letters are sent again." if count else "There were none since then.")
+        said = ngettext("%(number)s dead letter is sent again.", "%(number)s dead letters are sent again.", count)
+        none = gettext("There were none since then.")
+        messages.success(request, said % {"number": format_number(count)} if count else none)
     return redirect("hook", row.pk)
 
 
@@ -206,7 +218,7 @@ def hook_delivery_replay(request: HttpRequest, delivery_id: int) -> HttpResponse
     except HookConflict as conflict:
         messages.error(request, conflict.message)
     else:
-        messages.success(request, "It is sent again, under its own id.")
+        messages.success(request, gettext("It is sent again, under its own id."))
     return redirect("hook-delivery", row.pk)
 
 
@@ -236,7 +248,11 @@ def _page(
         "tabs": _tabs(url, state, counts),
         "dead": counts.dead,
         "replay": replay or ReplayForm(initial={"since": timezone.now() - timedelta(days=1)}),
-        "summary": "The latest" if not before else "Older ones" if found.before else "The oldest",
+        "summary": gettext("The latest")
+        if not before
+        else gettext("Older ones")
+        if found.before
+        else gettext("The oldest"),
         "next_url": f"{url}?{query}before={found.before}" if found.before else "",
         "first_url": f"{url}?{query}".rstrip("?&") if before else "",
         "live": not before and request.method != "POST",
@@ -249,7 +265,7 @@ def _tabs(url: str, state: str, counts: EndpointCounts) -> list[Tab]:
     numbers = {DeliveryState.WAITING: counts.waiting, DeliveryState.DEAD: counts.dead}
     return [
         Tab(
-            label=label,
+            label=gettext(label),
             url=f"{url}?state={key}" if key else url,
             current=key == state,
             count=min(numbers[DeliveryState(key)], COUNTED) if key else None,

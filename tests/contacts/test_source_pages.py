@@ -158,8 +158,8 @@ def test_all_that_was_rejected_is_replayed_once_what_was_in_the_way_is_gone(
     monkeypatch.setattr("contacts.services.kinds.MAX_KINDS_OF_SOURCE", 10)
     answer = client.post(f"/sources/{row.pk}/rejected/replay/", follow=True)
     page = text_of(answer)
-    assert "2 recorded now" in page
-    assert "1 were refused again" in page
+    assert "2 messages were recorded" in page
+    assert "1 message was refused again" in page
     assert set(Event.objects.values_list("kind__name", flat=True)) == {"kind_a", "kind_b", "kind_c"}
     client.post(f"/sources/{row.pk}/rejected/replay/")
     assert Event.objects.count() == 3

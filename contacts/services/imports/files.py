@@ -11,7 +11,9 @@ from typing import BinaryIO, Final
 
 from django.conf import settings
 from django.db.models import Q
+from django.utils.translation import gettext
 
+from config.web.formats import format_number
 from contacts.ingest.csv import CsvFileError
 from contacts.models import ImportRun
 
@@ -38,7 +40,10 @@ def store_upload(stream: BinaryIO) -> Path:
     """
     stream.seek(0, os.SEEK_END)
     if stream.tell() > settings.UPLOAD_MAX_BYTES:
-        raise CsvFileError(f"The file is larger than {settings.UPLOAD_MAX_BYTES // 1024**2:,} MB.")
+        raise CsvFileError(
+            gettext("The file is larger than %(size)s MB.")
+            % {"size": format_number(settings.UPLOAD_MAX_BYTES // 1024**2)}
+        )
     stream.seek(0)
     path = imports_folder() / f"{_UPLOAD}{secrets.token_hex(16)}"
     try:

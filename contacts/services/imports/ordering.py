@@ -5,6 +5,7 @@ from typing import get_args
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils.translation import gettext
 
 from contacts.enums import JobKind
 from contacts.models import ImportRun, Job
@@ -24,7 +25,7 @@ def start_import(*, run: ImportRun, mode: str = "upsert", by: User | None, now: 
         MappingError: the mapping does not fit the file.
     """
     if mode not in get_args(Mode):
-        raise CannotRun(f"An import adds, updates or does both; {mode!r} is none of these.")
+        raise CannotRun(gettext("An import adds, updates or does both; “%(mode)s” is none of these.") % {"mode": mode})
     _check_new(run)
     mapping = settled_mapping(run)
     with transaction.atomic():
@@ -39,4 +40,4 @@ def start_import(*, run: ImportRun, mode: str = "upsert", by: User | None, now: 
 
 def _check_new(run: ImportRun) -> None:
     if run.job_id is not None or run.finished_at is not None:
-        raise CannotRun("This file has been imported already, or its import is under way.")
+        raise CannotRun(gettext("This file has been imported already, or its import is under way."))

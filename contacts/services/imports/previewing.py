@@ -5,7 +5,10 @@ from typing import Any, Final
 
 import msgspec
 from django.db import transaction
+from django.utils.translation import gettext
 
+from config.web.formats import format_number
+from contacts.enums import SuppressionReason
 from contacts.models import ImportRun, Suppression
 from contacts.services.erased_names import keyed_hash
 from contacts.services.imports.engine import Change, Chunk, Taken
@@ -99,7 +102,10 @@ def preview_import(*, run: ImportRun, now: datetime, mode: str = "upsert", limit
     rows = count_rows(path, has_header=bound is not None)
     preview.is_whole = trial.rows < limit or rows <= limit
     if not preview.is_whole:
-        preview.note = f"Only the first {trial.rows:,} of about {rows:,} rows were looked at."
+        preview.note = gettext("Only the first %(seen)s of about %(rows)s rows were looked at.") % {
+            "seen": format_number(trial.rows),
+            "rows": format_number(rows),
+        }
     preview.conflict_rows = preview.conflict_rows[:_CONFLICTS_SHOWN]
     return preview
 
@@ -141,14 +147,24 @@ class _Watcher:
         found = Suppression.objects.filter(address_hash__in=list(hashes))
         for address_hash, reason in found.values_list("address_hash", "reason"):
             for number, who in self._addresses[hashes[address_hash]]:
-                self._add(number, who, "suppressed", f"Nothing is sent to this address ({reason}); it stays so.")
+                self._add(
+                    number,
+                    who,
+                    "suppressed",
+                    gettext("Nothing is sent to this address (%(reason)s); it stays so.")
+                    % {"reason": SuppressionReason(reason).label},
+                )
         self.preview.conflict_rows.sort(key=lambda conflict: conflict.number)
 
     def _compare(self, number: int, who: str, name: str, value: Any) -> None:
         before = self._said.setdefault((who, name), value)
         if before != value:
             self._said[who, name] = value
-            message = f"An earlier row says {name} is {_as_text(before)}, this one {_as_text(value)}: the later counts."
+            message = gettext("An earlier row says %(field)s is %(before)s, this one %(value)s: the later counts.") % {
+                "field": name,
+                "before": _as_text(before),
+                "value": _as_text(value),
+            }
             self._add(number, who, "contradicts_itself", message)
 
     def _add(self, number: int, who: str, code: str, message: str) -> None:

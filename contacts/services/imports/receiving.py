@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, Final
 import msgspec
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils.translation import gettext
 
 from contacts.ingest.csv import CsvReader, Record
 from contacts.ingest.csv_guess import Guess, guess_columns, guess_mapping
@@ -105,7 +106,7 @@ def save_mapping(*, run: ImportRun, mapping: dict[str, Any], by: User | None) ->
     what = what_of(run)
     run.refresh_from_db(fields=["job", "stored_file"])
     if run.job_id is not None:
-        raise CannotRun("This import has begun: its mapping stays.")
+        raise CannotRun(gettext("This import has begun: its mapping stays."))
     document = parse_mapping(mapping, what)
     with stored_file(run).open("rb") as stream, open_reader(stream, what) as reader:
         bind(reader, document, what)
@@ -143,7 +144,7 @@ def stored_file(run: ImportRun) -> Path:
     """
     path = upload_of(run)
     if path is None:
-        raise CannotRun("The uploaded file was removed: upload it again.")
+        raise CannotRun(gettext("The uploaded file was removed: upload it again."))
     return path
 
 

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.db.models import F, QuerySet
+from django.utils.translation import gettext
 
 from contacts.permissions import check_manage_hooks
 from contacts.services.wake import wake
@@ -50,7 +51,12 @@ def create_endpoint(
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_COUNTING])
         if HookEndpoint.objects.count() >= MOST_ENDPOINTS:
-            raise ValidationError({"url": f"There are {MOST_ENDPOINTS} endpoints, the most there can be; delete one."})
+            raise ValidationError(
+                {
+                    "url": gettext("There are %(number)s endpoints, the most there can be; delete one.")
+                    % {"number": MOST_ENDPOINTS}
+                }
+            )
         endpoint.save()
     return endpoint
 
@@ -180,7 +186,7 @@ def replay_delivery(*, delivery_id: int, by: User | None, now: datetime) -> Hook
         delivery = HookDelivery.objects.select_related("endpoint").get(pk=delivery_id)
         _check_enabled(delivery.endpoint)
         if not _again(HookDelivery.objects.filter(pk=delivery_id).exclude(leased_until__gt=now), now=now):
-            raise HookConflict("being_sent", "It is being sent at this moment.")
+            raise HookConflict("being_sent", gettext("It is being sent at this moment."))
         wake("funnel.hooks")
     delivery.refresh_from_db()
     return delivery
@@ -212,7 +218,7 @@ def _check(by: User | None) -> None:
 
 def _check_enabled(endpoint: HookEndpoint) -> None:
     if endpoint.disabled_at is not None:
-        raise HookConflict("disabled", "The endpoint is disabled; enable it first.")
+        raise HookConflict("disabled", gettext("The endpoint is disabled; enable it first."))
 
 
 def _checked_url(url: str) -> str:
@@ -227,12 +233,14 @@ def _checked_types(types: Sequence[str]) -> list[str]:
     known = {kind.value for kind in HOOKABLE}
     unknown = sorted(set(types) - known)
     if unknown:
-        raise ValidationError({"types": f"No such type: {', '.join(unknown)[:200]}."})
+        raise ValidationError({"types": gettext("No such type: %(names)s.") % {"names": ", ".join(unknown)[:200]}})
     return [kind.value for kind in HOOKABLE if kind.value in types]
 
 
 def _checked_description(description: str) -> str:
     text = description.strip()
     if len(text) > LONGEST_DESCRIPTION:
-        raise ValidationError({"description": f"At most {LONGEST_DESCRIPTION} characters."})
+        raise ValidationError(
+            {"description": gettext("At most %(number)s characters.") % {"number": LONGEST_DESCRIPTION}}
+        )
     return text

@@ -81,7 +81,7 @@ def test_dead_letters_are_seen_and_sent_again(web: Client, hooks: Hooks) -> None
         refused = web.post(f"{url}replay/", {"since": "yesterday"})
         assert refused.status_code == 422
         answer = web.post(f"{url}replay/", {"since": "2020-01-01T00:00"}, follow=True)
-        assert "1 dead letters are sent again" in text_of(answer)
+        assert "1 dead letter is sent again" in text_of(answer)
         hooks.catch_up()
         hooks.send()
         assert HookDelivery.objects.get().state == "delivered"
