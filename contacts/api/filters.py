@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from contacts.enums import IdentityKind
 from contacts.ingest.identifiers import normalise_company_name
 from contacts.models import Company, Contact, Event
+from contacts.selectors.search import matches_of
 
 _LONGEST_ID = 18
 
@@ -36,7 +37,11 @@ class ContactFilters(django_filters.FilterSet):  # type: ignore[misc]  # django-
     stage = django_filters.CharFilter(field_name="standing__stage", help_text="Key of the stage.")
     owner = django_filters.CharFilter(method="by_owner", help_text="Id of its owner; `none`: Marketing's.")
     source = django_filters.CharFilter(field_name="source_channel", help_text="Channel it came by, exactly.")
-    q = django_filters.CharFilter(method="by_text", help_text="Part of a name, e-mail address or company name.")
+    q = django_filters.CharFilter(
+        method="by_text",
+        help_text="Words of the name, e-mail address or company, in any order, case and accents aside. Where nobody has"
+        " them: who is spelt almost so.",
+    )
     updated_since = MomentFilter(field_name="updated_at", lookup_expr="gte", help_text="Changed at or after this.")
 
     class Meta:
@@ -60,7 +65,7 @@ class ContactFilters(django_filters.FilterSet):  # type: ignore[misc]  # django-
 
     def by_text(self, queryset: QuerySet[Contact], name: str, value: str) -> QuerySet[Contact]:
         """Narrow by text."""
-        return queryset.filter(search_text__contains=value.strip().lower())
+        return queryset.filter(matches_of(value))
 
 
 class EventFilters(django_filters.FilterSet):  # type: ignore[misc]  # django-filter ships no types

@@ -12,6 +12,7 @@ from contacts.ingest.csv_escaping import as_cell
 from contacts.models import AttributeChange, Contact, Identity, Standing
 from contacts.selectors.facts import events_of_contact
 from contacts.selectors.naming import find_contact
+from contacts.selectors.search import search_candidates
 
 EVENTS_COUNTED: Final = 10_000
 FOUND_AT_ONCE: Final = 20
@@ -97,13 +98,12 @@ def fields_of_two(one: Contact, other: Contact) -> list[FieldOfTwo]:
 
 
 def find_others(contact_id: int, text: str) -> list[Contact]:
-    """Return contacts that somebody may mean by ``text`` (a name, an address, an id), without this one: two queries."""
-    words = text.replace("\0", "").lower().split()
-    if not words:
-        return []
-    rows = Contact.objects.filter(present=True).exclude(pk=contact_id).select_related("company", "standing")
-    for word in words:
-        rows = rows.filter(search_text__contains=word)
+    """Return contacts that somebody may mean by ``text`` (a name, an address, an id), without this one.
+
+    At most ten queries.
+    """
+    candidates, _ = search_candidates(text, FOUND_AT_ONCE + 1)
+    rows = Contact.objects.filter(pk__in=candidates).exclude(pk=contact_id).select_related("company", "standing")
     found = list(rows.order_by("pk")[:FOUND_AT_ONCE])
     try:
         named = find_contact(text)

@@ -14,6 +14,7 @@ import msgspec
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
+from contacts.selectors.folding import fold_texts
 from contacts.services.beginnings import BeginningRow
 from contacts.services.traits import ANSWERS, TEXTS, AttributeRow
 
@@ -31,7 +32,6 @@ COPY contacts_contact (
 FROM STDIN
 """
 _FIND_COMPANY_NAMES: Final = "SELECT id, name FROM contacts_company WHERE id = ANY(%s)"
-_LOWER: Final = "SELECT lower(t.text) FROM unnest(%s::text[]) WITH ORDINALITY AS t(text, place) ORDER BY t.place"
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -59,7 +59,7 @@ def write_newcomers(
         cursor.execute(_FIND_COMPANY_NAMES, [list(company_ids)])
         company_names = dict(cursor.fetchall())
     known = [in_force.get(contact_id, {}) for contact_id in contact_ids]
-    searched = _lower(cursor, [_search_text(values, company_names) for values in known])
+    searched = fold_texts(cursor, [_search_text(values, company_names) for values in known])
     began = {row.contact_id: row for row in beginnings}
     moments = _Moments()
     arrival = moments[received_at]
@@ -101,17 +101,6 @@ def _search_text(values: Mapping[str, Any], company_names: Mapping[int, str]) ->
     parts = [values.get(name) for name in ("first_name", "last_name", "email")]
     parts.append(company_names.get(values.get("company") or 0))
     return " ".join(part for part in parts if part)
-
-
-def _lower(cursor: CursorWrapper, texts: list[str]) -> list[str]:
-    """Lower-case as PostgreSQL does, which is asked about what is not plain ASCII."""
-    lowered = [text.lower() for text in texts]
-    foreign = [place for place, text in enumerate(texts) if not text.isascii()]
-    if foreign:
-        cursor.execute(_LOWER, [[texts[place] for place in foreign]])
-        for place, (text,) in zip(foreign, cursor.fetchall(), strict=True):
-            lowered[place] = text
-    return lowered
 
 
 def _contact_line(

@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 from django.db.backends.utils import CursorWrapper
 
+from contacts.selectors.folding import folded
 from contacts.selectors.history import value_in_force
 from contacts.services.rows import as_json
 
@@ -50,8 +51,9 @@ INSERT INTO contacts_attributechange {_COLUMNS}
 FROM {_ROWS}
 ON CONFLICT (contact_id, name, weak, effective_at, message, source_id) DO NOTHING
 """
-_SEARCH_TEXT: Final = """lower(concat_ws(' ', nullif(n.first_name, ''), nullif(n.last_name, ''),
-    nullif(n.email, ''), nullif(company.name, '')))"""
+_SEARCH_TEXT: Final = folded(
+    "concat_ws(' ', nullif(n.first_name, ''), nullif(n.last_name, ''), nullif(n.email, ''), nullif(company.name, ''))"
+)
 TEXTS: Final = ("email", "phone", "first_name", "last_name", "job_title", "role", "country")
 ANSWERS: Final = ("means", "authority")
 _COMPARED: Final = (

@@ -23,7 +23,7 @@ def stand(
     name: str, stage: str = "lead", score: int = 0, seen_days_ago: float = 0, owner: User | None = None, **fields: Any
 ) -> Contact:
     """A contact and where it stands, written as the services would have."""
-    contact = Contact.objects.create(first_name=name, search_text=name.lower(), **fields)
+    contact = Contact.objects.create(first_name=name, search_text=f" {name.lower()} ", **fields)
     at = NOW - timedelta(days=seen_days_ago)
     Standing.objects.create(
         contact=contact,
@@ -91,7 +91,7 @@ def test_every_word_of_a_search_must_occur() -> None:
     stand("Ann Acme")
     stand("Ann Other")
     assert names(Query(text="  ANN acme ")) == ["Ann Acme"]
-    assert names(Query(text="ann%")) == []
+    assert names(Query(text="a%n")) == []
     assert names(Query(text="an\0n")) == ["Ann Other", "Ann Acme"]
 
 

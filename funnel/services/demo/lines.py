@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from contacts.enums import Answer, IdentityKind
 from contacts.ingest.identifiers import normalise_company_name
 from contacts.ingest.incoming import dedupe_id
+from contacts.selectors.folding import fold_plain
 from contacts.services.identities import address_uuid
 from funnel.demo import vocabulary as words
 from funnel.demo.content import Content
@@ -250,7 +251,7 @@ class _Writer:
                         self._content.campaigns[texts[first]],
                         at,
                         message,
-                        " ".join(filter(None, shown)).lower(),
+                        fold_plain(" ".join(filter(None, shown))),
                         at,
                         self._times[last],
                     )
