@@ -12,6 +12,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -22,6 +23,7 @@ from funnel.forms.notices import WishesForm
 from funnel.models import Notification
 from funnel.notice_kinds import KINDS
 from funnel.selectors.notices import (
+    NotificationLine,
     Unread,
     items_of,
     notification_lines,
@@ -63,7 +65,7 @@ def notification(request: HttpRequest, notification_id: int) -> HttpResponse:
     """Show everything that one line tells of."""
     row = with_items(notifications_for(person_of(request))).filter(pk=notification_id).first()
     if row is None:
-        raise Http404("You were told no such thing.")
+        raise Http404(gettext("You were told no such thing."))
     (line,) = notification_lines([row])
     context = {"line": line, "help": KINDS[line.kind].help, "items": items_of(row), "count": row.count}
     return render(request, "funnel/notification.html", context)
@@ -76,7 +78,7 @@ def notification_read(request: HttpRequest, notification_id: int) -> HttpRespons
     try:
         read_notification(notification_id=notification_id, by=person_of(request), now=timezone.now())
     except Notification.DoesNotExist as error:
-        raise Http404("You were told no such thing.") from error
+        raise Http404(gettext("You were told no such thing.")) from error
     return redirect(safe_next(request, "/notifications/"))
 
 
@@ -86,7 +88,7 @@ def notifications_read(request: HttpRequest) -> HttpResponse:
     """Mark everything as read that had come when the page was shown (``until``)."""
     until = _moment(request.POST.get("until", ""))
     number = read_all(by=person_of(request), now=timezone.now(), until=until)
-    messages.success(request, "All read." if number else "There was nothing unread.")
+    messages.success(request, gettext("All read.") if number else gettext("There was nothing unread."))
     return redirect("notifications")
 
 
@@ -95,8 +97,8 @@ def notifications_read(request: HttpRequest) -> HttpResponse:
 def notifications_live(request: HttpRequest) -> HttpResponseBase:
     """Tell the script of a page how many lines are unread, and which came after ``since``; 304 where nothing changed.
 
-    JSON: ``{"unread": "3", "number": 3, "at": "<latest>", "new": [{"id", "text", "names", "url"}]}``. Writes nothing,
-    the session neither, so a page that stays open keeps nobody signed in.
+    JSON: ``{"unread": "3", "number": 3, "at": "<latest>", "new": [{"id", "text", "names", "url"}], "toast": {"text",
+    "url"} | null}``. Writes nothing, the session neither, so a page that stays open keeps nobody signed in.
     """
     person = person_of(request)
     unread = unread_of(person)
@@ -119,7 +121,20 @@ def _live(person: User, unread: Unread, *, since: datetime | None) -> dict[str, 
         "number": unread.number,
         "at": unread.at.isoformat() if unread.at else "",
         "new": [{"id": str(line.id), "text": line.text, "names": line.names, "url": line.url} for line in lines],
+        "toast": _toast(lines, unread),
     }
+
+
+def _toast(lines: list[NotificationLine], unread: Unread) -> dict[str, str] | None:
+    """What an open page says of what just came: the one line itself, or how many there are."""
+    if not lines:
+        return None
+    if len(lines) == 1:
+        (line,) = lines
+        text = gettext("%(what)s: %(who)s") % {"what": line.text, "who": line.names} if line.names else line.text
+        return {"text": text, "url": line.url}
+    said = {"number": unread.shown, "first": lines[0].text}
+    return {"text": gettext("%(number)s unread: %(first)s, and more") % said, "url": reverse("notifications")}
 
 
 @page(check_view_contacts)
@@ -138,7 +153,7 @@ def notification_settings(request: HttpRequest) -> HttpResponse:
             except ValidationError as error:
                 add_errors(form, error)
             else:
-                messages.success(request, "Saved. It holds for what is told from now on.")
+                messages.success(request, gettext("Saved. It holds for what is told from now on."))
                 return redirect("notification-settings")
     context = {"form": form, "address": person.email}
     return render(request, "funnel/notification_settings.html", context, status=422 if form.errors else 200)
