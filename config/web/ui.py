@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final, Literal
 
+from django.utils.translation import gettext
+
 Tone = Literal["", "good", "warn", "bad", "note"]
 StepState = Literal["reached", "current", "next", "ahead"]
 
@@ -87,11 +89,13 @@ class LedgerLine:
 class TimelineItem:
     """Something that happened: an event (``icon``, initiator) or a change of stage (``stage``).
 
-    ``event_id`` is that of an event which people may correct, 0 for anything else; ``menu`` is how they do.
+    ``key`` names it among all. ``event_id`` is that of an event which people may correct, 0 for anything else; ``menu``
+    is how they do.
     """
 
     at: datetime
     title: str
+    key: str = ""
     icon: str = ""
     detail: str = ""
     quote: str = ""
@@ -136,6 +140,6 @@ def steps_of(
             state = "reached"
         else:
             state = "next" if index == at + 1 else "ahead"
-        note = (notes or {}).get(key, "") or ("held before" if at < index <= held else "")
+        note = (notes or {}).get(key, "") or (gettext("held before") if at < index <= held else "")
         steps.append(Step(key=key, label=label, state=state, note=note))
     return steps

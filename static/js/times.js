@@ -13,7 +13,7 @@ const refresh = () => {
     const seconds = Math.round((Date.parse(element.dateTime) - now) / 1000);
     const size = Math.abs(seconds);
     if (size < 45) {
-      element.textContent = "just now";
+      element.textContent = document.body.dataset.justNow;
       continue;
     }
     const step = STEPS.find(([limit]) => size < limit);
@@ -22,4 +22,5 @@ const refresh = () => {
   }
 };
 
+document.addEventListener("ripen:times", refresh);
 setInterval(refresh, 30000);

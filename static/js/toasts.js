@@ -58,10 +58,13 @@ const say = (tone, text, url = "") => {
   arm(toast);
 };
 
-document.addEventListener("htmx:sendError", () => say("bad", "The server cannot be reached. Nothing was changed; try again."));
+// Scripts carry no words: those are on the page, in its language.
+const words = () => region()?.dataset ?? {};
+
+document.addEventListener("htmx:sendError", () => say("bad", words().unreachable));
 document.addEventListener("htmx:responseError", (event) => {
   const status = event.detail.xhr.status;
-  say("bad", status === 403 ? "You may not do that." : `That did not work (${status}). Reload the page and try again.`);
+  say("bad", status === 403 ? words().forbidden : words().failed?.replace("{status}", status));
 });
 document.addEventListener("ripen:toast", (event) => say(event.detail.tone, event.detail.text, event.detail.url));
 

@@ -14,8 +14,9 @@ const remember = (theme) => {
 const show = () => {
   const theme = root.dataset.theme ?? "system";
   for (const button of document.querySelectorAll("[data-theme-toggle]")) {
-    button.setAttribute("aria-label", `Theme: ${theme}`);
-    button.title = `Theme: ${theme}`;
+    const words = button.dataset[theme];
+    button.setAttribute("aria-label", words);
+    button.title = words;
     for (const icon of button.querySelectorAll("[data-theme-icon]")) {
       icon.toggleAttribute("hidden", icon.dataset.themeIcon !== theme);
     }

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from django import template
 from django.urls import Resolver404, get_urlconf, resolve
+from django.utils.translation import gettext, gettext_noop
 
 from config.web.places import PlaceCount, counted_at, may_see
 
@@ -14,7 +15,10 @@ register = template.Library()
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One destination of the main navigation; ``prefixes`` are the paths that count as being there."""
+    """One destination of the main navigation; ``prefixes`` are the paths that count as being there.
+
+    ``label`` is English in the table below and in the reader's language where it is shown.
+    """
 
     key: str
     label: str
@@ -30,46 +34,64 @@ _PLACES: Final = (
     (
         "",
         (
-            Place("overview", "Overview", "/", "layout-dashboard", "g o"),
-            Place("funnel", "Funnel", "/funnel/", "chart-no-axes-column", "g f", ("/funnel/",)),
-            Place("contacts", "Contacts", "/contacts/", "users", "g c", ("/contacts/",)),
-            Place("companies", "Companies", "/companies/", "building-2", "", ("/companies/",)),
-            Place("notifications", "Notifications", "/notifications/", "bell", "g n", ("/notifications/",)),
+            Place("overview", gettext_noop("Overview"), "/", "layout-dashboard", "g o"),
+            Place("funnel", gettext_noop("Funnel"), "/funnel/", "chart-no-axes-column", "g f", ("/funnel/",)),
+            Place("contacts", gettext_noop("Contacts"), "/contacts/", "users", "g c", ("/contacts/",)),
+            Place("companies", gettext_noop("Companies"), "/companies/", "building-2", "", ("/companies/",)),
+            Place(
+                "notifications", gettext_noop("Notifications"), "/notifications/", "bell", "g n", ("/notifications/",)
+            ),
         ),
     ),
     (
-        "Sales",
+        gettext_noop("Sales"),
         (
-            Place("queue", "Queue", "/queue/", "inbox", "g q", ("/queue/", "/handoffs/")),
-            Place("mine", "My prospects", "/mine/", "handshake", "g m", ("/mine/",)),
-            Place("my-hours", "My hours", "/team/people/me/", "calendar-clock", "", ("/team/people/me/",)),
-            Place("sales-settings", "Reps", "/team/sales/", "users-round", "", ("/team/sales/", "/team/calendars/")),
-            Place("routing", "Routing", "/routing/", "signpost", "", ("/routing/",)),
+            Place("queue", gettext_noop("Queue"), "/queue/", "inbox", "g q", ("/queue/", "/handoffs/")),
+            Place("mine", gettext_noop("My prospects"), "/mine/", "handshake", "g m", ("/mine/",)),
+            Place(
+                "my-hours", gettext_noop("My hours"), "/team/people/me/", "calendar-clock", "", ("/team/people/me/",)
+            ),
+            Place(
+                "sales-settings",
+                gettext_noop("Reps"),
+                "/team/sales/",
+                "users-round",
+                "",
+                ("/team/sales/", "/team/calendars/"),
+            ),
+            Place("routing", gettext_noop("Routing"), "/routing/", "signpost", "", ("/routing/",)),
         ),
     ),
     (
-        "Rules",
+        gettext_noop("Rules"),
         (
-            Place("definitions", "Definitions", "/definitions/", "book-open-check", "g d", ("/definitions/",)),
-            Place("sequences", "Sequences", "/sequences/", "list-ordered", "", ("/sequences/",)),
+            Place(
+                "definitions",
+                gettext_noop("Definitions"),
+                "/definitions/",
+                "book-open-check",
+                "g d",
+                ("/definitions/",),
+            ),
+            Place("sequences", gettext_noop("Sequences"), "/sequences/", "list-ordered", "", ("/sequences/",)),
         ),
     ),
     (
-        "Data",
+        gettext_noop("Data"),
         (
-            Place("imports", "Imports", "/imports/", "upload", "", ("/imports/",)),
-            Place("duplicates", "Duplicates", "/duplicates/", "copy", "", ("/duplicates/", "/merges/")),
-            Place("suspects", "Bots", "/suspects/", "bot", "", ("/suspects/",)),
-            Place("suppressions", "Suppressed", "/suppressions/", "mail-x", "", ("/suppressions/",)),
+            Place("imports", gettext_noop("Imports"), "/imports/", "upload", "", ("/imports/",)),
+            Place("duplicates", gettext_noop("Duplicates"), "/duplicates/", "copy", "", ("/duplicates/", "/merges/")),
+            Place("suspects", gettext_noop("Bots"), "/suspects/", "bot", "", ("/suspects/",)),
+            Place("suppressions", gettext_noop("Suppressed"), "/suppressions/", "mail-x", "", ("/suppressions/",)),
         ),
     ),
     (
-        "Installation",
+        gettext_noop("Installation"),
         (
-            Place("sources", "Sources", "/sources/", "plug", "", ("/sources/", "/forms/")),
-            Place("hooks", "Webhooks", "/hooks/", "webhook", "", ("/hooks/",)),
-            Place("jobs", "Jobs", "/jobs/", "list-checks", "", ("/jobs/",)),
-            Place("team", "Team", "/team/", "users-round"),
+            Place("sources", gettext_noop("Sources"), "/sources/", "plug", "", ("/sources/", "/forms/")),
+            Place("hooks", gettext_noop("Webhooks"), "/hooks/", "webhook", "", ("/hooks/",)),
+            Place("jobs", gettext_noop("Jobs"), "/jobs/", "list-checks", "", ("/jobs/",)),
+            Place("team", gettext_noop("Team"), "/team/", "users-round"),
         ),
     ),
 )
@@ -92,6 +114,7 @@ def _groups(path: str, user: Any) -> list[tuple[str, list[Place]]]:
         shown = [
             replace(
                 place,
+                label=gettext(place.label),
                 current=path == place.url or any(path.startswith(prefix) for prefix in place.prefixes),
                 count=counted_at(place.key, user),
             )
@@ -99,7 +122,7 @@ def _groups(path: str, user: Any) -> list[tuple[str, list[Place]]]:
             if _exists(place.url, get_urlconf()) and may_see(place.key, user)
         ]
         if shown:
-            groups.append((title, shown))
+            groups.append((gettext(title) if title else "", shown))
     return groups
 
 

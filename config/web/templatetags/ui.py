@@ -12,7 +12,7 @@ from django import template
 from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, RadioSelect
 from django.template.loader import get_template
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext
 
 from config.web import charts, formats, icons
 from config.web.concepts import concept_url
@@ -179,9 +179,13 @@ def ask_badge(label: str) -> SafeString:
 @register.simple_tag
 def answer_badge(answer: str) -> SafeString:
     """The answer to a gate: yes, no or unknown, which is a question still to be asked."""
-    tones: Mapping[str, tuple[Tone, str]] = {"yes": ("good", "check"), "no": ("bad", "x")}
-    tone, icon = tones.get(answer, ("warn", "circle-question-mark"))
-    return _remember("badge", label=answer, tone=tone, icon=icon)
+    shown: Mapping[str, tuple[str, Tone, str]] = {
+        "yes": (gettext("yes"), "good", "check"),
+        "no": (gettext("no"), "bad", "x"),
+        "unknown": (gettext("unknown"), "warn", "circle-question-mark"),
+    }
+    label, tone, icon = shown.get(answer, (answer, "warn", "circle-question-mark"))
+    return _remember("badge", label=label, tone=tone, icon=icon)
 
 
 @register.simple_tag
@@ -253,12 +257,12 @@ def progress(label: str, value: int | None = None, maximum: int = 100, detail: s
 
 
 @register.inclusion_tag("components/chart_columns.html")
-def chart_columns(title: str, chart: charts.Columns, slot_name: str = "Week") -> dict[str, Any]:
-    """Columns in a chart frame: plot, legend, read-out, and the same figures as a table."""
+def chart_columns(title: str, chart: charts.Columns, slot_name: str = "") -> dict[str, Any]:
+    """Columns in a chart frame: plot, legend, read-out, and the same figures as a table. ``slot_name``: else a week."""
     return {
         "title": title,
         "chart": chart,
-        "slot_name": slot_name,
+        "slot_name": slot_name or gettext("Week"),
         "legend": [(line, icons.stage_icon(line.key)) for line in chart.series],
     }
 
@@ -286,9 +290,9 @@ def criteria_tree(items: Sequence[Criterion]) -> dict[str, Any]:
 
 
 @register.inclusion_tag("components/ledger.html")
-def ledger(lines: Sequence[LedgerLine], total: int, caption: str, total_label: str = "Sum") -> dict[str, Any]:
-    """A score taken apart: its lines and their sum, in thousandths of a point."""
-    return {"lines": lines, "total": total, "caption": caption, "total_label": total_label}
+def ledger(lines: Sequence[LedgerLine], total: int, caption: str, total_label: str = "") -> dict[str, Any]:
+    """A score taken apart: its lines and their sum, in thousandths of a point. ``total_label``: else it is a sum."""
+    return {"lines": lines, "total": total, "caption": caption, "total_label": total_label or gettext("Sum")}
 
 
 @register.inclusion_tag("components/timeline.html")
