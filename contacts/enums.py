@@ -113,6 +113,7 @@ class JobKind(TextChoices):
     FIND_DUPLICATES = "find_duplicates", gettext_lazy("search for duplicates")
     ERASE = "erase", gettext_lazy("erasure")
     EXPORT_PERSON = "export_person", gettext_lazy("export of a person's data")
+    ACT = "act", gettext_lazy("act on many contacts")
 
 
 class ErasureReason(TextChoices):

@@ -117,6 +117,11 @@ def check_correct_events(user: Person) -> None:
     require_role(user, EDITORS, "correct events")
 
 
+def check_pin_stage(user: Person) -> None:
+    """A pin says in everybody's sight where a contact stands: those who may edit all contacts."""
+    require_role(user, EDITORS, "pin a stage")
+
+
 def check_create_contacts(user: Person) -> None:
     """New contacts come from people who may edit all of them (a rep would create what is not theirs)."""
     require_role(user, EDITORS, "create contacts")
@@ -180,6 +185,11 @@ def check_merge(user: Person) -> None:
     require_role(user, EDITORS, "merge contacts")
 
 
+def check_act_on_contacts(user: Person) -> None:
+    """Tagging contacts, and acting on many at once: those who may edit all of them."""
+    require_role(user, EDITORS, "act on many contacts")
+
+
 def check_see_handoffs(user: Person) -> None:
     """Everybody sees what was handed over and what became of it."""
     require_role(user, EVERYBODY, "see handoffs")
@@ -237,6 +247,7 @@ can_view_contacts = answers(check_view_contacts)
 can_edit_contact = answers(check_edit_contact)
 can_log_activity = answers(check_log_activity)
 can_correct_events = answers(check_correct_events)
+can_pin_stage = answers(check_pin_stage)
 can_create_contacts = answers(check_create_contacts)
 can_erase_contacts = answers(check_erase_contacts)
 can_export_person = answers(check_export_person)
@@ -249,6 +260,7 @@ can_manage_forms = answers(check_manage_forms)
 can_import = answers(check_import)
 can_export = answers(check_export)
 can_merge = answers(check_merge)
+can_act_on_contacts = answers(check_act_on_contacts)
 can_see_handoffs = answers(check_see_handoffs)
 can_work_handoffs = answers(check_work_handoffs)
 can_see_definitions = answers(check_see_definitions)

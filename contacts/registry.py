@@ -60,6 +60,20 @@ class Handlers:
     export: Callable[[Sequence[int]], Mapping[str, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class Foresight:
+    """What the judgement app sees coming.
+
+    ``falling`` (now, most): ids of contacts that will stand at a weaker stage within a week if nothing happens, among
+    the ``most`` that are looked at again first, and whether more are looked at within the week. ``ripening``: by stage,
+    from how much engagement (thousandths of a point) up to, and without, how much a contact is close to a stronger one.
+    """
+
+    falling: Callable[[datetime, int], tuple[Sequence[int], bool]]
+    ripening: Callable[[], Mapping[str, tuple[int, int]]]
+
+
+_foresights: list[Foresight] = []
 _providers: list[Callable[[], DefinitionInForce]] = []
 _handlers: dict[str, Handlers] = {}
 
@@ -72,6 +86,16 @@ def register_definition(provider: Callable[[], DefinitionInForce]) -> None:
 def definition_in_force() -> DefinitionInForce:
     """Return the definition in force; an empty one where no judgement app is installed."""
     return _providers[0]() if _providers else DefinitionInForce()
+
+
+def register_foresight(provider: Foresight) -> None:
+    """Let ``provider`` tell what is coming."""
+    _foresights[:] = [provider]
+
+
+def foresight() -> Foresight:
+    """Return what sees ahead; without a judgement app nobody falls or ripens."""
+    return _foresights[0] if _foresights else Foresight(lambda _now, _most: ((), False), dict)
 
 
 def register_handlers(app: str, handlers: Handlers) -> None:

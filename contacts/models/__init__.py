@@ -8,8 +8,9 @@ from contacts.models.contact import AttributeChange, Contact, Identity
 from contacts.models.correction import EventCorrection
 from contacts.models.event import Due, Event, Kind, Message
 from contacts.models.imports import ImportRun, SavedMapping
+from contacts.models.lists import ContactTag, ListColumns, SavedView, Tag
 from contacts.models.merge import Merge, MergeSuggestion
-from contacts.models.people import Preferences
+from contacts.models.people import Invitation, Preferences
 from contacts.models.problems import RejectedMessage, SourceWarning
 from contacts.models.standing import Standing
 from contacts.models.work import Job, Work
@@ -20,6 +21,7 @@ __all__ = [
     "CompanyChange",
     "ConsentEntry",
     "Contact",
+    "ContactTag",
     "Due",
     "EmailHook",
     "ErasedName",
@@ -28,9 +30,11 @@ __all__ = [
     "Form",
     "FormSubmission",
     "Identity",
+    "Invitation",
     "ImportRun",
     "Job",
     "Kind",
+    "ListColumns",
     "Mail",
     "Merge",
     "MergeSuggestion",
@@ -40,9 +44,11 @@ __all__ = [
     "Purpose",
     "RejectedMessage",
     "SavedMapping",
+    "SavedView",
     "Source",
     "SourceWarning",
     "Standing",
     "Suppression",
+    "Tag",
     "Work",
 ]

@@ -2,7 +2,8 @@
 
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models import Q, Value
+from django.db.models.functions import Concat, Lower, Now
 
 from contacts.enums import Answer, Direction, IdentityKind, Motion
 from contacts.models.company import Company
@@ -53,6 +54,18 @@ class Contact(models.Model):
             GinIndex(fields=["search_text"], name="contact_search", opclasses=["gin_trgm_ops"]),
             models.Index(fields=["updated_at", "id"], name="contact_updated"),
             models.Index(fields=["source_channel", "id"], name="contact_source_channel"),
+            # What the list of contacts is filtered by where few contacts have it, and sorted by.
+            models.Index(
+                fields=["source_campaign", "id"], name="contact_campaign", condition=Q(source_campaign__gt="")
+            ),
+            models.Index(fields=["country", "id"], name="contact_country", condition=Q(country__gt="")),
+            GinIndex(fields=["attributes"], name="contact_attributes", condition=~Q(attributes={})),
+            models.Index(
+                Lower(Concat("last_name", Value(" "), "first_name", Value(" "), "email")),
+                "id",
+                name="contact_by_name",
+                condition=Q(present=True),
+            ),
         ]
         constraints = [
             models.CheckConstraint(condition=models.Q(means__in=Answer.values), name="contact_means_known"),

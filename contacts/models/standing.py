@@ -30,6 +30,8 @@ class Standing(models.Model):
             models.Index(fields=["review_at"], condition=models.Q(review_at__isnull=False), name="standing_review"),
             models.Index(fields=["stage", "-engagement_mp", "-contact"], name="standing_by_score"),
             models.Index(fields=["stage", "-last_activity_at", "-contact"], name="standing_by_recency"),
+            models.Index(fields=["stage", "-fit_mp", "-contact"], name="standing_by_fit"),
+            models.Index(fields=["stage", "-stage_since", "-contact"], name="standing_by_since"),
         ]
 
     def __str__(self) -> str:

@@ -5,14 +5,17 @@ neither skipped nor repeated, whatever happens to the list meanwhile.
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from django.db.models import F, Func, QuerySet, TextField
 
 from contacts.enums import IdentityKind
-from contacts.models import Company, Contact, Event, Identity, RejectedMessage
-from contacts.selectors.browse import NOBODY, Query
+from contacts.models import Company, Contact, ContactTag, Event, Identity, RejectedMessage
+from contacts.registry import foresight
+from contacts.selectors.browse import FALL, FALLS_LOOKED_AT, Query, contact_filters, standing_filters
 from contacts.selectors.facts import events_of_contact
+from contacts.selectors.search import matches_of
 
 CHUNK: Final = 1_000
 # So many free fields get a column of their own; spreadsheets stop at 16,384, people long before.
@@ -22,7 +25,7 @@ CONTACT_FIELDS: Final = (
     "id", "email", "first_name", "last_name", "phone", "job_title", "role", "country", "means", "authority",
     "details_confirmed", "attributes", "company__name", "company__domain", "company__industry", "company__employees",
     "company__country", "source_channel", "source_direction", "source_motion", "source_campaign", "source_at",
-    "created_at", "standing__stage", "standing__stage_since", "standing__engagement_mp", "standing__fit_mp",
+    "created_at", "standing__stage", "standing__furthest_stage", "standing__stage_since", "standing__engagement_mp", "standing__fit_mp",
     "standing__last_activity_at", "standing__owner__email",
 )  # fmt: skip
 EVENT_FIELDS: Final = (
@@ -46,35 +49,45 @@ class _Keys(Func):
     set_returning = True
 
 
-def contacts_of_view(query: Query, *, stages: Sequence[str]) -> QuerySet[Contact]:
+def contacts_of_view(
+    query: Query, *, stages: Sequence[str], now: datetime, chosen: Sequence[int] | None = None
+) -> QuerySet[Contact]:
     """Return all contacts that the list shows for ``query``, those not judged yet included where nothing forbids it.
 
-    Unlike the list, a search looks at every match.
+    Unlike the list, a search that finds more than the list looks at goes on to every match of its words. ``chosen``: of
+    these contacts only.
     """
-    rows = Contact.objects.filter(present=True)
+    rows = Contact.objects.filter(contact_filters(query), standing_filters(query, now=now, path="standing__"))
+    rows = rows.filter(present=True)
+    if chosen is not None:
+        rows = rows.filter(pk__in=list(chosen))
     if query.stage in stages:
         rows = rows.filter(standing__stage=query.stage)
-    if query.owner == NOBODY:
-        rows = rows.filter(standing__owner=None)
-    elif query.owner.isdecimal():
-        rows = rows.filter(standing__owner_id=int(query.owner))
-    if query.source:
-        rows = rows.filter(source_channel=query.source)
-    for word in query.text.replace("\0", "").lower().split():
-        rows = rows.filter(search_text__contains=word)
-    return rows
+    if query.soon == FALL:
+        rows = rows.filter(pk__in=list(foresight().falling(now, FALLS_LOOKED_AT)[0]))
+    return rows.filter(matches_of(query.text))
 
 
 def contact_rows(contacts: QuerySet[Contact]) -> Iterator[list[Row]]:
-    """Yield chunks of CONTACT_FIELDS and the first external and anonymous id of each: two queries a chunk."""
+    """Yield chunks of CONTACT_FIELDS, ``tags``, and the first external and anonymous id of each: three queries a chunk."""
     for chunk in _chunks(contacts, CONTACT_FIELDS):
+        tags: dict[int, list[str]] = {}
+        for contact_id, name in _tags([row["id"] for row in chunk]):
+            tags.setdefault(contact_id, []).append(name)
         names: dict[tuple[int, str], str] = {}
         found = Identity.objects.filter(contact__in=[row["id"] for row in chunk], kind__in=_NAMES).order_by("id")
         for contact_id, kind, value in found.values_list("contact_id", "kind", "value"):
             names.setdefault((contact_id, kind), value)
         for row in chunk:
             row.update({kind.value: names.get((row["id"], kind.value), "") for kind in _NAMES})
+            row["tags"] = ", ".join(tags.get(row["id"], ()))
         yield chunk
+
+
+def _tags(contact_ids: Sequence[int]) -> Iterator[tuple[int, str]]:
+    """The contacts' tags by name, each once, whoever bore it before a merge."""
+    rows = ContactTag.objects.filter(contact_id__in=contact_ids).order_by("contact_id", "tag__name")
+    yield from rows.values_list("contact_id", "tag__name").distinct()
 
 
 def event_rows(contact_id: int) -> Iterator[list[Row]]:

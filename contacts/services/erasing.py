@@ -21,6 +21,7 @@ from contacts.services.traces import (
     Person,
     forget_answers_about,
     forget_rejected,
+    forget_views,
     forget_warnings,
     remove_files_about,
 )
@@ -53,6 +54,7 @@ DELETIONS: Final[tuple[tuple[str, str], ...]] = (
     ("identities", "DELETE FROM contacts_identity WHERE contact_id = ANY(%(ids)s)"),
     ("consent_entries", "DELETE FROM contacts_consententry WHERE contact_id = ANY(%(ids)s)"),
     ("form_submissions", "DELETE FROM contacts_formsubmission WHERE contact_id = ANY(%(ids)s)"),
+    ("tags", "DELETE FROM contacts_contacttag WHERE contact_id = ANY(%(ids)s)"),
     ("mails", "DELETE FROM contacts_mail WHERE contact_id = ANY(%(ids)s)"),
     (
         "merge_suggestions",
@@ -101,6 +103,7 @@ def _erase(job: Job, *, now: datetime) -> dict[str, Any]:
             "rejected_messages": forget_rejected(person),
             "warnings": forget_warnings(person),
             "answers": forget_answers_about(person),
+            "saved_views": forget_views(person),
         }
         _keep_hashes(person, husk, now)
         for app in handlers():

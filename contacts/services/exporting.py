@@ -13,6 +13,7 @@ from typing import Any, Final
 import structlog
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from contacts.enums import Answer
 from contacts.ingest.csv_escaping import as_cell, escape
@@ -48,19 +49,38 @@ class Table:
     what: What = "contacts"
 
 
-def export_contacts(*, query: Query, by: User) -> Iterator[bytes]:
+def export_contacts(
+    *,
+    query: Query,
+    by: User,
+    now: datetime | None = None,
+    columns: Sequence[str] = (),
+    chosen: Sequence[int] | None = None,
+) -> Iterator[bytes]:
     """Return the contacts that the list shows for ``query`` as CSV, in parts, oldest contact first.
+
+    ``columns``: keys of the list's columns, of which only those are written, behind what names the contact; all there
+    is by default. ``chosen``: of these contacts only.
 
     Raises:
         PermissionDenied: ``by`` may not export.
     """
     check_export(by)
     in_force = definition_in_force()
-    rows = exporting.contacts_of_view(query, stages=list(in_force.labels))
-    columns = {**_CONTACT_COLUMNS, "ripen_stage": _stage_of(in_force.label)}
-    table = Table(columns, exporting.contact_rows(rows), "attributes", _attribute_keys(rows))
-    filters = [name for name in ("stage", "text", "owner", "source") if getattr(query, name)]
-    return _told(stream_table(table), what="contacts", by=by, filters=filters)
+    rows = exporting.contacts_of_view(query, stages=list(in_force.labels), now=now or timezone.now(), chosen=chosen)
+    cells = {
+        **_CONTACT_COLUMNS,
+        "ripen_stage": _stage_of(in_force.label),
+        "ripen_furthest_stage": _stage_of(in_force.label, "standing__furthest_stage"),
+    }
+    if columns:
+        wanted = {*_NAMING, *(header for key in columns for header in _OF_COLUMN.get(key, ()))}
+        table = Table(
+            {header: cell for header, cell in cells.items() if header in wanted}, exporting.contact_rows(rows)
+        )
+    else:
+        table = Table(cells, exporting.contact_rows(rows), "attributes", _attribute_keys(rows))
+    return _told(stream_table(table), what="contacts", by=by, filters=query.in_force())
 
 
 def export_events(*, contact: Contact, by: User) -> Iterator[bytes]:
@@ -188,8 +208,8 @@ def _answer(name: str) -> Callable[[Row], Any]:
     return lambda row: "" if row[name] == Answer.UNKNOWN else row[name]
 
 
-def _stage_of(label: Callable[[str], str]) -> Callable[[Row], Any]:
-    return lambda row: label(row["standing__stage"]) if row["standing__stage"] else ""
+def _stage_of(label: Callable[[str], str], name: str = "standing__stage") -> Callable[[Row], Any]:
+    return lambda row: label(row[name]) if row[name] else ""
 
 
 def _attribute_keys(rows: "QuerySet[Contact]") -> Callable[[], Sequence[str]]:
@@ -227,6 +247,30 @@ _CONTACT_COLUMNS: Final[Mapping[str, Cell]] = {
     "ripen_created_at": _moment("created_at"),
     "external_id": "external_id",
     "anonymous_id": "anonymous_id",
+    "ripen_furthest_stage": "standing__furthest_stage",
+    "ripen_tags": "tags",
+}
+# What an export of chosen columns begins with, and what each column of the list is in a file.
+_NAMING: Final = ("ripen_id", "email", "first_name", "last_name")
+_OF_COLUMN: Final[Mapping[str, Sequence[str]]] = {
+    "stage": ("ripen_stage",),
+    "since": ("ripen_stage_since",),
+    "furthest": ("ripen_furthest_stage",),
+    "engagement": ("ripen_engagement",),
+    "fit": ("ripen_fit",),
+    "owner": ("ripen_owner",),
+    "source": ("source.channel", "source.direction"),
+    "motion": ("source.motion",),
+    "campaign": ("source.campaign",),
+    "activity": ("ripen_last_activity_at",),
+    "company": ("company.name", "company.domain"),
+    "job_title": ("job_title",),
+    "phone": ("phone",),
+    "country": ("country",),
+    "means": ("means",),
+    "authority": ("authority",),
+    "tags": ("ripen_tags",),
+    "created": ("ripen_created_at",),
 }
 _EVENT_COLUMNS: Final[Mapping[str, Cell]] = {
     "ripen_channel": "channel",

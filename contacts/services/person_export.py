@@ -17,6 +17,7 @@ from contacts.models import (
     AttributeChange,
     ConsentEntry,
     Contact,
+    ContactTag,
     Event,
     EventCorrection,
     FormSubmission,
@@ -165,6 +166,11 @@ def _merges(contact_ids: Sequence[int]) -> Rows:
     return rows.order_by("id").values("winner_id", "loser_id", "merged_at", "reason", "undone_at")
 
 
+def _tags(contact_ids: Sequence[int]) -> Rows:
+    rows = ContactTag.objects.filter(contact__in=contact_ids).order_by("id")
+    return rows.values("tag__name", "tagged_at", "contact_id", "origin_contact_id")
+
+
 _SECTIONS: Final[Mapping[str, Callable[[Sequence[int]], Rows]]] = {
     "identities": _identities,
     "attribute_changes": _changes,
@@ -174,6 +180,7 @@ _SECTIONS: Final[Mapping[str, Callable[[Sequence[int]], Rows]]] = {
     "suppressions": _suppressions,
     "form_submissions": _submissions,
     "mails": _mails,
+    "tags": _tags,
     "merges": _merges,
 }
 

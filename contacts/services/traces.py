@@ -20,7 +20,7 @@ from django.db.backends.utils import CursorWrapper
 
 from config.web.models import KeptAnswer
 from contacts.enums import IdentityKind
-from contacts.models import RejectedMessage, SourceWarning
+from contacts.models import RejectedMessage, SavedView, SourceWarning
 from contacts.services.imports.files import remove_files_mentioning
 
 # A shorter one occurs in any file by chance.
@@ -129,6 +129,18 @@ def forget_warnings(person: Person) -> int:
     SourceWarning.objects.filter(pk__in=[pk for pk, parts in texts.items() if person.names_a_field(parts[1])]).delete()
     SourceWarning.objects.filter(pk__in=told).update(message="", message_id="")
     return len(told)
+
+
+def forget_views(person: Person) -> int:
+    """Take the filters that speak of the person out of the saved views; returns how many views had one."""
+    told = 0
+    for view in SavedView.objects.exclude(query={}):
+        kept = {name: value for name, value in view.query.items() if not person.is_in_words(str(value))}
+        if len(kept) < len(view.query):
+            view.query = kept
+            view.save(update_fields=["query"])
+            told += 1
+    return told
 
 
 def forget_answers_about(person: Person) -> int:

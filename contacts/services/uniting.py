@@ -26,6 +26,7 @@ REPOINTED: Final = (
     "contacts_consententry",
     "contacts_formsubmission",
     "contacts_mail",
+    "contacts_contacttag",
 )
 # Each of the partial indexes of events holds one of the two sorts.
 _SORTS_OF_EVENTS: Final = (

@@ -1,0 +1,42 @@
+"""The contact list: what is asked, what that means, and a page of whom it finds."""
+
+from contacts.selectors.browse.asked import FALL, NOBODY, RIPEN, Problem, Query, Sort
+from contacts.selectors.browse.choices import campaigns, countries, possible_owners, source_channels, tag_names
+from contacts.selectors.browse.conditions import FALLS_LOOKED_AT, contact_filters, standing_filters
+from contacts.selectors.browse.listing import (
+    COUNT_CAP,
+    PAGE_SIZE,
+    ContactPage,
+    StageCount,
+    browse_contacts,
+    count_query,
+    count_stages,
+    ids_of_view,
+)
+from contacts.selectors.search import SEARCH_CAP
+
+__all__ = [
+    "COUNT_CAP",
+    "FALL",
+    "FALLS_LOOKED_AT",
+    "NOBODY",
+    "PAGE_SIZE",
+    "RIPEN",
+    "SEARCH_CAP",
+    "ContactPage",
+    "Problem",
+    "Query",
+    "Sort",
+    "StageCount",
+    "browse_contacts",
+    "campaigns",
+    "contact_filters",
+    "count_query",
+    "count_stages",
+    "countries",
+    "ids_of_view",
+    "possible_owners",
+    "source_channels",
+    "standing_filters",
+    "tag_names",
+]

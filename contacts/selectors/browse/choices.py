@@ -1,0 +1,55 @@
+"""What the list can be filtered by: the values there are, read by skipping through an index or from a short table."""
+
+from typing import Final
+
+from django.contrib.auth.models import User
+from django.db import connection
+
+from contacts.enums import Role
+from contacts.models import Tag
+
+SOURCES_SHOWN = 100
+TAGS_SHOWN: Final = 500
+
+# From one value of an index to the next, so that it takes as long as there are values and not as there are rows.
+_SKIP: Final = """
+WITH RECURSIVE found AS (
+    (SELECT min({0}) AS name FROM contacts_contact WHERE {0} > '')
+    UNION ALL
+    SELECT (SELECT min({0}) FROM contacts_contact WHERE {0} > found.name) FROM found WHERE found.name IS NOT NULL
+)
+SELECT name FROM found WHERE name IS NOT NULL LIMIT %s
+"""
+
+
+def source_channels(*, limit: int = SOURCES_SHOWN) -> list[str]:
+    """Return the channels contacts came from, alphabetically; one query."""
+    return _values("source_channel", limit)
+
+
+def countries(*, limit: int = SOURCES_SHOWN) -> list[str]:
+    """Return the countries of contacts, alphabetically; one query."""
+    return _values("country", limit)
+
+
+def campaigns(*, limit: int = SOURCES_SHOWN) -> list[str]:
+    """Return the campaigns that brought contacts, alphabetically; one query."""
+    return _values("source_campaign", limit)
+
+
+def tag_names(*, limit: int = TAGS_SHOWN) -> list[str]:
+    """Return the names of the tags there are, alphabetically; one query."""
+    return sorted(Tag.objects.order_by("id").values_list("name", flat=True)[:limit], key=str.casefold)
+
+
+def possible_owners() -> list[User]:
+    """Return who may own contacts: active people who sell, by name."""
+    sellers = [Role.REP.value, Role.MANAGER.value, Role.ADMIN.value]
+    people = User.objects.filter(is_active=True, groups__name__in=sellers).distinct()
+    return list(people.order_by("first_name", "last_name", "username"))
+
+
+def _values(column: str, limit: int) -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(_SKIP.format(column), [limit])
+        return [name for (name,) in cursor.fetchall()]

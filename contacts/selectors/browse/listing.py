@@ -1,0 +1,253 @@
+"""The contact list: by stage, searched, filtered, sorted, a page at a time, at any number of contacts.
+
+Pages follow a key, never an offset. What few contacts can meet is answered from those few, which an index names;
+anything else by walking along the index of the order, so many entries a page and no more. Counts are capped likewise.
+So no list costs more than what it looks at, whatever is asked.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from django.db.models import F, Q, QuerySet, Value
+from django.db.models.expressions import Combinable
+from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
+from django.db.models.functions import Concat, Lower
+from django.utils import timezone
+
+from contacts.models import Contact, Standing
+from contacts.selectors.browse.asked import Query, Sort
+from contacts.selectors.browse.conditions import Conditions, conditions_of
+
+PAGE_SIZE = 50
+COUNT_CAP = 10_000
+# Entries of an index that a page, and a stage's count, look at where a filter has none of its own.
+WALKS: Final = (1_000, 20_000)
+COUNTED_ALONG: Final = 3_000
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_MOMENTS: Final = frozenset({Sort.RECENT, Sort.SINCE})
+# Of these a stage's standings are in order by an index.
+_COLUMNS: Final = {
+    Sort.SCORE: "engagement_mp",
+    Sort.FIT: "fit_mp",
+    Sort.RECENT: "last_activity_at",
+    Sort.SINCE: "stage_since",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StageCount:
+    """How many contacts of a stage meet the query; ``more`` where counting stopped at a cap: at least so many."""
+
+    key: str
+    count: int
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ContactPage:
+    """One page of the list.
+
+    ``rows`` come with contact, company and owner loaded. ``next`` is the ``after`` of the following page, ``""`` on the
+    last one. ``candidates_capped`` tells that the search found more than it looks at; ``looked_at`` how many contacts
+    were looked at where that was not all of them, so that the page may be short of rows: further ones follow ``next``.
+    """
+
+    rows: tuple[Standing, ...]
+    next: str
+    counts: tuple[StageCount, ...]
+    candidates_capped: bool = False
+    looked_at: int = 0
+
+    @property
+    def total(self) -> StageCount:
+        """All stages together."""
+        return StageCount("", sum(item.count for item in self.counts), any(item.more for item in self.counts))
+
+
+def browse_contacts(
+    query: Query, *, stages: Sequence[str], limit: int = PAGE_SIZE, now: datetime | None = None
+) -> ContactPage:
+    """Return a page of contacts with the count of each stage.
+
+    ``stages`` are the keys in use. An unreadable ``after`` gives the first page. The number of database queries does
+    not depend on how many are found.
+    """
+    found = conditions_of(query, now=now or timezone.now())
+    shown = [query.stage] if query.stage in stages else list(stages)
+    mark = _read_mark(query)
+    looked_at = 0
+    if query.sort in _COLUMNS and (found.is_free or found.candidates is not None):
+        keys = _ordered_keys(query, found.standings(), shown, mark, limit + 1)
+    elif found.candidates is not None:
+        keys = _keys_by_name(query, found.standings().filter(stage__in=shown), mark, limit + 1)
+    else:
+        keys, looked_at = _walk(query, found, shown, mark, limit + 1)
+    has_more = len(keys) > limit
+    page = keys[:limit]
+    following = _write_mark(page[-1]) if has_more else ""
+    if looked_at and not has_more:
+        following = _last_looked_at(query, shown, mark, looked_at)
+    rows = Standing.objects.select_related("contact__company", "owner").in_bulk([key for key, _ in page])
+    return ContactPage(
+        rows=tuple(rows[key] for key, _ in page if key in rows),
+        next=following,
+        counts=count_along(found, stages),
+        candidates_capped=found.capped,
+        looked_at=looked_at if following and not has_more else 0,
+    )
+
+
+def count_along(found: Conditions, stages: Sequence[str]) -> tuple[StageCount, ...]:
+    """Count the contacts of each stage that meet the conditions, as far as that is cheap; a query a stage."""
+    if found.candidates is not None:
+        numbers = dict.fromkeys(stages, 0)
+        for stage in found.standings().filter(stage__in=list(stages)).values_list("stage", flat=True):
+            numbers[stage] += 1
+        return tuple(StageCount(stage, number, False) for stage, number in numbers.items())
+    if found.is_free:
+        return count_stages(stages=stages, cap=COUNT_CAP)
+    counts = []
+    for stage in stages:
+        head = Standing.objects.filter(stage=stage).order_by("-engagement_mp", "-contact_id").values("pk")
+        looked_at = head[: COUNTED_ALONG + 1].count()
+        number = Standing.objects.filter(found.where, pk__in=head[:COUNTED_ALONG]).count()
+        counts.append(StageCount(stage, number, looked_at > COUNTED_ALONG))
+    return tuple(counts)
+
+
+def count_stages(*, stages: Sequence[str], cap: int) -> tuple[StageCount, ...]:
+    """Count the contacts of each stage, up to ``cap`` each."""
+    counts = []
+    for stage in stages:
+        number = Standing.objects.filter(stage=stage).order_by().values("pk")[: cap + 1].count()
+        counts.append(StageCount(stage, min(number, cap), number > cap))
+    return tuple(counts)
+
+
+def count_query(query: Query, *, stages: Sequence[str], now: datetime | None = None) -> tuple[StageCount, ...]:
+    """Count the contacts of each stage that the list shows for ``query``, its stage aside."""
+    return count_along(conditions_of(replace(query, stage=""), now=now or timezone.now()), stages)
+
+
+def ids_of_view(
+    query: Query, *, stages: Sequence[str], most: int, now: datetime | None = None
+) -> tuple[list[int], bool]:
+    """Return the ids of the contacts that the list shows for ``query`` in its order, and whether there are more.
+
+    At most ``most``, and what a search or a look ahead leaves out is left out here, too.
+    """
+    found = conditions_of(query, now=now or timezone.now())
+    shown = [query.stage] if query.stage in stages else list(stages)
+    rows = found.standings().filter(stage__in=shown)
+    ordered = _keys_by_name(query, rows, None, most + 1)
+    return [key for key, _ in ordered[:most]], len(ordered) > most or found.capped
+
+
+def sort_name() -> Combinable:
+    """By what names are sorted: family name, given name, e-mail address, without case; indexed."""
+    return Lower(Concat("last_name", Value(" "), "first_name", Value(" "), "email"))
+
+
+def _expression(query: Query) -> Combinable | F:
+    """The value that standings are sorted by, before their contact's id."""
+    if query.sort is Sort.NAME:
+        return Lower(Concat("contact__last_name", Value(" "), "contact__first_name", Value(" "), "contact__email"))
+    return F("contact_id") if query.sort is Sort.NEWEST else F(_COLUMNS[query.sort])
+
+
+def _after(query: Query, value: Any, key: Any, mark: tuple[Any, int] | None) -> Q | Any:
+    if mark is None:
+        return Q()
+    lookup = TupleLessThan if query.descending else TupleGreaterThan
+    return lookup(Tuple(value, key), mark)
+
+
+def _ordered_keys(
+    query: Query, rows: "QuerySet[Standing]", stages: Sequence[str], mark: tuple[Any, int] | None, limit: int
+) -> list[tuple[int, Any]]:
+    """Return (contact id, sort value) in order: each stage contributes the head of its own index."""
+    column = _COLUMNS[query.sort]
+    order = (f"-{column}", "-contact_id") if query.descending else (column, "contact_id")
+    after = _after(query, F(column), F("contact_id"), mark)
+    parts = [
+        rows.filter(after, stage=stage).order_by(*order).values_list("contact_id", column)[:limit] for stage in stages
+    ]
+    if not parts:
+        return []
+    first, *others = parts
+    merged = first.union(*others, all=True).order_by(*order)[:limit] if others else first
+    return list(merged)
+
+
+def _keys_by_name(
+    query: Query, rows: "QuerySet[Standing]", mark: tuple[Any, int] | None, limit: int
+) -> list[tuple[int, Any]]:
+    """Return (contact id, sort value) of few rows in order, whatever the order."""
+    ordered = rows.annotate(sorted_by=_expression(query))
+    ordered = ordered.filter(_after(query, F("sorted_by"), F("contact_id"), mark))
+    sign = "-" if query.descending else ""
+    return list(
+        ordered.order_by(f"{sign}sorted_by", f"{sign}contact_id").values_list("contact_id", "sorted_by")[:limit]
+    )
+
+
+def _walk(
+    query: Query, found: Conditions, stages: Sequence[str], mark: tuple[Any, int] | None, limit: int
+) -> tuple[list[tuple[int, Any]], int]:
+    """Walk along the order from the mark; returns whom was met, and how many were looked at (0: all there are)."""
+    keys: list[tuple[int, Any]] = []
+    for most in WALKS:
+        walked = [key for key, _ in _entries(query, stages, mark, most)]
+        keys = _met(query, found, stages, walked, limit)
+        if len(walked) < most:
+            return keys, 0
+        if len(keys) >= limit:
+            return keys, most
+    return keys, WALKS[-1]
+
+
+def _met(
+    query: Query, found: Conditions, stages: Sequence[str], walked: list[int], limit: int
+) -> list[tuple[int, Any]]:
+    rows = Standing.objects.filter(found.where, pk__in=walked, stage__in=list(stages))
+    return _keys_by_name(query, rows, None, limit)
+
+
+def _entries(query: Query, stages: Sequence[str], mark: tuple[Any, int] | None, most: int) -> list[tuple[int, Any]]:
+    """The next entries of the order, filters aside: of the stages' indexes, or of all contacts by name or age."""
+    if query.sort in _COLUMNS:
+        return _ordered_keys(query, Standing.objects.all(), stages, mark, most)
+    value = sort_name() if query.sort is Sort.NAME else F("id")
+    rows = Contact.objects.filter(present=True).annotate(sorted_by=value)
+    rows = rows.filter(_after(query, F("sorted_by"), F("id"), mark))
+    sign = "-" if query.descending else ""
+    return list(rows.order_by(f"{sign}sorted_by", f"{sign}id").values_list("id", "sorted_by")[:most])
+
+
+def _last_looked_at(query: Query, stages: Sequence[str], mark: tuple[Any, int] | None, looked_at: int) -> str:
+    walked = _entries(query, stages, mark, looked_at + 1)
+    return _write_mark(walked[looked_at - 1]) if len(walked) > looked_at else ""
+
+
+def _write_mark(row: tuple[int, Any]) -> str:
+    key, value = row
+    number = (value - _EPOCH) // _MICROSECOND if isinstance(value, datetime) else value
+    return f"{number}_{key}"
+
+
+def _read_mark(query: Query) -> tuple[Any, int] | None:
+    said, _, key = query.after.rpartition("_")
+    if query.sort is Sort.NAME:
+        return (said, int(key)) if key.isascii() and key.isdecimal() and len(key) <= 18 else None
+    try:
+        value, contact_id = int(said), int(key)
+        if query.sort in _MOMENTS:
+            return _EPOCH + value * _MICROSECOND, contact_id
+    except (ValueError, OverflowError):
+        return None
+    # Beyond what the database holds nothing is: whoever asks so has not read it from a page of ours.
+    return (value, contact_id) if max(abs(value), abs(contact_id)) < 2**63 else None

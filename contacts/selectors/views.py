@@ -1,0 +1,48 @@
+"""Saved views and columns of the list of contacts, and the tags of contacts."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from django.contrib.auth.models import User
+from django.db.models import Q
+
+from contacts.models import ContactTag, ListColumns, SavedView
+from contacts.selectors.browse.asked import PARAMETERS, Query
+
+# Every column there is beside the name, in the order in which they stand.
+COLUMNS: Final = (
+    "stage", "engagement", "fit", "owner", "company", "job_title", "phone", "country", "source", "motion", "campaign",
+    "tags", "means", "authority", "since", "furthest", "created", "activity",
+)  # fmt: skip
+DEFAULT_COLUMNS: Final = ("stage", "engagement", "fit", "owner", "source", "activity")
+_NOT_KEPT: Final = frozenset({"after", "problems"})
+# What of the list's address a view keeps.
+VIEW_PARAMETERS: Final = tuple(
+    PARAMETERS.get(name, name) for name in Query.__dataclass_fields__ if name not in _NOT_KEPT
+)
+
+
+def views_of(user: User) -> list[SavedView]:
+    """Return the views that somebody sees, their own first, then those that others share; by name. One query."""
+    rows = SavedView.objects.filter(Q(owner=user) | Q(shared=True)).select_related("owner")
+    return sorted(rows, key=lambda view: (view.owner_id != user.pk, view.name.casefold(), view.pk))
+
+
+def columns_of(user: User) -> list[str]:
+    """Return the columns that somebody chose; those by default where they did not. One query."""
+    chosen = ListColumns.objects.filter(user=user).values_list("columns", flat=True).first()
+    return known_columns(chosen or ()) or list(DEFAULT_COLUMNS)
+
+
+def known_columns(columns: Sequence[str]) -> list[str]:
+    """Return those of the columns that there are, in their order."""
+    return [key for key in COLUMNS if key in columns]
+
+
+def tags_of(contact_ids: Sequence[int]) -> Mapping[int, list[str]]:
+    """Return the names of the tags of each contact, alphabetically; contacts without one are left out. One query."""
+    rows = ContactTag.objects.filter(contact_id__in=list(contact_ids)).values_list("contact_id", "tag__name")
+    found: dict[int, set[str]] = {}
+    for contact_id, name in rows:
+        found.setdefault(contact_id, set()).add(name)
+    return {contact_id: sorted(names, key=str.casefold) for contact_id, names in found.items()}
