@@ -37,6 +37,7 @@ try:
     INGEST_MAX_DUE_SECONDS = ENV.integer("RIPEN_INGEST_MAX_DUE_SECONDS", 60, least=1, most=86_400)
     INGEST_MAX_SECONDS = ENV.integer("RIPEN_INGEST_MAX_SECONDS", 10, least=1, most=600)
     HOOKS_ALLOW_PRIVATE = ENV.flag("RIPEN_HOOKS_ALLOW_PRIVATE")
+    REQUIRE_SECOND_FACTOR = ENV.flag("RIPEN_REQUIRE_SECOND_FACTOR")
     MERGES_A_DAY = ENV.integer("RIPEN_MERGES_A_DAY", 1_000, least=0, most=100_000_000)
 except BadSetting as error:
     sys.exit(f"ripen: {error}")
@@ -94,7 +95,8 @@ MIDDLEWARE = [
     "django_structlog.middlewares.RequestMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "config.accounts.SessionsInSight",
+    "config.accounts.SecondFactorFirst",
     "csp.middleware.CSPMiddleware",
     "config.web.cross_origin.CrossOriginMiddleware",
     "config.web.idempotency.IdempotencyMiddleware",
@@ -141,8 +143,8 @@ CACHES = {"default": {"BACKEND": "config.cache.ForgivingRedisCache", "LOCATION":
 # --- People -------------------------------------------------------------------------------------------------------
 
 AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
-    "allauth.account.auth_backends.AuthenticationBackend",
+    "config.accounts.PasswordBackend",
+    "config.accounts.AddressBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -160,11 +162,31 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_SESSION_REMEMBER = None
 ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+# A mail to whoever's address somebody types in would make a mail cannon of the page.
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
+ACCOUNT_RATE_LIMITS: dict[str, str] | bool = {"login": "60/m/ip", "login_failed": "10/m/ip,5/5m/key"}
+# How many proxies stand before us: the list of sessions and the rate limits go by the address they tell.
+ALLAUTH_TRUSTED_PROXY_COUNT = 1 if TRUST_PROXY else 0
+MFA_ADAPTER = "config.accounts.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
+# Browsers let passkeys be used on localhost without https, and nowhere else.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not HTTPS
+# Addresses are given by administrators, so there is nothing to verify first.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_TOTP_ISSUER = "Ripen"
+# Telephones' clocks differ by some seconds.
+MFA_TOTP_TOLERANCE = 1
+# The list shows when each was last seen, which config.accounts.SessionsInSight notes.
 USERSESSIONS_TRACK_ACTIVITY = True
-ACCOUNT_RATE_LIMITS: dict[str, str] | bool = {"login": "60/m/ip", "login_failed": "10/m/ip,5/5m/key"}
+LANGUAGE_COOKIE_NAME = "ripen_language"
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
+LANGUAGE_COOKIE_SECURE = HTTPS
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
 
 # --- The web ------------------------------------------------------------------------------------------------------
 
@@ -209,7 +231,7 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        else "config.web.static_files.StaticFiles"
     },
 }
 WHITENOISE_USE_FINDERS = DEBUG

@@ -13,7 +13,7 @@ from contacts.permissions import (
     can_suppress_addresses,
     can_work_handoffs,
 )
-from contacts.views.administration import account, team
+from contacts.views.account import account, token_revoke, tokens
 from contacts.views.corrections import correct_event
 from contacts.views.duplicates import (
     contact_merge,
@@ -37,6 +37,7 @@ from contacts.views.imports import (
     import_resume,
     imports,
 )
+from contacts.views.invitations import invitation
 from contacts.views.jobs import job, job_cancel, job_file, job_progress, job_resume, jobs
 from contacts.views.persons import contact_privacy
 from contacts.views.preferences import preferences, unsubscribe
@@ -52,6 +53,7 @@ from contacts.views.source_problems import (
 from contacts.views.sources import revoke_source_key, rotate_source_key, source, source_key, sources
 from contacts.views.suppressions import suppression_lift, suppressions
 from contacts.views.suspects import suspects
+from contacts.views.team import invitation_act, member, member_act, team
 
 urlpatterns = [
     path("contacts/<int:contact_id>/events/<int:event_id>/<slug:action>/", correct_event, name="event-correct"),
@@ -106,7 +108,13 @@ urlpatterns = [
     path("suppressions/", suppressions, name="suppressions"),
     path("suppressions/lift/", suppression_lift, name="suppression-lift"),
     path("team/", team, name="team"),
+    path("team/invitations/<int:invitation_id>/<slug:act>/", invitation_act, name="invitation-act"),
+    path("team/members/<int:user_id>/", member, name="member"),
+    path("team/members/<int:user_id>/<slug:act>/", member_act, name="member-act"),
+    path("invitation/<str:signed>/", invitation, name="invitation"),
     path("account/", account, name="account"),
+    path("account/tokens/", tokens, name="tokens"),
+    path("account/tokens/<int:token_id>/revoke/", token_revoke, name="token-revoke"),
 ]
 
 show_place_to("sources", can_manage_sources)
