@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from django.utils.translation import gettext
+
 from config.web.formats import format_day
 from contacts.enums import CorrectionAction
 from contacts.models import EventCorrection
@@ -22,5 +24,11 @@ def retractions_of(*, event_ids: Sequence[int], now: datetime) -> dict[int, str]
 def _told(row: EventCorrection, now: datetime) -> str:
     person = row.corrected_by
     who = (person.get_full_name() or person.get_username()) if person else (row.source.name if row.source else "")
-    said = f"retracted on {format_day(row.corrected_at, now=now)}" + (f" by {who}" if who else "")
-    return f"{said}: {row.reason}" if row.reason else said
+    parts = {"day": format_day(row.corrected_at, now=now), "who": who, "reason": row.reason}
+    if who and row.reason:
+        return gettext("retracted on %(day)s by %(who)s: %(reason)s") % parts
+    if who:
+        return gettext("retracted on %(day)s by %(who)s") % parts
+    if row.reason:
+        return gettext("retracted on %(day)s: %(reason)s") % parts
+    return gettext("retracted on %(day)s") % parts

@@ -59,7 +59,7 @@ def contact_consent(request: HttpRequest, contact_id: int) -> HttpResponse:
     answers = answer_for(header.contact, purposes, now=now, document=header.document, by=person)
     context = {
         "header": header,
-        "tabs": contact_tabs(contact_id, "Consent"),
+        "tabs": contact_tabs(contact_id, "consent"),
         "rows": [(answer, consent.state(answer.purpose.key)) for answer in answers],
         "suppression": consent.suppression,
         "entries": [(entry, *_told(entry)) for entry in ledger_of(contact_id)[:SHOWN]],

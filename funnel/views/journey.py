@@ -44,7 +44,7 @@ def journey(request: HttpRequest, contact_id: int) -> HttpResponse:
     handoffs = [step for step in found.steps if isinstance(step, MoveStep)]
     context = {
         "header": header,
-        "tabs": contact_tabs(contact_id, "Journey"),
+        "tabs": contact_tabs(contact_id, "journey"),
         "stages": stages[::-1],
         "handoffs": handoffs[::-1],
         "truncated": found.truncated,

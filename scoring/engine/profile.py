@@ -64,6 +64,11 @@ def _tests(document: DefinitionDocument) -> list[AttributeTest]:
     return tests + [_closed(gate) for gate in document.gates]
 
 
+def closes(gate: Gate, value: object) -> bool:
+    """Whether the attribute's value closes the gate; an unknown one leaves it open."""
+    return meets(_closed(gate), value)
+
+
 def _closed(gate: Gate) -> AttributeTest:
     return AttributeTest(name=gate.attribute, equals=gate.closed_when)
 
@@ -183,7 +188,7 @@ class Assessor:
             return meets(leaf.attribute, values.get(leaf.attribute.name))
         if leaf.gate is not None:
             gate = self._gates[leaf.gate]
-            return not meets(_closed(gate), values.get(gate.attribute))
+            return not closes(gate, values.get(gate.attribute))
         if leaf.qualifiers is not None:
             asked = self._document.qualifiers
             return bool(asked) and all(meets(one.test, values.get(one.test.name)) for one in asked)

@@ -5,22 +5,26 @@ from datetime import datetime
 
 from django.contrib.auth.models import User
 from django.core.exceptions import ObjectDoesNotExist
+from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext
 
 from config.web.formats import format_day
 from config.web.ui import MenuItem, Step, steps_of
-from contacts.models import Contact, Standing
-from contacts.permissions import can_erase_contacts, can_export, can_log_activity, can_merge
+from contacts.models import Contact, Due, Standing
+from contacts.permissions import can_erase_contacts, can_export, can_log_activity, can_merge, can_pin_stage
 from scoring.definition import DefinitionDocument
 from scoring.models import Definition
 from scoring.selectors.definitions import published_definition
+from scoring.selectors.pins import ShownPin, shown_pin
 
 
 @dataclass(frozen=True, slots=True)
 class ContactHeader:
     """A contact as the head of its pages shows it.
 
-    ``standing`` is None for the moment between a contact's arrival and its first judgement. Scores, as of
-    ``scores_at``, and thresholds are in thousandths of a point; a threshold is what the strictest stage asks for.
+    ``standing`` is None for the moment between a contact's arrival and its first judgement. ``stage_key`` is the stage
+    shown: the judged one, or that of ``pin``. Scores, as of ``scores_at``, and thresholds are in thousandths of a
+    point; a threshold is what the strictest stage asks for. ``waiting``: facts came in that are not judged yet.
     """
 
     contact: Contact
@@ -33,12 +37,27 @@ class ContactHeader:
     engagement_mp: int
     fit_mp: int
     scores_at: datetime | None
+    waiting: bool
+    pin: ShownPin | None
     may_log: bool
+    may_pin: bool
     actions: tuple[MenuItem, ...]
 
     @property
+    def stage_key(self) -> str:
+        """The key of the stage shown; ``""`` where nothing is judged yet."""
+        if self.pin is not None and self.pin.is_shown:
+            return self.pin.stage.key
+        return self.document.stage(self.standing.stage).key if self.standing else ""
+
+    @property
     def stage_label(self) -> str:
-        """The definition's label of the present stage."""
+        """The definition's label of the stage shown."""
+        return self.document.stage(self.stage_key).label if self.stage_key else ""
+
+    @property
+    def judged_label(self) -> str:
+        """The definition's label of the judged stage, whatever is pinned."""
         return self.document.stage(self.standing.stage).label if self.standing else ""
 
     @property
@@ -48,49 +67,69 @@ class ContactHeader:
 
 
 def contact_header(*, contact_id: int, user: User, now: datetime) -> ContactHeader:
-    """Return the head of a contact's pages; two queries beside those of the permissions.
+    """Return the head of a contact's pages; three queries beside those of the permissions, and those of a gated pin.
 
     Raises ``Contact.DoesNotExist``, also for a contact that was merged into another.
     """
-    contact = Contact.objects.select_related("company", "standing__owner").get(pk=contact_id, present=True)
+    due = Due.objects.filter(contact=OuterRef("pk"))
+    rows = Contact.objects.select_related("company", "standing__owner").annotate(waiting=Exists(due))
+    contact = rows.get(pk=contact_id, present=True)
     try:
         standing: Standing | None = contact.standing
     except ObjectDoesNotExist:
         standing = None
     definition, document = published_definition()
-    stages = [(stage.key, stage.label) for stage in document.stages]
-    steps: tuple[Step, ...] = ()
-    if standing is not None:
-        current: str = document.stage(standing.stage).key
-        since: dict[str, str] = {current: f"since {format_day(standing.stage_since, now=now)}"}
-        furthest = document.stage(standing.furthest_stage).key
-        steps = tuple(steps_of(stages, current=current, furthest=furthest, notes=since))
+    pin = shown_pin(contact_id, document, at=now)
     return ContactHeader(
         contact=contact,
         standing=standing,
         definition=definition,
         document=document,
-        steps=steps,
+        steps=_steps(document, standing, pin, now),
         fit_needed=round(document.fit_threshold * 1_000),
         engagement_needed=engagement_needed(document),
         engagement_mp=standing.engagement_mp if standing else 0,
         fit_mp=standing.fit_mp if standing else 0,
         scores_at=standing.evaluated_at if standing else None,
+        waiting=contact.waiting,
+        pin=pin,
         may_log=can_log_activity(user, contact),
-        actions=_actions(user, contact_id),
+        may_pin=can_pin_stage(user),
+        actions=_actions(user, contact_id, pin),
     )
 
 
-def _actions(user: User, contact_id: int) -> tuple[MenuItem, ...]:
+def _steps(
+    document: DefinitionDocument, standing: Standing | None, pin: ShownPin | None, now: datetime
+) -> tuple[Step, ...]:
+    """The stages as a track; a pin that is shown says until when, and the judged stage says that it is."""
+    if standing is None:
+        return ()
+    stages = [(stage.key, stage.label) for stage in document.stages]
+    judged: str = document.stage(standing.stage).key
+    since = gettext("since %(day)s") % {"day": format_day(standing.stage_since, now=now)}
+    current, notes = judged, {judged: since}
+    if pin is not None and pin.is_shown:
+        current = pin.stage.key
+        until = format_day(pin.pin.until, now=now)
+        notes = {judged: gettext("judged, since %(day)s") % {"day": format_day(standing.stage_since, now=now)}}
+        notes[current] = gettext("pinned until %(day)s") % {"day": until}
+    furthest = document.stage(standing.furthest_stage).key
+    return tuple(steps_of(stages, current=current, furthest=furthest, notes=notes))
+
+
+def _actions(user: User, contact_id: int, pin: ShownPin | None) -> tuple[MenuItem, ...]:
     """What else can be done to the contact; the pages live in several apps, so they are told by address."""
     place = f"/contacts/{contact_id}"
-    items = [MenuItem("Consent", f"{place}/consent/", "mail-check")]
+    items = []
+    if can_pin_stage(user):
+        items.append(MenuItem(gettext("Change the pin") if pin else gettext("Pin a stage"), f"{place}/pin/", "pin"))
     if can_merge(user):
-        items.append(MenuItem("Merge with another", f"{place}/merge/", "merge"))
+        items.append(MenuItem(gettext("Merge with another"), f"{place}/merge/", "merge"))
     if can_export(user):
-        items.append(MenuItem("Events as CSV", f"/exports{place}/events.csv", "download"))
+        items.append(MenuItem(gettext("Events as CSV"), f"/exports{place}/events.csv", "download"))
     if can_erase_contacts(user):
-        items.append(MenuItem("Export or erase", f"{place}/privacy/", "shield"))
+        items.append(MenuItem(gettext("Export or erase"), f"{place}/privacy/", "shield"))
     return tuple(items)
 
 

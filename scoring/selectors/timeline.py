@@ -1,6 +1,6 @@
 """A contact's timeline: what happened and what it changed, interleaved, newest first."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
@@ -9,11 +9,14 @@ from typing import Any, Final
 from django.db.models import F, Q
 from django.db.models.fields.tuple_lookups import Tuple, TupleLessThan
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop, pgettext
 
+from config.web.formats import format_day, format_weekday
 from config.web.icons import kind_icon
 from config.web.ui import TimelineDay, TimelineItem, Tone
 from contacts.enums import Direction, Initiator
 from contacts.models import Event, Kind
+from contacts.selectors.pins import PINNED, read_pin
 from scoring.enums import Cause
 from scoring.matching import JUDGED
 from scoring.models import Transition
@@ -26,14 +29,18 @@ _DETAIL_KEYS: Final = (
     "title", "subject", "name", "asset", "event", "url", "page", "path", "campaign", "plan", "product", "amount",
     "reason",
 )  # fmt: skip
+# What came of an activity, as those who log one choose it; of what others send the word itself is shown.
+_RESULTS: Final = {
+    "no_answer": gettext_noop("no answer"),
+    "left_message": gettext_noop("left a message"),
+    "wrong_number": gettext_noop("wrong number"),
+    "interested": gettext_noop("interested"),
+    "call_back": gettext_noop("wants to hear from us again"),
+    "not_now": gettext_noop("not now"),
+    "not_interested": gettext_noop("not interested"),
+}
 # Which side began says the kind itself, of most.
 _BEGUN_BY_EITHER: Final = ("call_connected", "chat_started", "meeting_held")
-_CAUSES: Final = {
-    Cause.TIME: "because time passed",
-    Cause.ATTRIBUTE: "because an attribute became known",
-    Cause.PUBLICATION: "because a definition was published",
-    Cause.CREATED: "because the contact became known",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +87,7 @@ def contact_timeline(
             .select_related("cause_event__kind__maps_to", "definition")
             .order_by("-effective_at", "-id")[:limit]
         )
-    items = [*(change_item(change, labels) for change in changes), *(event_item(event) for event in events)]
+    items = [*(change_item(change, labels) for change in changes), *(event_item(event, labels) for event in events)]
     # Stable: at one moment the change of stage stands above the event that caused it.
     items.sort(key=lambda item: item.at, reverse=True)
     return TimelinePage(
@@ -90,32 +97,41 @@ def contact_timeline(
     )
 
 
-def event_item(event: Event) -> TimelineItem:
-    """Describe an event for a timeline; ``kind`` (with ``maps_to``), ``source`` and ``recorded_by`` must be loaded."""
+def event_item(event: Event, labels: Mapping[str, str] | None = None) -> TimelineItem:
+    """Describe an event for a timeline; ``kind`` (with ``maps_to``), ``source`` and ``recorded_by`` must be loaded.
+
+    ``labels`` are those of the stages, by key.
+    """
     kind = event.kind.judged
     properties = event.properties if isinstance(event.properties, dict) else {}
     badges: list[tuple[str, Tone]] = []
     if event.retracted_at is not None:
-        badges.append(("retracted", "bad"))
+        badges.append((gettext("retracted"), "bad"))
     if event.suspect_reason:
         badges.append((event.suspect_reason, "warn"))
     who = event.recorded_by.get_full_name() or event.recorded_by.get_username() if event.recorded_by else ""
     named = _text(properties.get("with"))
     details = [
-        f"with {named}" if named else "",
-        _text(properties.get("result")).replace("_", " "),
-        "they began it" if properties.get("direction") == Direction.INBOUND and kind.name in _BEGUN_BY_EITHER else "",
+        gettext("with %(name)s") % {"name": named} if named else "",
+        _result(_text(properties.get("result"))),
+        gettext("they began it")
+        if properties.get("direction") == Direction.INBOUND and kind.name in _BEGUN_BY_EITHER
+        else "",
         *(_text(properties.get(key)) for key in _DETAIL_KEYS if key != "reason" or kind.name != "handoff_returned"),
-        f"sent as “{event.kind.name}”" if kind is not event.kind else "",
-        f"recorded by {who}" if who and who != named else "",
-        f"via {event.source.name}" if not who and not event.kind.system else "",
+        gettext("sent as “%(kind)s”") % {"kind": event.kind.name} if kind is not event.kind else "",
+        gettext("recorded by %(name)s") % {"name": who} if who and who != named else "",
+        gettext("via %(source)s") % {"source": event.source.name} if not who and not event.kind.system else "",
     ]
+    title, quote = sentence_case(kind_phrase(kind.name)), _text(properties.get("note"), limit=2_000)
+    if kind.name == PINNED:
+        title = _pinned(event, labels or {}) or title
     return TimelineItem(
         at=event.occurred_at,
-        title=sentence_case(kind_phrase(kind.name)),
+        title=title,
+        key=f"event-{event.pk}",
         icon=kind_icon(kind.name),
         detail=" \N{MIDDLE DOT} ".join(filter(None, details)),
-        quote=_text(properties.get("note"), limit=2_000),
+        quote=quote,
         badges=tuple(badges),
         by_them=kind.initiator in (Initiator.THEM, Initiator.BOTH),
         void=event.retracted_at is not None or bool(event.suspect_reason),
@@ -125,12 +141,29 @@ def event_item(event: Event) -> TimelineItem:
     )
 
 
+def _pinned(event: Event, labels: Mapping[str, str]) -> str:
+    """What a pin says: ``Was pinned to “Lead” until 3 Dec``; ``""`` where it cannot be read."""
+    pin = read_pin(event)
+    if pin is None:
+        return ""
+    return gettext("Was pinned to “%(stage)s” until %(day)s") % {
+        "stage": labels.get(pin.stage, pin.stage),
+        "day": format_day(pin.until, now=event.occurred_at),
+    }
+
+
 def change_item(change: Transition, labels: dict[str, str]) -> TimelineItem:
     """Describe a change of stage for a timeline; ``cause_event`` with its kind, and ``definition`` must be loaded."""
+    under = gettext("%(cause)s, under %(definition)s v%(version)s") % {
+        "cause": sentence_case(cause_of(change)),
+        "definition": change.definition.name,
+        "version": change.definition.version,
+    }
     return TimelineItem(
         at=change.effective_at,
         title="",
-        detail=f"{sentence_case(cause_of(change))}, under {change.definition.name} v{change.definition.version}",
+        key=f"change-{change.pk}",
+        detail=under,
         stage=change.to_stage,
         stage_label=labels.get(change.to_stage, change.to_stage),
         stage_from=change.from_stage,
@@ -139,10 +172,16 @@ def change_item(change: Transition, labels: dict[str, str]) -> TimelineItem:
 
 
 def cause_of(change: Transition) -> str:
-    """Say in words what made the change."""
+    """Say in words what made the change, as a clause: ``because it asked for a demo``."""
     if change.cause == Cause.EVENT and change.cause_event is not None:
-        return f"because it {kind_phrase(change.cause_event.kind.judged.name)}"
-    return _CAUSES.get(Cause(change.cause), "because of an event")
+        return gettext("because it %(did)s") % {"did": kind_phrase(change.cause_event.kind.judged.name)}
+    causes = {
+        Cause.TIME: gettext("because time passed"),
+        Cause.ATTRIBUTE: gettext("because an attribute became known"),
+        Cause.PUBLICATION: gettext("because a definition was published"),
+        Cause.CREATED: gettext("because the contact became known"),
+    }
+    return causes.get(Cause(change.cause), gettext("because of an event"))
 
 
 def by_day(items: Iterable[TimelineItem], *, now: datetime) -> list[TimelineDay]:
@@ -155,9 +194,11 @@ def by_day(items: Iterable[TimelineItem], *, now: datetime) -> list[TimelineDay]
 def day_label(day: date, *, today: date) -> str:
     """Name a day: today, yesterday, ``Friday 20 November``, with the year where it is another."""
     gap = (today - day).days
-    if gap in (0, 1):
-        return ("Today", "Yesterday")[gap]
-    return f"{day:%A} {day.day} {day:%B}" if day.year == today.year else f"{day.day} {day:%B %Y}"
+    if gap == 0:
+        return pgettext("day", "Today")
+    if gap == 1:
+        return pgettext("day", "Yesterday")
+    return format_weekday(day, today=today)
 
 
 def sentence_case(text: str) -> str:
@@ -190,6 +231,11 @@ def _latest_events(chosen: Q, mark: tuple[datetime, int] | None, limit: int) -> 
     keys = [key for key, _ in latest]
     events = Event.objects.select_related("kind__maps_to", "source", "recorded_by").in_bulk(keys)
     return [events[key] for key in keys]
+
+
+def _result(text: str) -> str:
+    known = _RESULTS.get(text)
+    return gettext(known) if known else text.replace("_", " ")
 
 
 def _text(value: Any, *, limit: int = 200) -> str:

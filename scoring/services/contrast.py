@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+from django.utils.translation import gettext, pgettext
 
+from config.web.formats import format_number
 from contacts.models import Contact
 from scoring.engine import UNKNOWN_PAST, Assessor, Facts, Verdicts, judge, take_apart
 from scoring.engine.coding import FIRST_PROPERTY_CODE
@@ -17,9 +19,9 @@ from scoring.moments import to_datetime, to_micros
 from scoring.selectors import compile_row
 from scoring.services.case import Case, open_recorded, open_replayed
 from scoring.services.explain import step_towards
-from scoring.services.sentences import found_at, is_met, kind_behind, stage_sentence
+from scoring.services.sentences import found_at, in_sentence, is_met, kind_behind, stage_sentence
 from scoring.services.snapshots import one_state
-from scoring.wording import day, describe, kind_phrase
+from scoring.wording import amount, both, day, describe, kind_phrase
 
 # Differences that the first sentence names; what else differs stands in the table.
 _TOLD = 3
@@ -170,10 +172,10 @@ def _fit(one: Case, two: Case) -> list[dict[str, Any]]:
 def _decisive(one: Case, two: Case, names: dict[int, str]) -> str:
     """The first sentence: which difference puts one further than the other, and what would make them equal."""
     if one.contact_id == two.contact_id:
-        return "This is one contact."
+        return gettext("This is one contact.")
     if not (one.known and two.known):
-        missing = " and ".join(names[case.contact_id] for case in (one, two) if not case.known)
-        return f"Nothing was known yet of {missing}."
+        missing = both([names[case.contact_id] for case in (one, two) if not case.known])
+        return gettext("Nothing was known yet of %(names)s.") % {"names": missing}
     if one.rank == two.rank:
         return _equal(one, two, names)
     ahead, behind = (one, two) if one.rank > two.rank else (two, one)
@@ -184,44 +186,71 @@ def _decisive(one: Case, two: Case, names: dict[int, str]) -> str:
         tree = ahead.compiled.keep[ahead.rank] or tree
     decisive = _missing(tree, ahead, behind) if tree else []
     if not decisive:
-        return _kept(ahead, behind, names) + _enough(ahead, behind, second, stage)
+        return " ".join([_kept(ahead, behind, names), *_enough(ahead, behind, second, stage)])
     told = "; ".join(dict.fromkeys(_difference(leaf, ahead, behind, first, second) for leaf in decisive[:_TOLD]))
-    start = f"{first} is kept as {stage}: {told}" if not ahead.entered else told
+    if ahead.entered:
+        start = gettext("%(difference)s.") % {"difference": told}
+    else:
+        parts = {"name": first, "stage": stage, "difference": told}
+        start = gettext("%(name)s is kept as %(stage)s: %(difference)s.") % parts
     verdicts = _after_the_same(decisive, ahead, behind)
     if verdicts is not None and verdicts.enter[0, ahead.rank] and int(verdicts.stage[0]) >= ahead.rank:
-        reached = _one(behind.document.stages[int(verdicts.stage[0])].label)
-        did = all(leaf.criterion.count is not None for leaf in decisive)
-        wish = f"If {second} did the same now" if did else f"If the same held for {second}"
-        return f"{start}. {wish}, it would be {reached}."
-    return f"{start}.{_enough(ahead, behind, second, stage)}"
+        parts = {"name": second, "stage": _one(behind.document.stages[int(verdicts.stage[0])].label)}
+        if all(leaf.criterion.count is not None for leaf in decisive):
+            wish = gettext("If %(name)s did the same now, it would be %(stage)s.") % parts
+        else:
+            wish = gettext("If the same held for %(name)s, it would be %(stage)s.") % parts
+        return f"{start} {wish}"
+    return " ".join([start, *_enough(ahead, behind, second, stage)])
 
 
 def _equal(one: Case, two: Case, names: dict[int, str]) -> str:
     first, second = names[one.contact_id], names[two.contact_id]
-    start = f"Both stand at {one.document.stages[one.rank].label}"
+    parts = {"stage": one.document.stages[one.rank].label}
     if one.entered == two.entered or one.rank == 0:
-        return f"{start}; no criterion puts one further than the other."
-    entered, kept = (first, second) if one.entered else (second, first)
-    return f"{start}: {entered} meets what entering asks for, {kept} only what staying asks for."
+        return gettext("Both stand at %(stage)s; no criterion puts one further than the other.") % parts
+    parts["entered"], parts["kept"] = (first, second) if one.entered else (second, first)
+    said = gettext(
+        "Both stand at %(stage)s: %(entered)s meets what entering asks for, %(kept)s only what staying asks for."
+    )
+    return said % parts
 
 
 def _kept(ahead: Case, behind: Case, names: dict[int, str]) -> str:
     """One is kept where the other, meeting the same, never came."""
-    first, second = names[ahead.contact_id], names[behind.contact_id]
-    stage = _one(ahead.document.stages[ahead.rank].label)
-    since = f" since {day(ahead.since, seen_from=ahead.at)}" if ahead.since else ""
-    return f"{first} is kept as {stage}, which it has been{since}; {second} meets no less now, but was none before."
+    parts = {
+        "first": names[ahead.contact_id],
+        "second": names[behind.contact_id],
+        "stage": _one(ahead.document.stages[ahead.rank].label),
+    }
+    if ahead.since:
+        parts["day"] = day(ahead.since, seen_from=ahead.at)
+        said = gettext(
+            "%(first)s is kept as %(stage)s, which it has been since %(day)s; "
+            "%(second)s meets no less now, but was none before."
+        )
+    else:
+        said = gettext(
+            "%(first)s is kept as %(stage)s, which it has been; %(second)s meets no less now, but was none before."
+        )
+    return said % parts
 
 
-def _enough(ahead: Case, behind: Case, name: str, stage: str) -> str:
-    """What would bring the weaker one there, where a short step does."""
+def _enough(ahead: Case, behind: Case, name: str, stage: str) -> list[str]:
+    """What would bring the weaker one there, as a sentence, where a short step does."""
     step = step_towards(behind, ahead.rank)
-    return f" For {name} to become {stage}: {step['sentence'][0].lower()}{step['sentence'][1:]}" if step else ""
+    if step is None:
+        return []
+    wish = f"{step['sentence'][0].lower()}{step['sentence'][1:]}"
+    return [gettext("For %(name)s to become %(stage)s: %(step)s") % {"name": name, "stage": stage, "step": wish}]
 
 
 def _one(label: str) -> str:
     """A stage label as what somebody is: ``a sales prospect``."""
-    return f"{'an' if label[:1].lower() in 'aeio' else 'a'} {label.lower()}"
+    parts = {"stage": in_sentence(label)}
+    if label[:1].lower() in "aeio":
+        return pgettext("a stage that begins with a vowel", "an %(stage)s") % parts
+    return gettext("a %(stage)s") % parts
 
 
 def _missing(node: Node, ahead: Case, behind: Case) -> list[Node]:
@@ -238,35 +267,51 @@ def _missing(node: Node, ahead: Case, behind: Case) -> list[Node]:
 def _difference(node: Node, ahead: Case, behind: Case, first: str, second: str) -> str:
     """One decisive criterion in words: ``Ann asked for a demo on 28 Feb, Ben did not``."""
     criterion = node.criterion
+    parts = {"first": first, "second": second}
     if criterion.count is not None:
-        return _count_difference(node, ahead, behind, first, second)
+        return _count_difference(node, ahead, behind, parts)
     if node.leaf < 0:
-        return f'{first} meets "{describe(criterion, ahead.document)}", {second} does not'
+        parts["criterion"] = describe(criterion, ahead.document)
+        return gettext('%(first)s meets "%(criterion)s", %(second)s does not') % parts
     theirs, ours = found_at(ahead, node), found_at(behind, node)
     needed = criterion.engagement or criterion.fit or criterion.score
     if needed is not None:
-        what = "engagement" if criterion.engagement else "fit" if criterion.fit else "fit and engagement together"
-        return f"{first} has {what} {theirs} of {needed.at_least:g} needed, {second} {ours}"
-    return f"{describe(criterion, ahead.document)}: {first} {theirs or 'yes'}, {second} {ours or 'no'}"
+        parts |= {"theirs": theirs, "ours": ours, "needed": amount(needed.at_least)}
+        if criterion.engagement:
+            return gettext("%(first)s has engagement %(theirs)s of %(needed)s needed, %(second)s %(ours)s") % parts
+        if criterion.fit:
+            return gettext("%(first)s has fit %(theirs)s of %(needed)s needed, %(second)s %(ours)s") % parts
+        said = gettext("%(first)s has fit and engagement together %(theirs)s of %(needed)s needed, %(second)s %(ours)s")
+        return said % parts
+    parts |= {"criterion": describe(criterion, ahead.document)}
+    parts |= {"theirs": theirs or gettext("yes"), "ours": ours or gettext("no")}
+    return gettext("%(criterion)s: %(first)s %(theirs)s, %(second)s %(ours)s") % parts
 
 
-def _count_difference(node: Node, ahead: Case, behind: Case, first: str, second: str) -> str:
+def _count_difference(node: Node, ahead: Case, behind: Case, parts: dict[str, str]) -> str:
     count = ahead.compiled.leaves[node.leaf].count
     last = int(ahead.verdicts.last_counted[node.leaf][ahead.index])
     if count is None or last == UNKNOWN_PAST:
-        return f"{first} meets {describe(node.criterion, ahead.document)}, {second} does not"
+        parts |= {"criterion": describe(node.criterion, ahead.document)}
+        return gettext("%(first)s meets %(criterion)s, %(second)s does not") % parts
     phrase = kind_phrase(kind_behind(ahead, node.leaf, last))
-    when = day(to_datetime(last), seen_from=ahead.at)
+    parts |= {"deed": phrase, "day": day(to_datetime(last), seen_from=ahead.at)}
     ever = behind.facts.event_at[count.of[behind.facts.event_code]]
-    number = int(behind.verdicts.counted[node.leaf][behind.index])
     if count.at_least > 1:
-        many = int(ahead.verdicts.counted[node.leaf][ahead.index])
         label = ahead.document.evidence[node.criterion.count.of].label if node.criterion.count else ""
-        return f"{first} has {many} of {count.at_least} needed ({label}), {second} {number}"
+        parts |= {"what": label, "needed": format_number(count.at_least)}
+        parts |= {"theirs": format_number(int(ahead.verdicts.counted[node.leaf][ahead.index]))}
+        parts |= {"ours": format_number(int(behind.verdicts.counted[node.leaf][behind.index]))}
+        return gettext("%(first)s has %(theirs)s of %(needed)s needed (%(what)s), %(second)s %(ours)s") % parts
     if len(ever):
-        stale = day(to_datetime(int(ever.max())), seen_from=behind.at)
-        return f"{first} {phrase} on {when}, {second} has nothing of the kind that still counts (last on {stale})"
-    return f"{first} {phrase} on {when}, {second} {'was' if phrase.startswith('was ') else 'did'} not"
+        parts["stale"] = day(to_datetime(int(ever.max())), seen_from=behind.at)
+        said = gettext(
+            "%(first)s %(deed)s on %(day)s, %(second)s has nothing of the kind that still counts (last on %(stale)s)"
+        )
+        return said % parts
+    if phrase.startswith("was "):
+        return gettext("%(first)s %(deed)s on %(day)s, %(second)s was not") % parts
+    return gettext("%(first)s %(deed)s on %(day)s, %(second)s did not") % parts
 
 
 def _after_the_same(decisive: Sequence[Node], ahead: Case, behind: Case) -> Verdicts | None:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext
 
 from contacts.models import Event
 from scoring.engine import Assessor, Ledger, LedgerLine, Timeline, take_apart
@@ -201,7 +202,7 @@ def _flag(case: Case) -> str | None:
     node = case.compiled.flag_unless[case.rank]
     if node is None or not case.known or is_met(case, node):
         return None
-    return f"Expected: {', '.join(unmet_parts(case, node))}."
+    return gettext("Expected: %(criteria)s.") % {"criteria": ", ".join(unmet_parts(case, node))}
 
 
 def _next_stage(case: Case) -> dict[str, Any] | None:

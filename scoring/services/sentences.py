@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
+from django.utils.translation import get_language, gettext
 
+from config.web.formats import format_decimal, format_number
 from contacts.models import Contact
+from contacts.selectors.pins import PINNED, UNPINNED
 from scoring.engine import Compiled
 from scoring.engine.coding import FIRST_PROPERTY_CODE
 from scoring.engine.compiled import Node
@@ -14,7 +17,7 @@ from scoring.engine.judging import node_truth
 from scoring.moments import to_datetime
 from scoring.services.case import Case, Cases, open_judged, open_recorded, open_replayed
 from scoring.services.snapshots import one_state
-from scoring.wording import day, describe, kind_phrase, points, reason_of_count
+from scoring.wording import amount, both, day, describe, either, kind_phrase, points, reason_of_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +68,18 @@ def _reasons_of(cases: Cases) -> dict[int, StageReason]:
 
 
 def stage_sentence(case: Case) -> str:
-    """Why the contact stands at its stage, such as ``Lead since 3 Nov: subscribed to the newsletter on 3 Nov``."""
+    """Why the contact stands at its stage, such as ``Lead since 3 Nov: subscribed to the newsletter on 3 Nov``.
+
+    In the reader's language; what is stored or sent is made where none is chosen, so it is English.
+    """
     if not case.known:
-        return f"Not known yet on {day(case.at, seen_from=case.at)}: nothing had happened and nobody had named it."
-    label = case.document.stages[case.rank].label
-    start = f"{label} since {day(case.since, seen_from=case.at)}" if case.since else label
-    return f"{start}: {reason_of(case)}."
+        said = gettext("Not known yet on %(day)s: nothing had happened and nobody had named it.")
+        return said % {"day": day(case.at, seen_from=case.at)}
+    parts = {"stage": case.document.stages[case.rank].label, "reason": reason_of(case)}
+    if case.since:
+        parts["day"] = day(case.since, seen_from=case.at)
+        return gettext("%(stage)s since %(day)s: %(reason)s.") % parts
+    return gettext("%(stage)s: %(reason)s.") % parts
 
 
 def reason_of(case: Case) -> str:
@@ -80,10 +89,15 @@ def reason_of(case: Case) -> str:
     tree = case.compiled.enter[case.rank]
     if not case.entered:
         tree = case.compiled.keep[case.rank] or tree
-    reasons = list(dict.fromkeys(filter(None, _reasons(case, tree)))) if tree else []
+    reasons = ", ".join(dict.fromkeys(filter(None, _reasons(case, tree)))) if tree else ""
     if case.entered:
-        return ", ".join(reasons) or "meets the criteria"
-    return f"kept because it {', '.join(reasons) or 'met the criteria then'}"
+        return reasons or gettext("meets the criteria")
+    return gettext("kept because it %(reasons)s") % {"reasons": reasons or gettext("met the criteria then")}
+
+
+def in_sentence(label: str) -> str:
+    """A stage's label within a sentence: English writes it small there, other languages leave it as it is."""
+    return label.lower() if (get_language() or "en").startswith("en") else label
 
 
 def unmet_parts(case: Case, node: Node) -> list[str]:
@@ -94,7 +108,7 @@ def unmet_parts(case: Case, node: Node) -> list[str]:
     if criterion.all is not None:
         return [text for child in node.children for text in unmet_parts(case, child)]
     if criterion.any is not None:
-        return [" or ".join(" and ".join(unmet_parts(case, child)) for child in node.children)]
+        return [either([both(unmet_parts(case, child)) for child in node.children])]
     return [describe(criterion, case.document)]
 
 
@@ -113,41 +127,59 @@ def found_at(case: Case, node: Node) -> str:
         total = int(verdicts.engagement[index]) + (int(verdicts.fit[index]) if criterion.score else 0)
         reached = needed is not None and total >= round(needed.at_least * 1000)
         # For a stage of Sales only what happened after the last return counts; the ledger shows all of it.
-        return points(total) + (", less since it was returned" if reached and not is_met(case, node) else "")
+        if reached and not is_met(case, node):
+            return gettext("%(points)s, less since it was returned") % {"points": points(total)}
+        return points(total)
     if criterion.likelihood is not None:
-        return "unknown" if verdicts.likelihood is None else likelihood(float(verdicts.likelihood[index]))
+        return gettext("unknown") if verdicts.likelihood is None else likelihood(float(verdicts.likelihood[index]))
     if criterion.count is not None:
         number = int(verdicts.counted[node.leaf][index])
         last = int(verdicts.last_counted[node.leaf][index])
-        return f"{number}, last on {day(to_datetime(last), seen_from=case.at)}" if number else "none"
+        if not number:
+            return gettext("none")
+        when = day(to_datetime(last), seen_from=case.at)
+        return gettext("%(number)s, last on %(day)s") % {"number": format_number(number), "day": when}
     if criterion.gate is not None:
         gate = next(gate for gate in case.document.gates if gate.key == criterion.gate)
-        return str(case.profile.get(gate.attribute) or "unknown")
+        return answer_words(case.profile.get(gate.attribute))
     if criterion.attribute is not None:
-        value = case.profile.get(criterion.attribute.name)
-        if isinstance(value, bool):
-            return "yes" if value else "no"
-        return "unknown" if value is None or value == "" else str(value)
+        return answer_words(case.profile.get(criterion.attribute.name))
     if criterion.origin is not None:
-        return str(case.profile.get("source_direction") or "unknown")
+        return answer_words(case.profile.get("source_direction"))
     return ""
+
+
+def answer_words(value: object) -> str:
+    """A value of the profile as people read it; what is not known says so."""
+    if value is None or value == "":
+        return gettext("unknown")
+    if isinstance(value, bool):
+        return gettext("yes") if value else gettext("no")
+    known = {"yes": gettext("yes"), "no": gettext("no"), "unknown": gettext("unknown")}
+    known |= {"inbound": gettext("inbound"), "outbound": gettext("outbound")}
+    return known.get(str(value), str(value))
 
 
 def likelihood(value: float) -> str:
     """A likelihood as people read it: ``0.42``."""
-    return f"{value:.2f}"
+    return format_decimal(value, 2)
 
 
 def _floor_reason(case: Case) -> str:
     if case.compiled.stage_count == 1:
-        return "everyone's stage"
-    known = np.flatnonzero(case.facts.event_code < FIRST_PROPERTY_CODE)
+        return gettext("everyone's stage")
+    codes = case.facts.event_code
+    # What people of ours said of it is nothing that is known of what it did.
+    pins = [kind.id for kind in case.cases.kinds if kind.name in (PINNED, UNPINNED)]
+    known = np.flatnonzero((codes < FIRST_PROPERTY_CODE) & ~np.isin(codes, pins))
     if not len(known):
-        return "it has done nothing yet"
+        return gettext("it has done nothing yet")
     # Of one instant's events the greatest kind id, so that the order of arrival does not show.
     latest = max((int(case.facts.event_at[row]), int(case.facts.event_code[row])) for row in known)
-    stronger = case.document.stages[1].label.lower()
-    return f"what is known of it, last that it {kind_phrase(case.kind_name(latest[1]))}, does not make a {stronger}"
+    return gettext("what is known of it, last that it %(deed)s, does not make a %(stage)s") % {
+        "deed": kind_phrase(case.kind_name(latest[1])),
+        "stage": in_sentence(case.document.stages[1].label),
+    }
 
 
 def _reasons(case: Case, node: Node) -> list[str]:
@@ -161,16 +193,19 @@ def _reasons(case: Case, node: Node) -> list[str]:
                 return _reasons(case, child)
         return []
     if criterion.engagement is not None:
-        found = points(int(verdicts.engagement[index]))
-        return [f"engagement {found} of {criterion.engagement.at_least:g} needed"]
+        parts = {"found": points(int(verdicts.engagement[index])), "needed": amount(criterion.engagement.at_least)}
+        return [gettext("engagement %(found)s of %(needed)s needed") % parts]
     if criterion.fit is not None and criterion.fit.at_least > 0:
-        return [f"fit {points(int(verdicts.fit[index]))} of {criterion.fit.at_least:g} needed"]
+        parts = {"found": points(int(verdicts.fit[index])), "needed": amount(criterion.fit.at_least)}
+        return [gettext("fit %(found)s of %(needed)s needed") % parts]
     if criterion.score is not None:
         together = points(int(verdicts.engagement[index] + verdicts.fit[index]))
-        return [f"fit and engagement {together} of {criterion.score.at_least:g} needed"]
+        parts = {"found": together, "needed": amount(criterion.score.at_least)}
+        return [gettext("fit and engagement %(found)s of %(needed)s needed") % parts]
     if criterion.likelihood is not None and verdicts.likelihood is not None:
         found = likelihood(float(verdicts.likelihood[index]))
-        return [f"likelihood of buying {found} of {criterion.likelihood.at_least:g} needed"]
+        parts = {"found": found, "needed": amount(criterion.likelihood.at_least)}
+        return [gettext("likelihood of buying %(found)s of %(needed)s needed") % parts]
     if criterion.count is not None:
         last = int(verdicts.last_counted[node.leaf][index])
         number = int(verdicts.counted[node.leaf][index])

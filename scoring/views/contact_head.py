@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.http import Http404, HttpRequest
+from django.utils.translation import gettext
 
 from config.web.moved import Moved
 from config.web.pages import person_of
@@ -25,14 +26,17 @@ def header_or_404(request: HttpRequest, contact_id: int, now: datetime) -> Conta
 
 
 def contact_tabs(contact_id: int, current: str) -> list[Tab]:
-    """Return the tabs of a contact's pages; they live in several apps, so they are told by address."""
+    """Return the tabs of a contact's pages; they live in several apps, so they are told by address.
+
+    ``current``: ``timeline``, ``why``, ``journey`` or ``consent``; anything else is on none of them.
+    """
     places = (
-        ("Timeline", "", "history"),
-        ("Why", "why/", "scale"),
-        ("Journey", "journey/", "route"),
-        ("Consent", "consent/", "mail-check"),
+        ("timeline", gettext("Timeline"), "", "history"),
+        ("why", gettext("Why"), "why/", "scale"),
+        ("journey", gettext("Journey"), "journey/", "route"),
+        ("consent", gettext("Consent"), "consent/", "mail-check"),
     )
     return [
-        Tab(label, f"/contacts/{contact_id}/{path}", current=label == current, icon=icon)
-        for label, path, icon in places
+        Tab(label, f"/contacts/{contact_id}/{path}", current=key == current, icon=icon)
+        for key, label, path, icon in places
     ]

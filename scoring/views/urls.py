@@ -3,12 +3,13 @@
 from django.urls import path
 
 from scoring.views.companies import companies, company
-from scoring.views.contact import timeline
+from scoring.views.contact import head, timeline, trend
 from scoring.views.contacts import contacts
 from scoring.views.definitions import definition, definition_yaml, definitions
 from scoring.views.drafts import definition_copy, definition_discard, definition_import
 from scoring.views.editor import definition_check, definition_edit
 from scoring.views.learned import dismiss, learn, use
+from scoring.views.pins import contact_pin, contact_pin_undo, contact_unpin
 from scoring.views.publishing import approve, publish, publish_page, roll_back
 from scoring.views.runs import run, run_cancel, run_contacts, run_progress, run_retry
 from scoring.views.trials import backtest, compare, what_if
@@ -17,7 +18,12 @@ from scoring.views.why import why
 urlpatterns = [
     path("contacts/", contacts, name="contacts"),
     path("contacts/<int:contact_id>/", timeline, name="contact"),
+    path("contacts/<int:contact_id>/head/", head, name="contact-head"),
+    path("contacts/<int:contact_id>/trend/", trend, name="contact-trend"),
     path("contacts/<int:contact_id>/why/", why, name="why"),
+    path("contacts/<int:contact_id>/pin/", contact_pin, name="contact-pin"),
+    path("contacts/<int:contact_id>/unpin/", contact_unpin, name="contact-unpin"),
+    path("contacts/<int:contact_id>/pin/<int:event_id>/undo/", contact_pin_undo, name="contact-pin-undo"),
     path("companies/", companies, name="companies"),
     path("companies/<int:company_id>/", company, name="company"),
     path("definitions/", definitions, name="definitions"),

@@ -8,37 +8,47 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.dateparse import parse_date
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_safe
 
-from config.web.formats import format_score
+from config.web.formats import format_decimal, format_number, format_score
 from config.web.pages import link_with, page
 from config.web.ui import Criterion, LedgerLine
 from contacts.models import Contact
 from contacts.permissions import check_view_contacts
 from contacts.selectors.naming import find_contact
+from contacts.selectors.search import Hit, find_best
 from scoring.models import Definition
 from scoring.selectors import find_definition
 from scoring.selectors.definitions import definitions_to_choose
+from scoring.selectors.header import ContactHeader
+from scoring.selectors.pins import ShownPin, shown_pin
 from scoring.selectors.timeline import sentence_case
 from scoring.services.contrast import contrast_contacts
-from scoring.services.explain import LEDGER_LINES, explain_contact
+from scoring.services.explain import explain_contact
+from scoring.services.sentences import answer_words, in_sentence
 from scoring.views.contact_head import contact_tabs, header_or_404
 from scoring.wording import kind_phrase
 
-# What scoring.wording calls a group whose parts are all needed.
-_ALL = "All of these"
-
+# Events with a line of their own on the page, the weightiest; the others are summed by signal until somebody asks.
+_LINES = 25
+# Contacts to choose from where a name is typed to compare with.
+_FOUND = 6
 # Factors of a likelihood shown on each side; the others stand together on one line.
 _FACTORS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class StageCriteria:
-    """The criteria of a stage as trees to draw; empty where the stage has none."""
+    """The criteria of a stage as trees to draw; empty where the stage has none.
+
+    ``here``: the contact stands there; ``open``: near enough to where it stands to be shown at once.
+    """
 
     key: str
     label: str
     here: bool
+    open: bool
     enter: tuple[Criterion, ...]
     keep: tuple[Criterion, ...]
 
@@ -51,6 +61,7 @@ class _Asked:
     day: date | None
     definition: Definition | None
     other: Contact | None
+    found: tuple[Hit, ...]
     errors: dict[str, str]
 
 
@@ -60,76 +71,113 @@ def why(request: HttpRequest, contact_id: int) -> HttpResponse:
     """Say why the contact stands where it stands.
 
     Query: ``at`` (YYYY-MM-DD: at the end of that day; now when left out), ``definition`` (key@version: as if it had
-    always been in force), ``compare_with`` (id or e-mail of another contact), ``ledger=all`` (every event by itself).
+    always been in force), ``compare_with`` (id, e-mail or name of another contact), ``ledger=all`` (every event by
+    itself).
     """
     now = timezone.now()
     header = header_or_404(request, contact_id, now)
-    asked = _read(request, now)
+    asked = _read(request, now, header)
     every_line = request.GET.get("ledger") == "all"
     explained = explain_contact(
         contact_id=contact_id,
         at=asked.at,
         definition=asked.definition,
-        ledger_lines=None if every_line else LEDGER_LINES,
+        ledger_lines=None if every_line else _LINES,
     )
+    past = asked.at != now
     change, scores = explained["next_change"], explained["scores"]
-    if asked.at == now and asked.definition is None:
+    if not past and asked.definition is None:
         header = replace(
             header, engagement_mp=_milli(scores["engagement"]), fit_mp=_milli(scores["fit"]), scores_at=now
         )
     context = {
         "header": header,
-        "tabs": contact_tabs(contact_id, "Why"),
+        "tabs": contact_tabs(contact_id, "why"),
         "why": explained,
+        "pin": _pin(header, asked, past=past),
         "version": explained["definition"].replace("@", " v"),
         "asked": asked,
-        "past": asked.at != now,
+        "past": past,
         "date": asked.day.isoformat() if asked.day else "",
         "today": timezone.localdate(now).isoformat(),
         "definitions": [(f"{row.key}@{row.version}", _named(row)) for row in definitions_to_choose()],
         "chosen": f"{asked.definition.key}@{asked.definition.version}" if asked.definition else "",
         "compare_with": request.GET.get("compare_with", "").replace("\0", ""),
+        "found": [(hit.contact, link_with(request.GET, compare_with=str(hit.contact.pk))) for hit in asked.found],
         "contrast": _contrast(contact_id, asked),
         "unmet": _unmet_of(explained),
-        "next_title": f"To become a {explained['next_stage']['label'].lower()}" if explained["next_stage"] else "Next",
+        "next_title": _next_title(explained),
         "change_at": datetime.fromisoformat(change["at"]) if change else None,
         "lines": [ledger_line(line) for line in explained["ledger"]],
+        "every_line": every_line,
         "every_line_url": link_with(request.GET, ledger="all") if any(map(_is_sum, explained["ledger"])) else "",
+        "fewer_lines_url": link_with(request.GET, ledger=None),
         "engagement_total": _milli(scores["engagement"]),
-        "engagement_aside": f"{format_score(_milli(scores['engagement']))} points",
-        "fit_lines": [{**line, "points": _milli(line["points"])} for line in explained["fit_ledger"]],
+        "engagement_aside": gettext("%(points)s points") % {"points": format_score(_milli(scores["engagement"]))},
+        "fit_lines": [
+            {**line, "value": answer_words(line["value"]), "points": _milli(line["points"])}
+            for line in explained["fit_ledger"]
+        ],
         "fit_total": _milli(scores["fit"]),
-        "fit_aside": f"{format_score(_milli(scores['fit']))} of {format_score(_milli(scores['fit_threshold']))} needed"
-        if scores["fit_threshold"]
-        else "",
+        "fit_aside": _needed(_milli(scores["fit"]), _milli(scores["fit_threshold"])),
         "likelihood": _likelihood(explained["likelihood"]),
-        "stages": [_stage_criteria(stage, explained["stage"]["key"]) for stage in reversed(explained["criteria"])],
+        "stages": _stages(explained),
     }
     return render(request, "scoring/why.html", context)
+
+
+def _next_title(explained: dict[str, Any]) -> str:
+    following = explained["next_stage"]
+    if following is None:
+        return gettext("Next")
+    return gettext("To become a %(stage)s") % {"stage": in_sentence(following["label"])}
+
+
+def _needed(fit: int, threshold: int) -> str:
+    if not threshold:
+        return ""
+    return gettext("%(points)s of %(needed)s needed") % {
+        "points": format_score(fit),
+        "needed": format_score(threshold),
+    }
+
+
+def _pin(header: ContactHeader, asked: _Asked, *, past: bool) -> ShownPin | None:
+    """The pin of the day that was asked about; another definition knows of none."""
+    if asked.definition is not None:
+        return None
+    return shown_pin(header.contact.pk, header.document, at=asked.at) if past else header.pin
 
 
 def _named(row: Definition) -> str:
     return f"{row.name} v{row.version} ({row.get_state_display()})"
 
 
-def _read(request: HttpRequest, now: datetime) -> _Asked:
+def _read(request: HttpRequest, now: datetime, header: ContactHeader) -> _Asked:
     """Read the form; what makes no sense is left out with a remark."""
     today = timezone.localdate(now)
     errors: dict[str, str] = {}
     day, errors["at"] = _read_day(request.GET.get("at", ""), today=today)
     definition, other = None, None
+    found: tuple[Hit, ...] = ()
     if name := request.GET.get("definition", "").replace("\0", ""):
         try:
             definition = find_definition(name)
         except Definition.DoesNotExist:
-            errors["definition"] = "There is no such definition; this is under the one in force."
+            errors["definition"] = gettext("There is no such definition; this is under the one in force.")
     if name := request.GET.get("compare_with", "").replace("\0", "").strip():
         try:
             other = find_contact(name)
         except Contact.DoesNotExist:
-            errors["compare_with"] = "There is no contact with this id or e-mail address."
+            stages = [stage.key for stage in header.document.stages]
+            hits = find_best(name, limit=_FOUND + 1, stages=stages).rows
+            found = tuple(hit for hit in hits if hit.contact.pk != header.contact.pk)[:_FOUND]
+            if len(found) == 1 and not found[0].similar:
+                other, found = found[0].contact, ()
+            elif not found:
+                errors["compare_with"] = gettext("There is no contact of this name, id or e-mail address.")
     at = _end_of(day) if day is not None and day < today else now
-    return _Asked(at, day, definition, other, {name: text for name, text in errors.items() if text})
+    return _Asked(at, day, definition, other, found, {name: text for name, text in errors.items() if text})
 
 
 def _read_day(text: str, *, today: date) -> tuple[date | None, str]:
@@ -141,11 +189,11 @@ def _read_day(text: str, *, today: date) -> tuple[date | None, str]:
     except ValueError:
         day = None
     if day is None:
-        return None, "That is no date; this is how it stands now."
+        return None, gettext("That is no date; this is how it stands now.")
     if day > today:
-        return None, "That day has not come; this is how it stands now."
+        return None, gettext("That day has not come; this is how it stands now.")
     if day.year < 2000:
-        return None, "Nothing is judged before the year 2000; this is how it stands now."
+        return None, gettext("Nothing is judged before the year 2000; this is how it stands now.")
     return day, ""
 
 
@@ -166,12 +214,13 @@ def ledger_line(line: dict[str, Any]) -> LedgerLine:
     """Turn an explanation's ledger line into a row; what happened for events, the cap's words for caps."""
     if line["cap"]:
         return LedgerLine(
-            what=line["label"], rule="Cap", at=None, raw=None, total=_milli(line["points"]), adjustment=True
+            what=line["label"], rule=gettext("Cap"), at=None, raw=None, total=_milli(line["points"]), adjustment=True
         )
-    decay = f"\N{MULTIPLICATION SIGN} {line['decay']:.3f}" if line["decay"] < 1 else ""
+    decay = f"\N{MULTIPLICATION SIGN} {format_decimal(line['decay'], 3)}" if line["decay"] < 1 else ""
     if _is_sum(line):
         return LedgerLine(
-            what=f"{line['events']:,} further event{'' if line['events'] == 1 else 's'}",
+            what=ngettext("%(number)s further event", "%(number)s further events", line["events"])
+            % {"number": format_number(line["events"])},
             rule=line["label"],
             at=None,
             raw=_milli(line["raw"]),
@@ -201,7 +250,7 @@ def _likelihood(found: dict[str, Any] | None) -> dict[str, Any] | None:
     rest = [*up[_FACTORS:], *down[_FACTORS:]]
     return {
         **found,
-        "aside": f"{found['likelihood']:.2f}",
+        "aside": format_decimal(found["likelihood"], 2),
         "up": up[:_FACTORS],
         "down": down[:_FACTORS],
         "base": everybody["adds"],
@@ -211,7 +260,8 @@ def _likelihood(found: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _signed(log_odds: float) -> str:
-    return f"{log_odds:+.2f}".replace("-", "\N{MINUS SIGN}")
+    sign = "\N{MINUS SIGN}" if round(log_odds, 2) < 0 else "+"
+    return f"{sign}{format_decimal(abs(log_odds), 2)}"
 
 
 def _contrast(contact_id: int, asked: _Asked) -> dict[str, Any] | None:
@@ -248,14 +298,22 @@ def _contrast(contact_id: int, asked: _Asked) -> dict[str, Any] | None:
     }
 
 
-def _stage_criteria(stage: dict[str, Any], current: str) -> StageCriteria:
-    return StageCriteria(
-        key=stage["stage"],
-        label=stage["label"],
-        here=stage["stage"] == current,
-        enter=(_criterion(stage["enter"]),) if stage["enter"] else (),
-        keep=(_criterion(stage["keep"]),) if stage["keep"] else (),
-    )
+def _stages(explained: dict[str, Any]) -> list[StageCriteria]:
+    """The stages, strongest first; those around where the contact stands are shown at once, the others folded."""
+    keys = [stage["stage"] for stage in explained["criteria"]]
+    here = keys.index(explained["stage"]["key"])
+    rows = [
+        StageCriteria(
+            key=stage["stage"],
+            label=stage["label"],
+            here=rank == here,
+            open=abs(rank - here) <= 1,
+            enter=(_criterion(stage["enter"]),) if stage["enter"] else (),
+            keep=(_criterion(stage["keep"]),) if stage["keep"] else (),
+        )
+        for rank, stage in enumerate(explained["criteria"])
+    ]
+    return rows[::-1]
 
 
 def _unmet_of(explained: dict[str, Any]) -> list[Criterion]:
@@ -266,7 +324,8 @@ def _unmet_of(explained: dict[str, Any]) -> list[Criterion]:
     trees = (stage["enter"] for stage in explained["criteria"] if stage["stage"] == following["key"])
     missing = [_unmet(_criterion(tree)) for tree in trees if tree and not tree["met"]]
     # A list says "all of these" by itself; alternatives must stay below their heading.
-    return [part for root in missing for part in (root.children if root.text == _ALL else (root,))]
+    together = sentence_case(gettext("all of these"))
+    return [part for root in missing for part in (root.children if root.text == together else (root,))]
 
 
 def _unmet(node: Criterion) -> Criterion:

@@ -64,9 +64,31 @@ def test_another_contact_by_id_or_address_stands_beside(pages: Client) -> None:
         assert "Fit, where it differs" in page
         assert page.count("versus-who") >= 8
     assert "Side by side" not in read(pages, ada)
-    assert "There is no contact with this id or e-mail address." in read(pages, ada, compare_with="nobody@acme.example")
+    assert "There is no contact of this name, id or e-mail address." in read(pages, ada, compare_with="qqq zzz")
     read(pages, ada, compare_with="\0")
     assert "This is one contact." in read(pages, ada, compare_with=str(ada.pk))
+
+
+def test_another_contact_by_name_or_one_of_those_it_may_mean(pages: Client) -> None:
+    ada = person("Ada", {"kind": "demo_requested"})
+    ben = person("Bentley", {"kind": "newsletter_subscribed"}, email="ben@acme.example")
+    page = read(pages, ada, compare_with="bentley")
+    assert "Side by side" in page
+    assert "Whom do you mean?" not in page
+    other = person("Bentley", {"kind": "newsletter_subscribed"}, email="other@acme.example")
+    page = read(pages, ada, compare_with="bentley")
+    assert "Whom do you mean?" in page
+    assert "Side by side" not in page
+    for one in (ben, other):
+        assert f'href="?compare_with={one.pk}"' in page
+    assert "Side by side" in read(pages, ada, compare_with=str(other.pk))
+
+
+def test_stages_far_from_where_it_stands_are_folded(pages: Client) -> None:
+    ada = person("Ada", {"kind": "newsletter_subscribed"})
+    folds = re.findall(r'<details class="stage-criteria fold"( open)?>', read(pages, ada))
+    # Strongest first: customer and sales prospect are far from a lead.
+    assert folds == ["", "", " open", " open", " open"]
 
 
 def test_day_definition_and_other_contact_work_together(pages: Client) -> None:
@@ -135,8 +157,8 @@ def test_names_and_attributes_are_shown_as_text(pages: Client) -> None:
 def test_a_long_life_is_told_in_sums_until_all_is_asked_for(pages: Client) -> None:
     ada = person("Ada", *({"kind": "page_viewed", "occurred_at": ago(hours=hour)} for hour in range(1, 260)))
     page = read(pages, ada)
-    assert "59 further events" in page
-    assert page.count("<td>Viewed a page</td>") == 200
+    assert "234 further events" in page
+    assert page.count("<td>Viewed a page</td>") == 25
     every = re.search(r'href="(\?[^"]*ledger=all[^"]*)"', page)
     assert every is not None
     assert read(pages, ada, ledger="all").count("<td>Viewed a page</td>") == 259

@@ -1,0 +1,141 @@
+"""The head that all pages of one contact share: scores with their trend, freshness, and parts that keep up to date."""
+
+from datetime import UTC, datetime, timedelta
+from html import unescape
+
+import numpy as np
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from contacts.enums import Role
+from contacts.models import Contact, Event
+from scoring.services.evaluate import drain_due
+from scoring.services.explain import explain_contact
+from scoring.services.trend import DAYS, engagement_trend
+from tests.factories import make_contact, make_user
+
+pytestmark = pytest.mark.django_db
+
+DAY = timedelta(days=1)
+LIVE = {"X-Ripen-Live": "1"}
+
+
+def ann(*events: tuple[str, float], **traits: str) -> Contact:
+    now = datetime.now(UTC)
+    told = [{"kind": kind, "occurred_at": (now - days * DAY).isoformat()} for kind, days in events]
+    contact = make_contact(*told, **traits)
+    while drain_due(now=datetime.now(UTC)):
+        pass
+    return contact
+
+
+@pytest.fixture
+def pages() -> Client:
+    client = Client()
+    client.force_login(make_user(Role.MARKETER))
+    return client
+
+
+def test_the_trend_is_the_score_that_why_tells_for_each_of_its_days() -> None:
+    contact = ann(("demo_requested", 80), ("email_clicked", 31), ("page_viewed", 3))
+    now = datetime.now(UTC)
+    trend = engagement_trend(contact_id=contact.pk, now=now)
+    assert trend.moments[-1] == now
+    assert trend.moments[-1] - trend.moments[0] == DAYS * DAY
+    assert trend.engagement[0] == 0
+    for place in (3, 10, -1):
+        why = explain_contact(contact_id=contact.pk, at=trend.moments[place])
+        assert trend.engagement[place] == round(why["scores"]["engagement"] * 1000)
+    assert np.array(trend.engagement).max() > trend.engagement[-1]
+    with pytest.raises(Contact.DoesNotExist):
+        engagement_trend(contact_id=0, now=now)
+
+
+def test_the_line_comes_by_itself_and_the_figures_without_scripts(pages: Client) -> None:
+    contact = ann(("demo_requested", 8))
+    path = f"/contacts/{contact.pk}/trend/"
+    head = pages.get(f"/contacts/{contact.pk}/").content.decode()
+    assert f'hx-get="{path}" hx-trigger="load"' in head
+    assert f'href="{path}"' in head
+    line = pages.get(path, headers={"HX-Request": "true"}).content.decode()
+    assert "<html" not in line
+    assert "Engagement over the last 90 days: from 0 to" in line
+    whole = pages.get(path).content.decode()
+    assert whole.count("<tr>") == 20
+    assert pages.get("/contacts/0/trend/", headers={"HX-Request": "true"}).status_code == 404
+
+
+def test_the_trend_costs_the_same_for_one_event_and_for_many(pages: Client) -> None:
+    one, many = ann(("page_viewed", 1)), ann(*(("page_viewed", day) for day in range(1, 40)))
+
+    def queries(contact: Contact) -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert pages.get(f"/contacts/{contact.pk}/trend/", headers={"HX-Request": "true"}).status_code == 200
+        return len(captured)
+
+    queries(one)
+    assert queries(one) == queries(many)
+
+
+def test_freshness_says_when_under_which_version_and_what_waits(pages: Client) -> None:
+    contact = ann(("demo_requested", 1))
+    page = unescape(pages.get(f"/contacts/{contact.pk}/").content.decode())
+    assert "under Default v1." in page
+    assert "New facts came in" not in page
+    make_contact({"kind": "page_viewed"}, email=contact.email)
+    assert "New facts came in and are being judged." in pages.get(f"/contacts/{contact.pk}/").content.decode()
+
+
+def test_an_open_page_is_told_what_changed_and_nothing_else(pages: Client) -> None:
+    contact = ann(("newsletter_subscribed", 1), email="ann@acme.example")
+    path = f"/contacts/{contact.pk}/head/"
+    assert pages.get(path).status_code == 302
+    first = pages.get(path, headers=LIVE)
+    assert first.status_code == 200
+    text = first.content.decode()
+    assert 'data-live-part="contact-head"' in text
+    assert "<html" not in text
+    assert pages.get(path, headers={**LIVE, "If-None-Match": first["ETag"]}).status_code == 304
+    ann(("demo_requested", 0), email="ann@acme.example")
+    again = pages.get(path, headers={**LIVE, "If-None-Match": first["ETag"]})
+    assert again.status_code == 200
+    assert "Sales prospect" in again.content.decode()
+
+
+def test_an_open_timeline_is_told_of_new_events(pages: Client) -> None:
+    contact = ann(("newsletter_subscribed", 1), email="ann@acme.example")
+    path = f"/contacts/{contact.pk}/"
+    page = pages.get(path).content.decode()
+    assert f'data-live="{path}"' in page
+    first = pages.get(path, headers=LIVE)
+    assert first.content.decode().count('data-live-part="event-') == 1
+    assert pages.get(path, headers={**LIVE, "If-None-Match": first["ETag"]}).status_code == 304
+    ann(("page_viewed", 0), email="ann@acme.example")
+    again = pages.get(path, headers={**LIVE, "If-None-Match": first["ETag"]}).content.decode()
+    assert again.count('data-live-part="event-') == 2
+    assert "Viewed a page" in again
+    assert "<html" not in again
+
+
+def test_a_contact_without_events_says_what_to_do(pages: Client) -> None:
+    contact = ann()
+    Event.objects.filter(contact=contact).delete()
+    page = pages.get(f"/contacts/{contact.pk}/").content.decode()
+    assert "Nothing has happened yet" in page
+    assert f'href="/contacts/{contact.pk}/log/"' in page
+
+
+def test_every_page_of_a_contact_costs_the_same_for_one_thing_and_for_three(pages: Client) -> None:
+    one = ann(("page_viewed", 1))
+    three = ann(("page_viewed", 1), ("demo_requested", 2), ("asset_downloaded", 3))
+
+    def queries(contact: Contact, part: str) -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert pages.get(f"/contacts/{contact.pk}/{part}").status_code == 200
+        return len(captured)
+
+    queries(one, "")
+    for part in ("", "journey/", "consent/", "pin/", "merge/"):
+        assert queries(one, part) == queries(three, part), part
