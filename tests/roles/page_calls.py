@@ -6,6 +6,12 @@ LOGGED = {"log-kind": "note_added", "log-occurred_at": "2026-11-01T10:00", "log-
 
 PAGES: dict[str, list[Call]] = {
     "overview": [Call("get", "/", EVERYBODY)],
+    "welcome": [Call("get", "/welcome/", EVERYBODY)],
+    "welcome-definition": [Call("post", "/welcome/definition/", {M, L, A})],
+    "welcome-source": [Call("get", "/welcome/source/", {A}), Call("post", "/welcome/source/", {A})],
+    "welcome-arrived": [Call("get", "/welcome/arrived/{source}/", {A})],
+    "welcome-dismiss": [Call("post", "/welcome/dismiss/", EVERYBODY)],
+    "welcome-recall": [Call("post", "/welcome/recall/", EVERYBODY)],
     "funnel": [Call("get", "/funnel/", EVERYBODY)],
     "funnel-part": [Call("get", "/funnel/part/rules/", EVERYBODY)],
     "funnel-people": [Call("get", "/funnel/people/", EVERYBODY)],
@@ -113,7 +119,18 @@ PAGES: dict[str, list[Call]] = {
         Call("post", "/suppressions/", {M, L, A}, body={"email": "ann@acme.example"}),
     ],
     "suppression-lift": [Call("post", "/suppressions/lift/", {L, A}, body={"email": "ann@acme.example"})],
-    "team": [Call("get", "/team/", {A}), Call("post", "/team/", {A}, body={"person-email": "new@acme.example"})],
+    "team": [Call("get", "/team/", {A}), Call("post", "/team/", {A}, body={"email": "new@acme.example", "role": "rep"})],
+    # Number 7 is no invitation.
+    "invitation-act": [Call("post", f"/team/invitations/7/{act}/", {A}) for act in ("resend", "withdraw")],
+    "member": [
+        Call("get", "/team/members/{rep}/", {A}),
+        Call("post", "/team/members/{rep}/", {A}, body={"roles": ["rep"]}),
+    ],
+    "member-act": [
+        Call(method, f"/team/members/{{rep}}/{act}/", {A})
+        for method in ("get", "post")
+        for act in ("deactivate", "reactivate", "reset-second-factor")
+    ],
     "sales-settings": [
         Call("get", "/team/sales/", {L, A}),
         Call("post", "/team/sales/", {L, A}, body={"do": "settings"}),
