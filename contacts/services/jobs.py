@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 
 from contacts.enums import JobKind, WorkState
 from contacts.models import Contact, Job
+from contacts.services.acts import act_on_contacts
 from contacts.services.duplicates import find_duplicates
 from contacts.services.erasing import erase_person
 from contacts.services.imports.working import perform_import
@@ -28,9 +29,10 @@ _WORK: dict[JobKind, Perform] = {
     JobKind.FIND_DUPLICATES: find_duplicates,
     JobKind.ERASE: erase_person,
     JobKind.EXPORT_PERSON: export_person,
+    JobKind.ACT: act_on_contacts,
 }
 # What goes on where it stopped, and does not begin again.
-_GOING_ON: Final = frozenset({JobKind.IMPORT_CONTACTS, JobKind.IMPORT_EVENTS})
+_GOING_ON: Final = frozenset({JobKind.IMPORT_CONTACTS, JobKind.IMPORT_EVENTS, JobKind.ACT})
 # What is not left half done once it has begun.
 _WHOLE: Final = frozenset({JobKind.ERASE})
 

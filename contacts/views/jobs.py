@@ -33,6 +33,7 @@ _ICONS: Final = {
     JobKind.FIND_DUPLICATES: "copy",
     JobKind.ERASE: "eraser",
     JobKind.EXPORT_PERSON: "file-down",
+    JobKind.ACT: "list-checks",
 }
 _TONES: Final = {
     WorkState.FINISHED: ("good", "circle-check"),
