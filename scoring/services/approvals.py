@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils.translation import gettext
 
 from contacts.permissions import check_approve_definition
 from scoring.enums import DefinitionState, Team
@@ -46,15 +47,20 @@ def approve_definition(*, definition_id: int, team: Team, by: User, now: datetim
     with transaction.atomic():
         row = _locked(definition_id)
         if team not in asked_teams(row):
-            raise NotPublishable(f"{row} does not ask for the approval of {team.label}.")
+            raise NotPublishable(
+                gettext("%(definition)s does not ask for the approval of %(team)s.")
+                % {"definition": row, "team": team.label}
+            )
         given = current_approvals(row)
         if team in given:
             if given[team].approved_by_id == by.pk:
                 return given[team]
-            raise NotPublishable(f"{_name(given[team].approved_by)} has agreed for {team.label} already.")
+            who = {"name": _name(given[team].approved_by), "team": team.label}
+            raise NotPublishable(gettext("%(name)s has agreed for %(team)s already.") % who)
         for other, approval in given.items():
             if approval.approved_by_id == by.pk:
-                raise NotPublishable(f"You agreed for {other.label}; somebody else must agree for {team.label}.")
+                message = gettext("You agreed for %(other)s; somebody else must agree for %(team)s.")
+                raise NotPublishable(message % {"other": other.label, "team": team.label})
         return Approval.objects.create(
             definition=row, revision=row.revision, team=team, approved_by=by, approved_at=now
         )
@@ -73,7 +79,8 @@ def withdraw_approval(*, definition_id: int, team: Team, by: User, now: datetime
         row = _locked(definition_id)
         approval = current_approvals(row).get(team)
         if approval is None:
-            raise NotPublishable(f"{team.label} has not agreed to {row} as it stands now.")
+            message = gettext("%(team)s has not agreed to %(definition)s as it stands now.")
+            raise NotPublishable(message % {"team": team.label, "definition": row})
         approval.withdrawn_by, approval.withdrawn_at = by, now
         approval.save(update_fields=["withdrawn_by", "withdrawn_at"])
         return approval
@@ -82,7 +89,8 @@ def withdraw_approval(*, definition_id: int, team: Team, by: User, now: datetime
 def _locked(definition_id: int) -> Definition:
     row = Definition.objects.select_for_update().get(pk=definition_id)
     if row.state != DefinitionState.DRAFT:
-        raise NotPublishable(f"{row} is published; there is nothing to agree to any more.")
+        message = gettext("%(definition)s is published; there is nothing to agree to any more.")
+        raise NotPublishable(message % {"definition": row})
     return row
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from contacts.services.work import CannotRun, Progress, Unwatched
 from scoring.definition import DefinitionDocument, FitRule, Signal, stored_document
@@ -181,7 +182,7 @@ def _flagged_stage(document: DefinitionDocument, key: str) -> int:
 def _warnings(found: Found, horizon_days: int, label: str) -> list[str]:
     every = found.every
     if not every.number:
-        return ["Nobody could be observed: no contact was known, without the outcome, long enough ago."]
+        return [gettext_noop("Nobody could be observed: no contact was known, without the outcome, long enough ago.")]
     if not every.outcomes:
         return [f"No observation was followed by {label} within {horizon_days} days: nothing can be told apart."]
     warnings = []
@@ -208,13 +209,13 @@ def _seen_before(found: Found, document: DefinitionDocument) -> list[str]:
 
 def _areas(found: Found) -> list[dict[str, Any]]:
     tallies = {
-        "score": ("Fit and engagement together", found.scores),
-        "engagement": ("Engagement", found.engagement),
-        "fit": ("Fit", found.fit),
-        "stage": ("Stage", found.stage),
+        "score": (gettext_noop("Fit and engagement together"), found.scores),
+        "engagement": (gettext_noop("Engagement"), found.engagement),
+        "fit": (gettext_noop("Fit"), found.fit),
+        "stage": (gettext_noop("Stage"), found.stage),
     }
     if found.log_odds is not None:
-        tallies["likelihood"] = ("Likelihood (learned)", found.log_odds)
+        tallies["likelihood"] = (gettext_noop("Likelihood (learned)"), found.log_odds)
     areas = []
     for name, (label, tally) in tallies.items():
         ranking = rank(tally, found.weight)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils.translation import gettext
+
 from contacts.models import Contact
 from contacts.services.work import CannotRun
 from scoring.enums import RunKind
@@ -31,7 +33,7 @@ def both_verdicts(run: Run, *, origin: str, contact_ids: Sequence[int]) -> list[
         CannotRun: the run has no matrix, or has not come to an end.
     """
     if run.kind not in (RunKind.WHAT_IF, RunKind.COMPARE) or not run.result:
-        raise CannotRun("Only a finished what-if or comparison has contacts behind its numbers.")
+        raise CannotRun(gettext("Only a finished what-if or comparison has contacts behind its numbers."))
     found = {contact.pk: contact for contact in Contact.objects.select_related("company").filter(pk__in=contact_ids)}
     ids = [pk for pk in contact_ids if pk in found]
     at = datetime.fromisoformat(run.result["at"])
@@ -41,7 +43,7 @@ def both_verdicts(run: Run, *, origin: str, contact_ids: Sequence[int]) -> list[
         after = stage_reasons(contact_ids=ids, compiled=tried, at=at, prior_stages=dict.fromkeys(ids, origin))
     else:
         if run.other is None:
-            raise CannotRun("The definition it was compared with is gone.")
+            raise CannotRun(gettext("The definition it was compared with is gone."))
         before = stage_reasons(contact_ids=ids, compiled=tried, at=at, prior_stages=None)
         after = stage_reasons(contact_ids=ids, compiled=compile_row(run.other), at=at, prior_stages=None)
     # A contact that was merged away meanwhile has a row, but no judgement of its own.

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils.translation import gettext, gettext_noop
 
 from contacts.services.work import CannotRun, Progress
 from scoring import learning
@@ -79,9 +80,13 @@ def gather_history(
             share /= 2
             parts = [_kept(part, share) for part in parts]
     if not parts or not len(np.concatenate([part.at for part in parts])):
-        raise NothingToSee("There is nothing to look back at: no contact was known long enough before now.")
+        raise NothingToSee(
+            gettext_noop("There is nothing to look back at: no contact was known long enough before now.")
+        )
     if not parts[0].names:
-        raise CannotRun("The definition has no signals with points and no fit rules; there is nothing to learn from.")
+        raise CannotRun(
+            gettext_noop("The definition has no signals with points and no fit rules; there is nothing to learn from.")
+        )
     return History(
         contact=np.concatenate([part.contact for part in parts]),
         at=np.concatenate([part.at for part in parts]),
@@ -256,7 +261,11 @@ def use_model(*, model_id: int, by: User | None) -> Definition:
     """
     model = LearnedModel.objects.select_related("definition").get(pk=model_id)
     if model.state != ModelState.READY:
-        raise CannotRun(f"This learned score is {model.get_state_display()}: {model.reason or 'train a new one.'}")
+        if model.reason:
+            said = {"state": model.get_state_display(), "reason": model.reason}
+            raise CannotRun(gettext("This learned score is %(state)s: %(reason)s") % said)
+        message = gettext("This learned score is %(state)s: train a new one.")
+        raise CannotRun(message % {"state": model.get_state_display()})
     return embed(model, _latest_with_rules(model), by=by)
 
 
@@ -278,10 +287,11 @@ def embed(model: LearnedModel, document: DefinitionDocument, *, by: User | None)
         CannotRun: the document's rules are not those that the weights were trained on.
     """
     if rules_digest(document) != model.metrics["rules"]:
-        raise CannotRun(
-            f"The signals, groups or fit rules of {model.definition} have changed since this score was trained; "
-            "train a new one."
+        message = gettext(
+            "The signals, groups or fit rules of %(definition)s have changed since this score was trained; train a new "
+            "one."
         )
+        raise CannotRun(message % {"definition": model.definition})
     learned = msgspec.convert(model.weights, Learned)
     return store_draft(document=msgspec.structs.replace(document, learned=learned), by=by)
 

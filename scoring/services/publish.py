@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from contacts.models import Standing
 from contacts.services.wake import wake
@@ -28,6 +29,7 @@ from scoring.services.drafts import sound_document
 from scoring.services.holding import hold_publications, judge_under_current_publications
 from scoring.services.ranges import contact_ranges, judge_range, publication_moment
 from scoring.services.runs import start_run
+from scoring.wording import both
 
 __all__ = [
     "NotPublishable",
@@ -87,10 +89,11 @@ def publish_definition(
         sound_document(row.document)
         missing = [] if safety_switch else missing_approvals(row)
         if missing:
-            teams = " and ".join(team.value for team in missing)
-            raise NotPublishable(f"{row} needs the approval of {teams} first.")
+            teams = both([str(team.label) for team in missing])
+            message = gettext("%(definition)s needs the approval of %(teams)s first.")
+            raise NotPublishable(message % {"definition": row, "teams": teams})
         if _latest().definition_id == row.pk:
-            raise NotPublishable(f"{row} is in force already.")
+            raise NotPublishable(gettext("%(definition)s is in force already.") % {"definition": row})
         # Its priors are where the last publication leaves everybody.
         _refuse_while_unfinished(Publication.objects.filter(judged_at=None))
         row.state = DefinitionState.PUBLISHED
@@ -126,7 +129,8 @@ def roll_back_publication(*, now: datetime, by: User | None = None) -> Publicati
         hold_publications()
         latest = _latest()
         if not Publication.objects.filter(retracted_at=None, effective_at__lt=latest.effective_at).exists():
-            raise NotPublishable(f"{latest.definition} is the first definition; there is none to go back to.")
+            message = gettext("%(definition)s is the first definition; there is none to go back to.")
+            raise NotPublishable(message % {"definition": latest.definition})
         _refuse_while_unfinished(Publication.objects.filter(judged_at=None, retracted_at__isnull=False))
         latest.retracted_at, latest.retracted_by, latest.judged_at = now, by, None
         latest.save(update_fields=["retracted_at", "retracted_by", "judged_at"])
@@ -141,12 +145,20 @@ def _refuse_while_unfinished(publications: "QuerySet[Publication]") -> None:
     unfinished = publications.select_related("definition").order_by("-effective_at").first()
     if unfinished is None:
         return
-    done_to_it = "put in force" if unfinished.retracted_at is None else "taken back"
-    if unfinished.runs.filter(finished_at=None).exists():
-        raise NotPublishable(f"{unfinished.definition} is still being {done_to_it}; wait until that is through.")
-    raise NotPublishable(
-        f"{unfinished.definition} was not {done_to_it} for every contact: try its run again, or rebuild all contacts."
-    )
+    is_under_way = unfinished.runs.filter(finished_at=None).exists()
+    if unfinished.retracted_at is None and is_under_way:
+        message = gettext("%(definition)s is still being put in force; wait until that is through.")
+    elif is_under_way:
+        message = gettext("%(definition)s is still being taken back; wait until that is through.")
+    elif unfinished.retracted_at is None:
+        message = gettext(
+            "%(definition)s was not put in force for every contact: try its run again, or rebuild all contacts."
+        )
+    else:
+        message = gettext(
+            "%(definition)s was not taken back for every contact: try its run again, or rebuild all contacts."
+        )
+    raise NotPublishable(message % {"definition": unfinished.definition})
 
 
 def run_publication(run: Run, progress: Progress) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils.translation import gettext
 
 from contacts.enums import WorkState
 from contacts.services.wake import wake
@@ -52,7 +53,9 @@ def cancel_run(*, run_id: int, by: User | None, now: datetime) -> Run:
     with transaction.atomic():
         run = Run.objects.select_for_update().get(pk=run_id)
         if run.kind in (RunKind.PUBLISH, RunKind.ROLL_BACK):
-            raise CannotRun(f"A {run.get_kind_display()} is not left half done; roll it back or publish again instead.")
+            if run.kind == RunKind.PUBLISH:
+                raise CannotRun(gettext("A publication is not left half done; roll it back or publish again instead."))
+            raise CannotRun(gettext("A roll-back is not left half done; publish again instead."))
         ask_to_stop(run, now=now)
         return run
 
@@ -67,9 +70,11 @@ def retry_run(*, run_id: int, by: User | None, now: datetime) -> Run:
     with transaction.atomic():
         run = Run.objects.select_for_update(of=("self",)).select_related("publication", "definition").get(pk=run_id)
         if run.state != WorkState.FAILED:
-            raise CannotRun(f"Only what failed is tried again; this {run.get_kind_display()} is {run.state}.")
+            message = gettext("Only what failed is tried again; this is %(state)s.")
+            raise CannotRun(message % {"state": run.get_state_display()})
         if run.kind == RunKind.PUBLISH and run.publication is not None and run.publication.retracted_at is not None:
-            raise CannotRun(f"{run.definition} has been rolled back since; publish it again instead.")
+            message = gettext("%(definition)s has been rolled back since; publish it again instead.")
+            raise CannotRun(message % {"definition": run.definition})
         order_again(run)
         wake(TASK)
         return run

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from django.db import connection
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from contacts.models import Due, Standing
 from contacts.services.work import Cancelled, CannotRun, Progress, Unwatched
@@ -176,7 +177,7 @@ def run_what_if(run: Run, progress: Progress) -> dict[str, Any]:
 
 def _prepare(document: DefinitionDocument, now: datetime, *, chunk: int, connections: int, version: str) -> _Trial:
     if Publication.objects.filter(retracted_at__isnull=False, judged_at=None).exists():
-        raise CannotRun("A roll-back is under way; try again once it is through.")
+        raise CannotRun(gettext_noop("A roll-back is under way; try again once it is through."))
     row, current = published_definition()
     profiles: SimpleQueue[CurrentProfiles] = SimpleQueue()
     for _ in range(connections):

@@ -3,6 +3,7 @@
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from config.web.pages import page, person_of
@@ -13,7 +14,8 @@ from scoring.forms.checking import check_yaml
 from scoring.forms.importing import ImportForm
 from scoring.models import Definition
 from scoring.services.drafts import NotADraft, copy_to_draft, discard_draft, store_draft
-from scoring.views.definition_head import head_of
+from scoring.views.definition_head import full_name, head_of, refusal_words
+from scoring.wording import problem_words
 
 # What a new definition begins with: sound, and short enough to be read at once.
 _SMALLEST = """\
@@ -50,9 +52,10 @@ def definition_copy(request: HttpRequest, definition_id: int) -> HttpResponse:
     try:
         draft = copy_to_draft(definition_id=row.pk, by=person_of(request))
     except DefinitionError as error:
-        messages.error(request, f"No draft was made: {error}")
+        messages.error(request, gettext("No draft was made: %(problems)s") % {"problems": refusal_words(error)})
         return redirect("definition", row.pk)
-    messages.success(request, f"This is v{draft.version}, a draft made from v{row.version}.")
+    said = gettext("This is v%(version)s, a draft made from v%(former)s.")
+    messages.success(request, said % {"version": draft.version, "former": row.version})
     return redirect("definition-edit", draft.pk)
 
 
@@ -68,7 +71,7 @@ def definition_discard(request: HttpRequest, definition_id: int) -> HttpResponse
     except NotADraft as error:
         messages.error(request, str(error))
         return redirect("definition", row.pk)
-    messages.success(request, f"The draft {row.name} v{row.version} is gone.")
+    messages.success(request, gettext("The draft %(definition)s is gone.") % {"definition": full_name(row)})
     return redirect("definitions")
 
 
@@ -83,7 +86,8 @@ def definition_import(request: HttpRequest) -> HttpResponse:
     document, problems = check_yaml(form.cleaned_data["yaml"])
     if document is None or problems:
         shown = ImportForm(initial={"yaml": form.cleaned_data["yaml"]})
-        return render(request, "scoring/import_definition.html", {"form": shown, "problems": problems})
+        context = {"form": shown, "problems": [(problem.path, problem_words(problem)) for problem in problems]}
+        return render(request, "scoring/import_definition.html", context)
     draft = store_draft(document=document, by=person_of(request))
-    messages.success(request, f"Imported as {draft.name} v{draft.version}, a draft.")
+    messages.success(request, gettext("Imported as %(definition)s, a draft.") % {"definition": full_name(draft)})
     return redirect("definition-edit", draft.pk)

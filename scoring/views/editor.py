@@ -9,8 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
+from config.web.formats import format_number
 from config.web.pages import page, person_of
 from contacts.models import Source
 from contacts.permissions import check_edit_definitions
@@ -31,12 +33,12 @@ from scoring.forms.shapes import State, Wrong
 from scoring.matching import load_kinds
 from scoring.models import Definition
 from scoring.selectors import definition_document
-from scoring.services.drafts import DraftConflict, NotADraft, change_draft
-from scoring.views.definition_head import head_of
+from scoring.services.drafts import DraftConflict, NotADraft, change_draft, other_key
+from scoring.views.definition_head import full_name, head_of
 from scoring.views.editor_parts import FormView, place_words
 from scoring.views.editor_views import Vocabulary
 from scoring.views.plain import PlainStage, plain_stage
-from scoring.wording import kind_phrase
+from scoring.wording import kind_phrase, problem_words
 
 # Attributes that every installation has; custom ones are named attributes.<name>.
 _ATTRIBUTES = (
@@ -92,7 +94,8 @@ def definition_edit(request: HttpRequest, definition_id: int) -> HttpResponse:
     """Edit a draft. Every button posts the whole form: ``do`` says which; only ``save`` stores anything."""
     row = get_object_or_404(Definition.objects.select_related("edited_by"), pk=definition_id)
     if row.state != DefinitionState.DRAFT:
-        messages.info(request, f"{row.name} v{row.version} is published and never changes. Edit it as a new draft.")
+        said = gettext("%(definition)s is published and never changes. Edit it as a new draft.")
+        messages.info(request, said % {"definition": full_name(row)})
         return redirect("definition", row.pk)
     if request.method != "POST":
         return _render(request, _opened(row, as_yaml=request.GET.get("view") == "yaml"))
@@ -131,7 +134,7 @@ def _opened(row: Definition, *, as_yaml: bool) -> Desk:
         desk.state = show_document(document)
     except TooLargeForForm as error:
         as_yaml = True
-        desk.notes.append(("note", "Only as YAML", str(error)))
+        desk.notes.append(("note", gettext("Only as YAML"), str(error)))
     if as_yaml:
         desk.state, desk.text = None, yaml_of(row.document)
     return desk
@@ -150,7 +153,7 @@ def _posted(request: HttpRequest, row: Definition) -> Desk:
 
 def _number(revision: str) -> int:
     if not (revision.isdecimal() and revision.isascii() and len(revision) < 10):
-        raise CannotRead("The form does not say which revision it began from. Load the page anew.")
+        raise CannotRead(gettext("The form does not say which revision it began from. Load the page anew."))
     return int(revision)
 
 
@@ -159,7 +162,7 @@ def _check(desk: Desk) -> Checked | None:
     if not desk.is_form:
         desk.document, problems = check_yaml(desk.text)
         problems = [*problems, *_key_problems(desk)]
-        desk.remarks = [Remark(problem.path, "yaml", problem.message) for problem in problems]
+        desk.remarks = [Remark(problem.path, "yaml", problem_words(problem)) for problem in problems]
         return None
     checked = check_state(desk.state)
     desk.document = checked.document
@@ -171,7 +174,7 @@ def _check(desk: Desk) -> Checked | None:
 def _key_problems(desk: Desk) -> list[Problem]:
     if desk.document is None or desk.document.key == desk.row.key:
         return []
-    return [Problem("key", f"must stay {desk.row.key!r}; another key is another definition")]
+    return [other_key(desk.row)]
 
 
 def _remark(state: State, wrong: Wrong) -> Remark:
@@ -189,14 +192,15 @@ def _carry_out(desk: Desk, order: str) -> None:
             try:
                 desk.state = show_document(desk.document)
             except TooLargeForForm as error:
-                desk.notes.append(("warn", "Still as YAML", str(error)))
+                desk.notes.append(("warn", gettext("Still as YAML"), str(error)))
         else:
-            desk.notes.append(("warn", "Still as YAML", "The form can show it once the problems beside it are solved."))
+            said = gettext("The form can show it once the problems beside it are solved.")
+            desk.notes.append(("warn", gettext("Still as YAML"), said))
     elif desk.is_form and order not in ("check", "view:form"):
         try:
             desk.at, desk.order = edit(desk.state, order), order
         except CannotEdit as error:
-            desk.notes.append(("warn", "Nothing changed", str(error)))
+            desk.notes.append(("warn", gettext("Nothing changed"), str(error)))
     _check(desk)
     if desk.order.startswith("add:"):
         # Nobody has had a chance yet to fill in what was just added.
@@ -207,8 +211,8 @@ def _save(request: HttpRequest, desk: Desk) -> HttpResponse:
     _check(desk)
     if desk.remarks or desk.document is None:
         count = len(desk.remarks)
-        said = "There is a problem to solve first." if count == 1 else f"There are {count} problems to solve first."
-        desk.notes.append(("bad", "Nothing was saved", said))
+        pattern = ngettext("There is a problem to solve first.", "There are %(number)s problems to solve first.", count)
+        desk.notes.append(("bad", gettext("Nothing was saved"), pattern % {"number": format_number(count)}))
         return _render(request, desk)
     try:
         stored = change_draft(
@@ -219,20 +223,21 @@ def _save(request: HttpRequest, desk: Desk) -> HttpResponse:
             now=timezone.now(),
         )
     except DefinitionError as error:
-        desk.remarks = [Remark(problem.path, "", problem.message) for problem in error.problems]
+        desk.remarks = [Remark(problem.path, "", problem_words(problem)) for problem in error.problems]
         return _render(request, desk)
     except DraftConflict as conflict:
         desk.conflict = Definition.objects.get(pk=desk.row.pk)
-        desk.notes.append(("bad", "Somebody else saved this draft meanwhile", str(conflict)))
+        desk.notes.append(("bad", gettext("Somebody else saved this draft meanwhile"), str(conflict)))
         return _render(request, desk)
     except NotADraft as error:
         messages.error(request, str(error))
         return redirect("definition", desk.row.pk)
+    said = gettext("Saved as revision %(number)s.") % {"number": format_number(stored.revision)}
     if not request.htmx:  # type: ignore[attr-defined]  # django-htmx adds it
-        messages.success(request, f"Saved as revision {stored.revision}.")
+        messages.success(request, said)
         return redirect(f"{request.path}?view=yaml" if not desk.is_form else request.path)
     desk.row, desk.revision = stored, stored.revision
-    return _render(request, desk, said=f"Saved as revision {stored.revision}.")
+    return _render(request, desk, said=said)
 
 
 def _render(request: HttpRequest, desk: Desk, *, said: str = "") -> HttpResponse:

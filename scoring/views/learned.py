@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop
 from django.views.decorators.http import require_http_methods, require_POST
 
 from config.web.formats import format_exact
@@ -20,10 +21,16 @@ from scoring.learning import NothingToTrainWith
 from scoring.models import Definition, LearnedModel, Notice
 from scoring.services.learning import model_view, use_model
 from scoring.services.watching import dismiss_notice
+from scoring.views.definition_head import full_name, refusal_words
 from scoring.views.trial_forms import BacktestForm
 from scoring.views.trials import order, show
 
 _SHOWN = 3
+_TITLES = {
+    "ready": gettext_noop("What was learned"),
+    "replaced": gettext_noop("Learned before"),
+    "disabled": gettext_noop("Switched off"),
+}
 
 
 @page(check_see_definitions)
@@ -39,7 +46,7 @@ def learn(request: HttpRequest, definition_id: int) -> HttpResponse:
     models = LearnedModel.objects.filter(definition=row).select_related("definition").order_by("-id")[:_SHOWN]
     extra = {
         "models": [_shown(model) for model in models],
-        "unavailable": "" if find_spec("sklearn") else str(NothingToTrainWith()),
+        "unavailable": "" if find_spec("sklearn") else gettext(str(NothingToTrainWith())),
     }
     return show(request, row, RunKind.LEARN, form=form, extra=extra)
 
@@ -49,8 +56,8 @@ def _shown(model: LearnedModel) -> dict[str, Any]:
     drift = view.get("drift")
     return {
         **view,
-        "title": {"ready": "What was learned", "replaced": "Learned before"}.get(view["state"], "Switched off"),
-        "aside": f"trained {format_exact(datetime.fromisoformat(view['trained_at']))}",
+        "title": gettext(_TITLES.get(view["state"], _TITLES["disabled"])),
+        "aside": gettext("trained %(when)s") % {"when": format_exact(datetime.fromisoformat(view["trained_at"]))},
         "drift": drift.get("stability_index") if isinstance(drift, dict) else drift,
     }
 
@@ -63,9 +70,10 @@ def use(request: HttpRequest, definition_id: int, model_id: int) -> HttpResponse
     try:
         draft = use_model(model_id=model_id, by=person_of(request))
     except (CannotRun, DefinitionError) as error:
-        messages.error(request, str(error))
+        messages.error(request, refusal_words(error))
         return redirect("definition-learn", definition_id)
-    messages.success(request, f"{draft.name} v{draft.version} is a draft with the learned score built in.")
+    said = gettext("%(definition)s is a draft with the learned score built in.")
+    messages.success(request, said % {"definition": full_name(draft)})
     return redirect("definition", draft.pk)
 
 

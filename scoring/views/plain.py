@@ -37,6 +37,11 @@ class PlainSignal:
         """The points in thousandths."""
         return round(self.signal.points * 1_000)
 
+    @property
+    def days(self) -> int:
+        """The half-life for plural forms, which are for whole numbers."""
+        return 1 if self.signal.half_life_days == 1 else 2
+
 
 @dataclass(frozen=True, slots=True)
 class PlainFitRule:

@@ -7,6 +7,7 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 
 from config.web.pages import page, person_of
@@ -17,10 +18,13 @@ from contacts.permissions import (
     check_publish_definitions,
     check_see_definitions,
 )
+from scoring.changes import changes_between
 from scoring.definition import DefinitionError
 from scoring.enums import RunKind, Team
 from scoring.models import Approval, Definition, Publication, Run
+from scoring.selectors import definition_document
 from scoring.selectors.runs import runs_with_names
+from scoring.selectors.versions import former_version
 from scoring.services.approvals import (
     NotPublishable,
     approve_definition,
@@ -29,7 +33,7 @@ from scoring.services.approvals import (
     withdraw_approval,
 )
 from scoring.services.publish import order_publication, order_roll_back
-from scoring.views.definition_head import head_of
+from scoring.views.definition_head import full_name, head_of, refusal_words
 from scoring.views.runs import run_shown
 from scoring.views.trial_forms import PublishForm
 
@@ -56,10 +60,16 @@ def publish_page(request: HttpRequest, definition_id: int) -> HttpResponse:
         definition=row, kind__in=(RunKind.PUBLISH, RunKind.ROLL_BACK)
     ).order_by("-id").first()  # fmt: skip
     former = _former() if head["in_force"] else None
+    before = None if head["in_force"] else former_version(row)
     context = {
         **head,
         **run_shown(run),
         "form": PublishForm(),
+        # The same question in the dialog, where scripts run.
+        "dialog_form": PublishForm(auto_id="id_dialog_%s"),
+        "before": before,
+        "changes": changes_between(definition_document(before), definition_document(row)) if before else [],
+        "judged": _judged_by(row) if former else None,
         "words": words,
         "agreed": all(word.approval for word in words),
         "trial": _latest_what_if(row),
@@ -77,16 +87,16 @@ def publish(request: HttpRequest, definition_id: int) -> HttpResponse:
     row = get_object_or_404(Definition, pk=definition_id)
     form = PublishForm(request.POST)
     if not form.is_valid():
-        messages.error(request, "Say whether to publish quietly or loudly.")
+        messages.error(request, gettext("Say whether to publish quietly or loudly."))
         return redirect("definition-publish", row.pk)
     try:
         order_publication(
             definition_id=row.pk, by=person_of(request), now=timezone.now(), quiet=form.cleaned_data["quiet"]
         )
     except (NotPublishable, DefinitionError) as error:
-        messages.error(request, str(error))
+        messages.error(request, refusal_words(error))
     else:
-        messages.success(request, f"{row.name} v{row.version} is in force from now on.")
+        messages.success(request, gettext("%(definition)s is in force from now on.") % {"definition": full_name(row)})
     return redirect("definition-publish", row.pk)
 
 
@@ -97,14 +107,16 @@ def roll_back(request: HttpRequest, definition_id: int) -> HttpResponse:
     row = get_object_or_404(Definition, pk=definition_id)
     latest = Publication.objects.filter(retracted_at=None).latest("effective_at")
     if latest.definition_id != row.pk:
-        messages.error(request, f"{row.name} v{row.version} is no longer in force; nothing was taken back.")
+        said = gettext("%(definition)s is no longer in force; nothing was taken back.")
+        messages.error(request, said % {"definition": full_name(row)})
         return redirect("definition-publish", row.pk)
     try:
         order_roll_back(by=person_of(request), now=timezone.now())
     except NotPublishable as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, f"{row.name} v{row.version} is taken back, as if it had never been in force.")
+        said = gettext("%(definition)s is taken back, as if it had never been in force.")
+        messages.success(request, said % {"definition": full_name(row)})
     return redirect("definition-publish", row.pk)
 
 
@@ -115,7 +127,7 @@ def approve(request: HttpRequest, definition_id: int) -> HttpResponse:
     row = get_object_or_404(Definition, pk=definition_id)
     team = next((team for team in Team if team.value == request.POST.get("team")), None)
     if team is None:
-        messages.error(request, "Say for which team you agree.")
+        messages.error(request, gettext("Say for which team you agree."))
         return redirect("definition-publish", row.pk)
     withdraw = request.POST.get("word") == "withdraw"
     act = withdraw_approval if withdraw else approve_definition
@@ -124,7 +136,8 @@ def approve(request: HttpRequest, definition_id: int) -> HttpResponse:
     except NotPublishable as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, f"{team.label}'s word is {'taken back' if withdraw else 'given'}.")
+        said = gettext("%(team)s's word is taken back.") if withdraw else gettext("%(team)s's word is given.")
+        messages.success(request, said % {"team": team.label})
     return redirect("definition-publish", row.pk)
 
 
@@ -144,6 +157,13 @@ def _latest_what_if(row: Definition) -> Run | None:
         definition=row, revision=row.revision, kind=RunKind.WHAT_IF, state=WorkState.FINISHED
     ).order_by("-id")  # fmt: skip
     return tried.first()
+
+
+def _judged_by(row: Definition) -> int | None:
+    """How many contacts the publication in force moved; None while it is being judged by."""
+    runs = Run.objects.filter(definition=row, kind=RunKind.PUBLISH, state=WorkState.FINISHED).order_by("-id")
+    latest = runs.first()
+    return latest.result.get("changed") if latest is not None and latest.result else None
 
 
 def _former() -> Definition | None:

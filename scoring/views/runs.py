@@ -7,6 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
@@ -32,6 +33,14 @@ PAGES = {
     RunKind.LEARN: "definition-learn",
     RunKind.PUBLISH: "definition-publish",
     RunKind.ROLL_BACK: "definition-publish",
+}
+
+
+_STOPS = {
+    RunKind.WHAT_IF: gettext_noop("The what-if stops at its next step."),
+    RunKind.COMPARE: gettext_noop("The comparison stops at its next step."),
+    RunKind.BACKTEST: gettext_noop("The backtest stops at its next step."),
+    RunKind.LEARN: gettext_noop("The training stops at its next step."),
 }
 
 
@@ -94,7 +103,8 @@ def run_contacts(request: HttpRequest, run_id: int) -> HttpResponse:
         "origin": _stage(found, "from", origin),
         "target": _stage(found, "to", target),
         "number": number,
-        "summary": f"{format_number(len(shown))} of {format_number(number)}",
+        "summary": gettext("%(shown)s of %(number)s")
+        % {"shown": format_number(len(shown)), "number": format_number(number)},
         "rows": both_verdicts(found, origin=origin, contact_ids=shown),
         "next_url": link_with(request.GET, after=str(shown[-1])) if len(ids) > _PAGE else "",
         "first_url": link_with(request.GET) if after else "",
@@ -124,7 +134,7 @@ def run_cancel(request: HttpRequest, run_id: int) -> HttpResponse:
         messages.error(request, str(error))
         found = Run.objects.get(pk=run_id)
     else:
-        messages.success(request, f"The {found.get_kind_display()} stops at its next step.")
+        messages.success(request, gettext(_STOPS.get(RunKind(found.kind), _STOPS[RunKind.WHAT_IF])))
     return redirect(run_url(found))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext, gettext_noop
 from django.views.decorators.http import require_http_methods
 
 from config.web import charts
@@ -14,14 +15,17 @@ from config.web.formats import format_exact
 from config.web.pages import page, person_of
 from contacts.enums import WorkState
 from contacts.permissions import can_run_definitions, check_run_definitions, check_see_definitions
+from scoring.definition import stored_document
 from scoring.enums import RunKind
 from scoring.models import Definition, Run
+from scoring.selectors import definition_document
 from scoring.selectors.runs import runs_with_names
 from scoring.services.runs import start_run
 from scoring.views.definition_head import head_of, in_force_id
-from scoring.views.matrix import matrix_of, score_chart
+from scoring.views.matrix import handoffs_of, matrix_of, score_chart
 from scoring.views.runs import PAGES, run_shown, run_url
 from scoring.views.trial_forms import BacktestForm, CompareForm
+from scoring.wording import amount
 
 _SHOWN = 10
 
@@ -111,8 +115,11 @@ def show(
 
 
 def _aside(run: Run) -> str:
-    by = run.requested_by.get_full_name() or run.requested_by.email if run.requested_by else "the shell"
-    return f"{format_exact(run.finished_at)}, by {by}" if run.finished_at else ""
+    if run.finished_at is None:
+        return ""
+    person = run.requested_by
+    by = person.get_full_name() or person.email if person else gettext("the shell")
+    return gettext("%(when)s, by %(person)s") % {"when": format_exact(run.finished_at), "person": by}
 
 
 def _matrix_shown(run: Run, result: Result) -> dict[str, Any]:
@@ -120,18 +127,50 @@ def _matrix_shown(run: Run, result: Result) -> dict[str, Any]:
 
 
 def _what_if_shown(run: Run, result: Result) -> dict[str, Any]:
-    return {"matrix": matrix_of(run.pk, result), "scores": score_chart(result["scores"])}
+    key, _, version = result["against"].partition("@")
+    against = Definition.objects.filter(key=key, version=version).first()
+    opened, left = handoffs_of(
+        run.pk,
+        result,
+        current=definition_document(against) if against else None,
+        tried=stored_document(run.document),
+    )
+    labels = {stage["key"]: stage["label"] for stage in result["stages"]["to"]}
+    return {
+        "matrix": matrix_of(run.pk, result),
+        "scores": score_chart(result["scores"]),
+        "opened": opened,
+        "left": left,
+        "flags": [
+            (flag["stage"], labels.get(flag["stage"], flag["stage"]), flag["contacts"]) for flag in result["flags"]
+        ],
+    }
 
 
 def _backtest_shown(run: Run, result: Result) -> dict[str, Any]:
     thresholds = result["thresholds"]
-    rows = [(key, name, [point[key] for point in thresholds]) for key, name in _CURVES]
+    rows = [(key, gettext(name), [point[key] for point in thresholds]) for key, name in _CURVES]
     period = result["population"]
     return {
-        "curves": charts.curves([f"{point['at_least']:g}" for point in thresholds], rows),
+        "curves": charts.curves([amount(point["at_least"]) for point in thresholds], rows),
+        "lifts": [(amount(point["at_least"]), point) for point in thresholds],
+        "waits": _waits(result["lead"]),
         "first": period["first"] and datetime.fromisoformat(period["first"]),
         "last": period["last"] and datetime.fromisoformat(period["last"]),
     }
 
 
-_CURVES = (("precision", "Precision"), ("recall", "Recall"))
+_CURVES = (("precision", gettext_noop("Precision")), ("recall", gettext_noop("Recall")))
+
+
+def _waits(lead: Mapping[str, Any]) -> charts.Columns | None:
+    """Contacts by days between reaching the stage and the purchase; None while nobody had reached it before."""
+    bands = lead["waits"]
+    if not any(band["contacts"] for band in bands):
+        return None
+    labels = [
+        f"{amount(band['from'])}+" if band["to"] is None else f"{amount(band['from'])}–{amount(band['to'])}"
+        for band in bands
+    ]
+    values = tuple(int(band["contacts"]) for band in bands)
+    return charts.columns(labels, [charts.Series("customer", gettext("Contacts"), values)], stacked=False)

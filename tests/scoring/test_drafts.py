@@ -72,7 +72,7 @@ def test_nobody_overwrites_what_they_have_not_seen() -> None:
         change_draft(definition_id=draft.pk, document={**default_data(), "name": "Ann's"}, by=ann, revision=1, now=NOW)
 
     assert str(refused.value).startswith(
-        "Bob Moss saved this draft on 2 Mar 2026 at 12:00 UTC, after you opened it (it was revision 1, now it is 2)."
+        "Bob Moss saved this draft on 2 Mar 2026, 12:00 UTC, after you opened it (it was revision 1, now it is 2)."
     )
     assert Definition.objects.get(pk=draft.pk).name == "Bob's"
     seen = change_draft(
@@ -195,7 +195,7 @@ def test_both_teams_agree_before_it_is_published_each_by_somebody_else() -> None
     row = vetted()
     marketer, manager, admin = make_user("marketer"), make_user("manager", first_name="Mo"), make_user("admin")
     assert missing_approvals(row) == [Team.MARKETING, Team.SALES]
-    with pytest.raises(NotPublishable, match="needs the approval of marketing and sales first"):
+    with pytest.raises(NotPublishable, match="needs the approval of Marketing and Sales first"):
         publish_definition(definition_id=row.pk, by=marketer, now=NOW)
 
     given = approve_definition(definition_id=row.pk, team=Team.MARKETING, by=admin, now=NOW)
@@ -206,7 +206,7 @@ def test_both_teams_agree_before_it_is_published_each_by_somebody_else() -> None
         approve_definition(definition_id=row.pk, team=Team.SALES, by=admin, now=NOW)
     with pytest.raises(NotPublishable, match="has agreed for Marketing already"):
         approve_definition(definition_id=row.pk, team=Team.MARKETING, by=marketer, now=NOW)
-    with pytest.raises(NotPublishable, match="needs the approval of sales first"):
+    with pytest.raises(NotPublishable, match="needs the approval of Sales first"):
         publish_definition(definition_id=row.pk, by=marketer, now=NOW)
     approve_definition(definition_id=row.pk, team=Team.SALES, by=manager, now=NOW)
     assert missing_approvals(row) == []
@@ -234,7 +234,7 @@ def test_an_edit_voids_what_was_agreed_and_nothing_is_forgotten() -> None:
     row = change_draft(definition_id=row.pk, document={**row.document, "name": "New"}, by=None, revision=1, now=NOW)
 
     assert missing_approvals(row) == [Team.MARKETING, Team.SALES]
-    with pytest.raises(NotPublishable, match="marketing and sales"):
+    with pytest.raises(NotPublishable, match="Marketing and Sales"):
         publish_definition(definition_id=row.pk, by=None, now=NOW)
     assert sorted(row.approvals.values_list("revision", "team", "approved_by")) == [
         (1, "marketing", marketer.pk),

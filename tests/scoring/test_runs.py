@@ -247,7 +247,7 @@ def test_from_a_file_to_what_is_in_force_and_back_on_the_shell(tmp_path: Path) -
     assert shell("import", str(path)) == "scored-vetted@2 stored as a draft"
     path.write_text(dump_yaml(read_document({**vetted.document, "name": "Vetted by us"})))
     assert shell("import", str(path), "--replace", "scored-vetted@2") == "scored-vetted@2 changed, revision 2"
-    with pytest.raises(CommandError, match=r"^scored-vetted v2 needs the approval of marketing and sales first\.$"):
+    with pytest.raises(CommandError, match=r"^scored-vetted v2 needs the approval of Marketing and Sales first\.$"):
         shell("publish", "scored-vetted")
     with pytest.raises(CommandError, match=r"^Your role may not agree for Sales\.$"):
         shell("approve", "scored-vetted", "--team", "sales", "--by", "mia@ripen.test")

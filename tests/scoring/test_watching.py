@@ -276,7 +276,7 @@ def test_people_still_need_approvals(town: Town) -> None:
     draft = use_model(model_id=model.pk, by=None)
     document = with_criterion(definition_document(draft), approval=["sales"])
     change_draft(definition_id=draft.pk, document=document, by=None, revision=None, now=NOW)
-    with pytest.raises(NotPublishable, match="needs the approval of sales first"):
+    with pytest.raises(NotPublishable, match="needs the approval of Sales first"):
         publish_definition(definition_id=draft.pk, by=None, now=NOW)
 
 

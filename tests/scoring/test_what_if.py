@@ -133,7 +133,7 @@ def test_what_cannot_be_published_says_why() -> None:
     with pytest.raises(NotPublishable, match="is in force already"):
         publish_definition(definition_id=row.pk, by=None, now=NOW)
     vetted = Definition.objects.get(key="scored-vetted")
-    with pytest.raises(NotPublishable, match="needs the approval of marketing and sales"):
+    with pytest.raises(NotPublishable, match="needs the approval of Marketing and Sales"):
         publish_definition(definition_id=vetted.pk, by=None, now=NOW)
     with pytest.raises(NotPublishable, match="there is none to go back to"):
         roll_back_publication(now=NOW)
