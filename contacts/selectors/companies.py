@@ -16,6 +16,7 @@ PAGE_SIZE: Final = 50
 COUNT_CAP: Final = 1_000
 HISTORY_SHOWN: Final = 100
 EVENTS_SHOWN: Final = 20
+NAMES_LOOKED_AT: Final = 200
 # The latest events are looked for among so many people, those who did something last.
 _PEOPLE_LOOKED_AT: Final = 200
 
@@ -135,3 +136,19 @@ def latest_events_of(company_id: int, *, limit: int = EVENTS_SHOWN) -> list[Even
         ids = [event_id for (event_id,) in cursor.fetchall()]
     events: dict[Any, Event] = Event.objects.select_related("kind__maps_to", "contact").in_bulk(ids)
     return [events[event_id] for event_id in ids if event_id in events]
+
+
+def find_companies(text: str, *, limit: int) -> list[Company]:
+    """Return up to ``limit`` companies for the words of ``text``, those whose name begins with it first; one query.
+
+    Of many that have the words so many are looked at as NAMES_LOOKED_AT says, whichever they are.
+    """
+    words = text.replace("\0", "").casefold().split()
+    if not words:
+        return []
+    matching = Company.objects.order_by()
+    for word in words:
+        matching = matching.filter(Q(label__contains=word) | Q(domain__contains=word))
+    phrase = " ".join(words)
+    found = list(matching[:NAMES_LOOKED_AT])
+    return sorted(found, key=lambda company: (not company.label.startswith(phrase), company.label, company.pk))[:limit]

@@ -13,6 +13,7 @@ from funnel.views.journey import journey
 from funnel.views.overview import overview
 from funnel.views.planning import calendar, rep, sales
 from funnel.views.routing import routing, routing_rule
+from funnel.views.searching import search
 from funnel.views.welcome import (
     welcome,
     welcome_arrived,
@@ -29,6 +30,7 @@ show_place_to("routing", can_plan_sales)
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("funnel.views.sequences.urls")),
     path("", overview, name="overview"),
+    path("search/", search, name="search"),
     path("welcome/", welcome, name="welcome"),
     path("welcome/definition/", welcome_definition, name="welcome-definition"),
     path("welcome/source/", welcome_source, name="welcome-source"),

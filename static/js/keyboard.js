@@ -1,5 +1,7 @@
-// Keys: "/" search, "g" then c q m f d n o to go places, "j" "k" rows, Enter opens, "c" claims, "?" lists them all.
+// Keys: "/" the page's own search or else the palette, "g" then c q m f d n o to go places, "j" "k" rows, Enter opens, "c" claims, "?" lists them all.
 // A control with data-key is pressed by that key.
+import { open } from "./palette.js";
+
 const PLACES = { o: "overview", c: "contacts", q: "queue", m: "mine", f: "funnel", d: "definitions", n: "notifications" };
 const ROWS = "[data-row]";
 let waiting = 0;
@@ -46,12 +48,11 @@ document.addEventListener("keydown", (event) => {
   if (key === "g") waiting = Date.now();
   else if (key === "/") {
     const search = document.querySelector("[data-search]");
-    const link = document.querySelector('[data-place="contacts"]');
     event.preventDefault();
     if (search) {
       search.focus();
       search.select();
-    } else if (link) location.assign(link.href);
+    } else open();
   } else if (key === "j") move(1);
   else if (key === "k") move(-1);
   else if (key === "c") claim();

@@ -126,6 +126,11 @@ def _groups(path: str, user: Any) -> list[tuple[str, list[Place]]]:
     return groups
 
 
+def places_of(user: Any) -> list[Place]:
+    """Return where this person may go, in the order of the navigation, labels in their language."""
+    return [place for _, places in _groups("", user) for place in places]
+
+
 def _frame(context: template.Context) -> dict[str, Any]:
     request = context.get("request")
     user = getattr(request, "user", None)
