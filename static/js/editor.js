@@ -1,5 +1,5 @@
-// The definition editor: problems at their fields while one types, choices that act at once, and a swap that nobody
-// feels: what was unfolded stays so, and what was typed while the server answered is kept.
+// The definition editor: problems at their fields while one types, choices that act at once, steps back and forth, and
+// a swap that nobody feels: what was unfolded stays so, and what was typed while the server answered is kept.
 const form = () => document.querySelector("form[data-editor]");
 const inEditor = (element) => element instanceof Element && element.closest("form[data-editor]") !== null;
 const unfolded = new Set();
@@ -44,8 +44,10 @@ const saidOf = (picker) => {
   const labels = [...picker.querySelectorAll("input[type=checkbox]:checked")].map((box) =>
     box.parentElement.textContent.trim(),
   );
-  const more = labels.length > 3 ? ` and ${labels.length - 3} more` : "";
-  return labels.slice(0, 3).join(", ") + more || "Any";
+  const names = labels.slice(0, 3).join(", ");
+  const { any, more } = form().dataset;
+  if (labels.length <= 3) return names || any;
+  return more.replace("{names}", names).replace("{number}", labels.length - 3);
 };
 
 document.addEventListener("input", (event) => {
@@ -121,9 +123,84 @@ document.addEventListener("htmx:afterSwap", (event) => {
     if (field.type === "checkbox") field.checked = old.checked;
     else field.value = old.value;
   }
-  if (saved && typed.size === 0) unsaved = false;
+  if (!back) remember();
+  back = false;
+  if (saved && typed.size === 0) {
+    unsaved = false;
+    kept = at;
+  }
   typed.clear();
   settle();
+  showSteps();
+});
+
+// Steps: what the form held after each change, so that one can go back and forth; nothing of it is stored anywhere.
+const MOST_STEPS = 100;
+const OURS = new Set(["csrfmiddlewaretoken", "revision", "do"]);
+const steps = [];
+let at = -1;
+let kept = 0;
+let back = false;
+
+const held = () => [...new FormData(form())].filter(([name]) => !OURS.has(name));
+
+const remember = () => {
+  const now = held();
+  if (at >= 0 && JSON.stringify(now) === JSON.stringify(steps[at])) return;
+  steps.splice(at + 1, steps.length, now);
+  if (steps.length > MOST_STEPS) {
+    steps.shift();
+    kept -= 1;
+  }
+  at = steps.length - 1;
+  showSteps();
+};
+
+const showSteps = () => {
+  for (const button of document.querySelectorAll("[data-step]")) {
+    button.disabled = !steps[at + Number(button.dataset.step)];
+  }
+};
+
+const go = (by) => {
+  // What is being typed is a step of its own.
+  remember();
+  const values = steps[at + by];
+  if (!values || !window.htmx) return;
+  at += by;
+  back = true;
+  unsaved = at !== kept;
+  typed.clear();
+  const body = { do: "check" };
+  for (const name of ["csrfmiddlewaretoken", "revision"]) body[name] = form().elements[name].value;
+  for (const [name, value] of values) body[name] = name in body ? [body[name], value].flat() : value;
+  window.htmx.ajax("POST", form().action, {
+    source: document.body,
+    target: "#editor-body",
+    select: "#editor-body",
+    swap: "outerHTML show:none focus-scroll:false",
+    values: body,
+  });
+};
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("[data-step]");
+  if (button) go(Number(button.dataset.step));
+});
+
+document.addEventListener("change", (event) => {
+  if (inEditor(event.target) && !event.target.matches("[data-picker-search]")) remember();
+});
+
+// In a field the browser takes back what was typed there.
+document.addEventListener("keydown", (event) => {
+  if (!(event.ctrlKey || event.metaKey) || event.altKey || !form()) return;
+  if (event.target.matches?.("input:not([type=checkbox]), textarea")) return;
+  const key = event.key.toLowerCase();
+  const by = key === "y" || (key === "z" && event.shiftKey) ? 1 : key === "z" ? -1 : 0;
+  if (!by || document.querySelector("dialog[open]")) return;
+  event.preventDefault();
+  go(by);
 });
 
 // Whoever pressed a button sees it where it was; what came new is brought into sight.
@@ -139,6 +216,7 @@ const settle = () => {
 document.addEventListener("submit", (event) => {
   if (event.target === form() && !window.htmx) unsaved = false;
 });
+if (form()) remember();
 window.addEventListener("beforeunload", (event) => {
   if (unsaved && form()) event.preventDefault();
 });
