@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext
 
 from contacts.enums import Role, SourceKind
-from contacts.models import Contact, ImportRun, Preferences, Source
+from contacts.models import Contact, ImportRun, Invitation, Preferences, Source
 from contacts.permissions import roles_of
 from contacts.services.callers import PEOPLE
 from contacts.services.imports.running import SOURCE_NAME as FILES
@@ -82,7 +82,8 @@ def progress_of(person: User) -> Checklist | None:
             has_event=Exists(keyed_sources().filter(last_used_at__isnull=False)) & Exists(Contact.objects.all()),
             has_import=Exists(ImportRun.objects.filter(finished_at__isnull=False, rows__gt=0)),
             has_contact=Exists(Contact.objects.all()),
-            has_teammate=Exists(User.objects.exclude(pk=person.pk).exclude(email__endswith=_DEMO_PEOPLE)),
+            has_teammate=Exists(User.objects.exclude(pk=person.pk).exclude(email__endswith=_DEMO_PEOPLE))
+            | Exists(Invitation.objects.filter(withdrawn_at=None)),
             has_hook=Exists(HookEndpoint.objects.all()),
         )
         .values(*_FACTS)
