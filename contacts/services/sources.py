@@ -69,7 +69,7 @@ def create_source(
         key_hash=minted.key_hash,
         key_prefix=minted.prefix,
     )
-    source.full_clean(exclude=["kind_names"])
+    source.full_clean(exclude=["kind_names"], validate_unique=False)
     try:
         with transaction.atomic():
             source.save()
