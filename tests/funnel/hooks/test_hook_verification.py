@@ -2,9 +2,11 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.db.models import F
@@ -99,6 +101,29 @@ def test_the_documented_receiver_takes_what_is_ours_and_nothing_else(hooks: Hook
     finally:
         running.kill()
         running.communicate()
+
+
+@pytest.mark.skipif(
+    not all(map(shutil.which, ("sh", "openssl", "xxd", "base64"))), reason="openssl, xxd or base64 is not here"
+)
+def test_the_documented_shell_lines_make_the_same_signature(hooks: Hooks, receiver: Receiver, tmp_path: Path) -> None:
+    secret = secret_of(hooks.endpoint(receiver))
+    say(hooks)
+    hooks.send()
+    (received,) = receiver.received
+    (tmp_path / "body.json").write_bytes(received.body)
+    lines = re.search(r"```sh\n(.*?)```", (BASE_DIR / "docs" / "webhooks.md").read_text(), re.DOTALL)
+    assert lines
+    environment = {
+        **os.environ,
+        "RIPEN_HOOK_SECRET": secret,
+        "WEBHOOK_ID": received.headers["webhook-id"],
+        "WEBHOOK_TIMESTAMP": received.headers["webhook-timestamp"],
+    }
+    ran = subprocess.run(
+        ["sh", "-c", lines[1]], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert f"v1,{ran.stdout.strip()}" in received.headers["webhook-signature"].split()
 
 
 def test_every_type_is_documented() -> None:
