@@ -33,8 +33,10 @@ def test_tries_a_draft_publishes_it_quietly_and_rolls_back(shop: Shop, open_as: 
     expect(page.get_by_role("table", name="Contacts with both verdicts")).to_contain_text("asked for a demo")
 
     page.get_by_role("link", name="Publish", exact=True).click()
-    page.get_by_text("Quietly").click()
-    page.get_by_role("button", name="Publish").click()
+    page.get_by_role("button", name="Publish …").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("Quietly").click()
+    dialog.get_by_role("button", name="Publish", exact=True).click()
     expect(page.get_by_role("button", name="Roll back").first).to_be_visible(timeout=PATIENCE)
     expect(page.locator("#run")).to_have_count(0, timeout=PATIENCE)
     assert stage_of(shop, contact) == "marketing_prospect"
