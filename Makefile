@@ -73,6 +73,15 @@ fmt: $(STAMP) ## format code and templates, fix what can be fixed
 	@# djade answers 1 when it has changed something, which xargs makes 123
 	@find templates -name '*.html' -print0 | xargs -0 -r $(BIN)/djade --target-version 5.2 || [ $$? = 123 ]
 
+.PHONY: words
+words: $(STAMP) ## bring the catalogues of translated words in step with the code
+	@RIPEN_STATE_DIR=$$(mktemp -d); export RIPEN_STATE_DIR; trap 'rm -rf "$$RIPEN_STATE_DIR"' EXIT; \
+	$(BIN)/python manage.py words
+
+.PHONY: pictures
+pictures: $(STAMP) browser ## take the pictures of the main screens that docs show, on demo data
+	@RIPEN_PICTURES=docs/images $(BIN)/python -m pytest --quiet tests/browser/test_pictures.py
+
 .PHONY: bench
 bench: $(STAMP) ## repeatable measurements, in ratios
 	@for script in benchmarks/bench_*.py; do \
