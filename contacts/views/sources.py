@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
@@ -20,6 +21,7 @@ from contacts.forms import SourceForm
 from contacts.forms.sources import KindNamesForm, lines_of
 from contacts.models import Source
 from contacts.permissions import check_manage_sources
+from contacts.selectors.snippets import Snippet, snippets_for
 from contacts.selectors.sources import COUNTED, counts_of, feed_of, integrations
 from contacts.services.callers import PEOPLE
 from contacts.services.sources import create_source, revoke_key, rotate_key, set_kind_names
@@ -33,16 +35,19 @@ _LONGEST_SHOWN = 120
 @require_http_methods(["GET", "HEAD", "POST"])
 def sources(request: HttpRequest) -> HttpResponse:
     """List sources; create one and show its key once."""
-    form, key = SourceForm(), ""
+    form = SourceForm()
+    context: dict[str, Any] = {}
     if request.method == "POST":
         form = SourceForm(request.POST)
         if form.is_valid():
             try:
-                key = create_source(by=person_of(request), **form.cleaned_data).key
-                form = SourceForm()
+                made = create_source(by=person_of(request), **form.cleaned_data)
             except ValidationError as error:
                 add_errors(form, error)
-    context = {"form": form, "key": key, "rows": integrations()}
+            else:
+                context = {"key": made.key, "snippets": _snippets(made.source, key=made.key)}
+                form = SourceForm()
+    context |= {"form": form, "rows": integrations()}
     return render(request, "contacts/sources.html", context, status=422 if form.errors else 200)
 
 
@@ -59,6 +64,8 @@ def source(request: HttpRequest, source_id: int) -> HttpResponse:
         "rows": [(event, _shown(event.properties)) for event in feed.events],
         "feed": feed,
         "before": before,
+        # What to paste, as long as nothing has come.
+        "snippets": () if feed.events or feed.before or before or row.name == PEOPLE else _snippets(row),
     }
     return render(request, "contacts/source.html", context)
 
@@ -101,6 +108,10 @@ def revoke_source_key(request: HttpRequest, source_id: int) -> HttpResponse:
     revoke_key(source=row, by=person_of(request), now=timezone.now())
     messages.success(request, gettext("The key opens nothing any more. What was sent under it stays."))
     return redirect("source-key", row.pk)
+
+
+def _snippets(row: Source, *, key: str = "") -> tuple[Snippet, ...]:
+    return snippets_for(base_url=settings.BASE_URL, key=key, public=row.kind == SourceKind.PUBLIC)
 
 
 def _shown(properties: Any) -> str:
