@@ -54,7 +54,10 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One place on a chart's x axis: its segments, the text shown on hover and the cells of its table row."""
+    """One place on a chart's x axis: its segments, the text shown on hover and the cells of its table row.
+
+    ``urls`` lead to what is behind the values, one each; empty where nothing does.
+    """
 
     label: str
     x: float
@@ -63,6 +66,12 @@ class Slot:
     text: str
     values: tuple[int, ...]
     total: int
+    urls: tuple[str, ...] = ()
+
+    @property
+    def cells(self) -> list[tuple[int, str]]:
+        """The values, each with its address or ``""``."""
+        return list(zip(self.values, self.urls or [""] * len(self.values), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +179,13 @@ def round_up(value: int) -> int:
     return next(step * unit for step in _AXIS_ENDS if step * unit >= value)
 
 
-def columns(labels: Sequence[str], series: Sequence[Series], *, stacked: bool = True) -> Columns:
-    """Lay out columns, one place for each label; every series has as many values as there are labels."""
+def columns(
+    labels: Sequence[str], series: Sequence[Series], *, stacked: bool = True, urls: Sequence[Sequence[str]] = ()
+) -> Columns:
+    """Lay out columns, one place for each label; every series has as many values as there are labels.
+
+    ``urls``: for each label, where what is behind the value of each series is listed.
+    """
     totals = [sum(line.values[i] for line in series) for i in range(len(labels))]
     greatest = totals if stacked else [value for line in series for value in line.values]
     top = round_up(max(greatest, default=0))
@@ -192,6 +206,7 @@ def columns(labels: Sequence[str], series: Sequence[Series], *, stacked: bool = 
                 text=f"{label}: {named or gettext('none')}",
                 values=values,
                 total=totals[index],
+                urls=tuple(urls[index]) if urls else (),
             )
         )
     return Columns(

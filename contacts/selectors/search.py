@@ -11,6 +11,7 @@ No way costs more than what it may look at: candidates are capped, and the third
 match than are looked at, the best known ones (a late stage, seen lately) are among them.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,8 +36,12 @@ _BEST_KNOWN: Final = 500
 _RANKED: Final = 300
 # With fewer hits than this, other spellings are looked for as well.
 _FEW: Final = 5
-# The third way gives up after so many milliseconds: then nothing similar is shown, and what was found stays.
-_PATIENCE: Final = 150
+# The third way gives up after so many seconds: then nothing similar is shown, and what was found stays.
+_PATIENCE: Final = 0.12
+# Of a longer text the longest words are looked for; the others only have to be there then.
+_WORDS_RESPELT: Final = 2
+# Of names that are longer there are not so many that the whole ones could be missed among those looked at.
+_SHORT_NAME: Final = 4
 _TRIGRAM: Final = 3
 
 # Materialised, for a plan that reads all is meant: with the limit in sight the planner would rather read the table
@@ -99,7 +104,7 @@ def search_words(text: str) -> list[str]:
     """
     pieces = text.replace("\0", "")[:MAX_TEXT].split()[:MAX_WORDS]
     with connection.cursor() as cursor:
-        return [piece.strip() for piece in fold_texts(cursor, pieces) if piece.strip()]
+        return list(dict.fromkeys(piece.strip() for piece in fold_texts(cursor, pieces) if piece.strip()))
 
 
 def search_candidates(text: str, limit: int = SEARCH_CAP) -> tuple[tuple[int, ...], bool]:
@@ -158,8 +163,9 @@ def find_best(text: str, *, limit: int, stages: Sequence[str]) -> Hits:
         for patterns in _ways(words):
             found = _find(cursor, patterns, _RANKED + 1)
             if len(found) > _RANKED:
-                whole = _find(cursor, [f"% {word} %" for word in words], _RANKED)
-                found = list({*found, *whole, *_best_known(cursor, patterns, _RANKED)})
+                if len(" ".join(words)) <= _SHORT_NAME:
+                    found += _find(cursor, [f"% {word} %" for word in words], _RANKED)
+                found = list({*found, *_best_known(cursor, patterns, _RANKED)})
             ranked = _rank(cursor, found, words, stages, limit + 1)
             chosen |= {key: False for key in ranked if key not in chosen}
             more = more or len(found) > limit
@@ -222,8 +228,12 @@ def _find_similar(cursor: CursorWrapper, words: Sequence[str], limit: int) -> li
     single = [part for word in words for part in word.split()][:MAX_WORDS]
     if not any(is_misspellable(word) for word in single):
         return []
-    for conditions, values in _spellings(single):
-        with _hurried(cursor) as answer:
+    deadline = time.monotonic() + _PATIENCE
+    for conditions, values in _spellings(sorted(single, key=len, reverse=True)[:_WORDS_RESPELT]):
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return []
+        with _hurried(cursor, left) as answer:
             cursor.execute(_FIND_TEXTS.format(conditions=conditions), [*values, SEARCH_CAP])
             answer.extend(cursor.fetchall())
         scored = sorted((_difference(single, text), key) for key, text in answer)
@@ -233,15 +243,15 @@ def _find_similar(cursor: CursorWrapper, words: Sequence[str], limit: int) -> li
 
 
 def _spellings(words: Sequence[str]) -> Iterator[tuple[str, list[Any]]]:
-    """The conditions of the third way, the likeliest and cheapest mistakes first."""
+    """The conditions of the third way for the longest words, the likeliest and cheapest mistakes first."""
     meant = [[f"% {one}%" for one in likely_meant(word)] for word in words]
-    yield " AND ".join(["search_text LIKE ANY(%s)"] * len(words)), list(meant)
-    longest = sorted(range(len(words)), key=lambda place: -len(words[place]))
-    for place in longest[:2]:
-        if is_misspellable(words[place]):
+    conditions = " AND ".join(["search_text LIKE ANY(%s)"] * len(words))
+    yield conditions, list(meant)
+    for place, word in enumerate(words):
+        if len(word) > _TRIGRAM + 1 and is_misspellable(word):
             asked = [*meant]
-            asked[place] = [f"% {one} %" for one in one_letter_off(words[place])]
-            yield " AND ".join(["search_text LIKE ANY(%s)"] * len(words)), list(asked)
+            asked[place] = [f"% {one} %" for one in one_letter_off(word)]
+            yield conditions, list(asked)
     if all(is_misspellable(word) for word in words):
         yield " AND ".join(["%s <%% search_text"] * len(words)), list(words)
 
@@ -252,14 +262,14 @@ def _difference(words: Sequence[str], text: str) -> float:
 
 
 @contextmanager
-def _hurried(cursor: CursorWrapper) -> Iterator[list[tuple[int, str]]]:
+def _hurried(cursor: CursorWrapper, seconds: float) -> Iterator[list[tuple[int, str]]]:
     """Statements within are cut off after a moment, and what they would have found is then nothing."""
     answer: list[tuple[int, str]] = []
     try:
         with transaction.atomic():
             cursor.execute("SELECT current_setting('statement_timeout')")
             (before,) = cursor.fetchone()
-            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(_PATIENCE)])
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(max(1, int(seconds * 1_000)))])
             yield answer
             cursor.execute("SELECT set_config('statement_timeout', %s, true)", [before])
     except OperationalError as error:

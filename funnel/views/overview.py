@@ -1,51 +1,62 @@
 """The funnel at one look."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from config.web import charts
+from config.web.formats import format_date, format_number
 from config.web.icons import stage_icon
+from config.web.live import is_live, live_answer
 from config.web.pages import page, person_of
 from config.web.sankey import sankey
 from contacts.permissions import check_view_contacts
-from contacts.selectors.browse import count_stages
 from funnel.analytics import Period, Segment
 from funnel.selectors.figures import report
 from funnel.selectors.first_steps import checklist_of
 from funnel.selectors.health import handoff_health
 from funnel.selectors.stays import median_stays
+from funnel.selectors.weekly import StageWeeks, Weeks, stages_by_week
 from funnel.services.figures_csv import ARRIVAL
 from funnel.views.welcome import lead_to_first_steps
+from scoring.models import Definition
 from scoring.selectors import published_definition
-from scoring.selectors.moves import entries_by_week, freshness, recent_moves
+from scoring.selectors.moves import freshness, recent_moves
 from scoring.selectors.timeline import cause_of, sentence_case
 
-_COUNT_CAP = 100_000
-_WEEKS = 10
-_MOVES_SHOWN = 12
-_FLOW_DAYS = 30
+_WEEKS: Final = 10
+_MOVES_SHOWN: Final = 10
+_FLOW_DAYS: Final = 30
+# Facts are judged within a second; one that waits so long waits for a worker that does not come.
+_STUCK: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
 class StageCard:
-    """A stage: its number of contacts, how that changed in the last seven days, and the median stay in seconds.
+    """A stage with its weeks, and where the contacts behind its numbers are listed.
 
-    ``change`` is signed, as text; ``median`` is None where nobody left it lately.
+    ``median`` is the median stay in seconds, None where nobody left it lately.
     """
 
-    key: str
+    weeks: StageWeeks
     label: str
     icon: str
-    count: int
-    more: bool
-    change: str
     median: float | None
+    spark: charts.Spark
+    trend: str
+    entered_url: str
+    left_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,52 +74,41 @@ class Move:
 
 @page(check_view_contacts)
 @require_safe
-def overview(request: HttpRequest) -> HttpResponse:
+def overview(request: HttpRequest) -> HttpResponseBase:
     """Show stages, entries by week, handoff health, freshness and the latest moves; a fixed number of queries."""
+    now = timezone.now()
+    definition, document = published_definition()
+    labels: dict[str, str] = {stage.key: stage.label for stage in document.stages}
+    if is_live(request):
+        weeks = stages_by_week(now=now, weeks=_WEEKS, stages=list(labels))
+        context = _pulse(now, definition, labels, weeks)
+        return live_answer(request, render_to_string("funnel/overview_pulse.html", context, request))
     checklist = checklist_of(person_of(request))
     way = lead_to_first_steps(request, checklist)
     if way is not None:
         return way
-    now = timezone.now()
-    definition, document = published_definition()
-    labels: dict[str, str] = {stage.key: stage.label for stage in document.stages}
-    counts = count_stages(stages=list(labels), cap=_COUNT_CAP)
-    weeks = entries_by_week(now=now, weeks=_WEEKS, stages=list(labels))
+    weeks = stages_by_week(now=now, weeks=_WEEKS, stages=list(labels))
     today = now.astimezone(UTC).date()
-    week = report(period=Period(today - timedelta(days=6), today), segment=Segment())
     month = report(period=Period(today - timedelta(days=_FLOW_DAYS - 1), today), segment=Segment())
-    changes = {stage.key: stage.after - stage.before for stage in week.stages}
-    stays = median_stays()
-    series = [charts.Series(key, label, weeks.counts[key]) for key, label in list(labels.items())[1:]]
-    health = handoff_health(now=now)
     rank = {key: index for index, key in enumerate(labels)}
+    pulse = _pulse(now, definition, labels, weeks)
     context = {
+        **pulse,
         "checklist": checklist,
-        "cards": [
-            StageCard(
-                item.key,
-                labels[item.key],
-                stage_icon(item.key),
-                item.count,
-                item.more,
-                _signed(changes.get(item.key, 0)),
-                stays.get(item.key),
-            )
-            for item in counts
-        ],
-        "columns": charts.columns(weeks.labels, series),
-        "health": health,
-        "reasons": charts.bars(
-            [("", label, count, f"{_behind('returned')}&reason={key}") for label, key, count in health.reasons]
+        "columns": charts.columns(
+            [format_date(first) for first, _ in weeks.days],
+            [charts.Series(stage.key, labels[stage.key], stage.entries) for stage in weeks.stages[1:]],
+            urls=[
+                [_people(first, min(last, today), to_stage=stage.key) for stage in weeks.stages[1:]]
+                for first, last in weeks.days
+            ],
         ),
-        "in_hand_url": f"{reverse('funnel-handoffs')}?period=all&figure=in_hand",
-        "behind": {name: _behind(name) for name in ("offered", "returned", "won")},
+        "reasons": charts.bars(
+            [("", label, count, f"{_behind('returned')}&reason={key}") for label, key, count in pulse["health"].reasons]
+        ),
         "flows": sankey(labels, [(one.origin, one.target, one.moves) for one in month.flows], arrival=ARRIVAL),
         "flow_rows": [one for one in month.flows if one.moves],
         "flow_days": _FLOW_DAYS,
-        "fresh": freshness(),
-        "definition": definition,
-        "labels": labels,
         "moves": [
             Move(
                 contact_id=change.contact_id,
@@ -121,16 +121,57 @@ def overview(request: HttpRequest) -> HttpResponse:
             )
             for change in recent_moves(limit=_MOVES_SHOWN)
         ],
-        "empty": not any(item.count for item in counts),
+        "empty": not any(stage.count for stage in weeks.stages),
     }
     return render(request, "funnel/overview.html", context)
 
 
-def _signed(change: int) -> str:
-    """A change with its sign; nothing is written as such."""
-    if not change:
-        return "no change"
-    return f"+{change:,}" if change > 0 else f"\N{MINUS SIGN}{-change:,}"
+def _pulse(now: datetime, definition: Definition, labels: Mapping[str, str], weeks: Weeks) -> dict[str, Any]:
+    """What of the page keeps itself up to date: freshness, stages, handoffs."""
+    fresh = freshness()
+    stays = median_stays()
+    today = now.astimezone(UTC).date()
+    since = today - timedelta(days=6)
+    return {
+        "fresh": fresh,
+        "stuck": fresh.oldest is not None and now - fresh.oldest > _STUCK,
+        "definition": definition,
+        "labels": labels,
+        "cards": [
+            StageCard(
+                weeks=stage,
+                label=labels[stage.key],
+                icon=stage_icon(stage.key),
+                median=stays.get(stage.key),
+                spark=charts.spark(stage.standing),
+                trend=_trend(stage),
+                entered_url=_people(since, today, to_stage=stage.key),
+                left_url=_people(since, today, from_stage=stage.key),
+            )
+            for stage in weeks.stages
+        ],
+        "health": handoff_health(now=now),
+        "in_hand_url": f"{reverse('funnel-handoffs')}?period=all&figure=in_hand",
+        "behind": {name: _behind(name) for name in ("offered", "claimed", "returned", "won")},
+    }
+
+
+def _trend(stage: StageWeeks) -> str:
+    """What the sparkline shows, in words."""
+    return ngettext(
+        "%(first)s at the end of the first week shown, %(last)s now",
+        "%(first)s at the end of the first of %(weeks)s weeks, %(last)s now",
+        len(stage.standing),
+    ) % {
+        "first": format_number(stage.standing[0]),
+        "last": format_number(stage.count),
+        "weeks": format_number(len(stage.standing)),
+    }
+
+
+def _people(first: date, last: date, **stages: str) -> str:
+    """Where those who moved on these days are listed."""
+    return f"{reverse('funnel-people')}?{urlencode({'from': first, 'to': last, 'number': 'moves', **stages})}"
 
 
 def _behind(figure: str) -> str:

@@ -1,12 +1,9 @@
 """Changes of stage across all contacts, and how far the judgement is behind the facts."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
-from django.db.models.functions import TruncWeek
-from django.utils import timezone
 
 from contacts.models import Due
 from scoring.enums import Cause
@@ -18,44 +15,18 @@ _WAITING_CAP = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class WeeklyEntries:
-    """How often each stage was entered in each week: labels (the Monday) and, for each stage key, a count for each."""
-
-    labels: tuple[str, ...]
-    counts: dict[str, tuple[int, ...]]
-
-
-@dataclass(frozen=True, slots=True)
 class Freshness:
     """What the judgement has not seen yet.
 
     ``waiting`` counts due rows up to a cap (``more`` beyond it), ``oldest`` is since when the first one waits,
-    ``quarantined`` how many contacts could not be judged.
+    ``quarantined`` how many contacts could not be judged, ``latest`` when a change of stage was last written down.
     """
 
     waiting: int
     more: bool
     oldest: datetime | None
     quarantined: int
-
-
-def entries_by_week(*, now: datetime, weeks: int, stages: Sequence[str]) -> WeeklyEntries:
-    """Count entries by week (Monday to Sunday, current zone) and stage, the present week last; one query."""
-    local = timezone.localtime(now)
-    monday = (local - timedelta(days=local.weekday())).replace(hour=0, minute=0, second=0, microsecond=0)
-    starts = [monday - timedelta(weeks=weeks - 1 - index) for index in range(weeks)]
-    rows = (
-        Transition.objects.filter(superseded_at=None, effective_at__gte=starts[0], effective_at__lte=now)
-        .annotate(week=TruncWeek("effective_at"))
-        .values_list("week", "to_stage")
-        .annotate(times=Count("pk"))
-        .order_by()
-    )
-    found = {(timezone.localtime(week).date(), stage): times for week, stage, times in rows}
-    return WeeklyEntries(
-        labels=tuple(f"{start.day} {start:%b}" for start in starts),
-        counts={key: tuple(found.get((start.date(), key), 0) for start in starts) for key in stages},
-    )
+    latest: datetime | None
 
 
 def recent_moves(*, limit: int) -> list[Transition]:
@@ -75,13 +46,16 @@ def recent_moves(*, limit: int) -> list[Transition]:
 
 
 def freshness() -> Freshness:
-    """Return how far the judgement is behind; two queries."""
+    """Return how far the judgement is behind; three queries."""
     waiting = Due.objects.filter(quarantined_at=None).order_by().values("pk")[: _WAITING_CAP + 1].count()
     figures = Due.objects.aggregate(
         oldest=Min("queued_at", filter=Q(quarantined_at=None)),
         quarantined=Count("contact", filter=Q(quarantined_at__isnull=False), distinct=True),
     )
-    return Freshness(min(waiting, _WAITING_CAP), waiting > _WAITING_CAP, figures["oldest"], figures["quarantined"])
+    latest = Transition.objects.order_by("-pk").values_list("recorded_at", flat=True).first()
+    return Freshness(
+        min(waiting, _WAITING_CAP), waiting > _WAITING_CAP, figures["oldest"], figures["quarantined"], latest
+    )
 
 
 def with_notice_facts(rows: "QuerySet[Transition]") -> "QuerySet[Transition]":
