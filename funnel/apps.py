@@ -12,6 +12,9 @@ class FunnelConfig(AppConfig):
     def ready(self) -> None:
         """Look after handoffs, sequences and what is told when contacts merge, part again or are erased."""
         from contacts.registry import Handlers, register_handlers
+        from contacts.services.acts import Act, register_act
+        from funnel.permissions import check_lead_handoffs
+        from funnel.services.assigning import assign_contacts
         from funnel.services.counting.persons import erase_counts, export_counts, keep_counts
         from funnel.services.erasing import erase_handoffs, export_handoffs
         from funnel.services.hooks.forgetting import erase_hooks, export_hooks, tell_merge, tell_parting
@@ -24,6 +27,8 @@ class FunnelConfig(AppConfig):
             part_enrolments,
         )
 
+        # One by one: each move holds its rep, and what it is refused for is its own.
+        register_act("assign", Act(check_lead_handoffs, assign_contacts, chunk=1))
         register_handlers(self.name, Handlers(merge_handoffs, part_handoffs, erase_handoffs, export_handoffs))
         # After the handoffs, whose erasure takes the announcements: who is telling of one right now ends first.
         register_handlers(f"{self.name}.notices", Handlers(keep_notices, keep_notices, erase_notices, export_notices))

@@ -32,7 +32,9 @@ class ActForm(forms.Form):
 class TagForm(ActForm):
     """Which tag; one that there is, or a new one."""
 
-    tag = forms.CharField(label=gettext_lazy("Tag"), max_length=MAX_NAME, widget=forms.TextInput(attrs={"list": "tags"}))
+    tag = forms.CharField(
+        label=gettext_lazy("Tag"), max_length=MAX_NAME, widget=forms.TextInput(attrs={"list": "tags"})
+    )
 
     def clean_tag(self) -> str:
         """Tidy it up."""

@@ -1,9 +1,9 @@
 import django.contrib.postgres.indexes
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import django.db.models.functions.text
 from django.conf import settings
 from django.db import migrations, models
+from django.db.models.functions import Coalesce, Concat, Lower, NullIf, Trim
 
 
 class Migration(migrations.Migration):
@@ -99,10 +99,12 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="contact",
             index=models.Index(
-                django.db.models.functions.text.Lower(
-                    django.db.models.functions.text.Concat(
-                        "last_name", models.Value(" "), "first_name", models.Value(" "), "email"
-                    )
+                Coalesce(
+                    NullIf(
+                        Lower(Trim(Concat("last_name", models.Value(" "), "first_name", models.Value(" "), "email"))),
+                        models.Value(""),
+                    ),
+                    models.Value("zzzzzzzz"),
                 ),
                 models.F("id"),
                 condition=models.Q(("present", True)),
@@ -176,13 +178,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="savedview",
-            constraint=models.UniqueConstraint(
-                models.F("owner"), django.db.models.functions.text.Lower("name"), name="savedview_once"
-            ),
+            constraint=models.UniqueConstraint(models.F("owner"), Lower("name"), name="savedview_once"),
         ),
         migrations.AddConstraint(
             model_name="tag",
-            constraint=models.UniqueConstraint(django.db.models.functions.text.Lower("name"), name="tag_once"),
+            constraint=models.UniqueConstraint(Lower("name"), name="tag_once"),
         ),
         migrations.AddIndex(
             model_name="contacttag",

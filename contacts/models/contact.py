@@ -3,10 +3,20 @@
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q, Value
-from django.db.models.functions import Concat, Lower, Now
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Coalesce, Concat, Lower, Now, NullIf, Trim
 
 from contacts.enums import Answer, Direction, IdentityKind, Motion
 from contacts.models.company import Company
+
+
+def sort_name(path: str = "") -> Combinable:
+    """By what contacts are sorted by name: family name, given name, e-mail address, without case; nameless ones last.
+
+    ``path`` leads from the rows that are sorted to contacts.
+    """
+    whole = Concat(f"{path}last_name", Value(" "), f"{path}first_name", Value(" "), f"{path}email")
+    return Coalesce(NullIf(Lower(Trim(whole)), Value("")), Value("zzzzzzzz"))
 
 
 class Contact(models.Model):
@@ -61,7 +71,7 @@ class Contact(models.Model):
             models.Index(fields=["country", "id"], name="contact_country", condition=Q(country__gt="")),
             GinIndex(fields=["attributes"], name="contact_attributes", condition=~Q(attributes={})),
             models.Index(
-                Lower(Concat("last_name", Value(" "), "first_name", Value(" "), "email")),
+                sort_name(),
                 "id",
                 name="contact_by_name",
                 condition=Q(present=True),

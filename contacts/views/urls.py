@@ -14,6 +14,7 @@ from contacts.permissions import (
     can_work_handoffs,
 )
 from contacts.views.account import account, token_revoke, tokens
+from contacts.views.acts import contacts_act, contacts_act_result, contacts_act_undo
 from contacts.views.corrections import correct_event
 from contacts.views.duplicates import (
     contact_merge,
@@ -42,6 +43,7 @@ from contacts.views.jobs import job, job_cancel, job_file, job_progress, job_res
 from contacts.views.persons import contact_privacy
 from contacts.views.preferences import preferences, unsubscribe
 from contacts.views.public_forms import form, form_confirm, form_thanks
+from contacts.views.saved_views import list_columns, view_change, view_delete, view_restore, view_save
 from contacts.views.source_problems import (
     replay_source,
     source_kind,
@@ -56,6 +58,14 @@ from contacts.views.suspects import suspects
 from contacts.views.team import invitation_act, member, member_act, team
 
 urlpatterns = [
+    path("contacts/acts/jobs/<int:job_id>/", contacts_act_result, name="contacts-act-result"),
+    path("contacts/acts/jobs/<int:job_id>/undo/", contacts_act_undo, name="contacts-act-undo"),
+    path("contacts/acts/<slug:act>/", contacts_act, name="contacts-act"),
+    path("contacts/views/", view_save, name="contacts-view-save"),
+    path("contacts/views/columns/", list_columns, name="contacts-columns"),
+    path("contacts/views/restore/", view_restore, name="contacts-view-restore"),
+    path("contacts/views/<int:view_id>/", view_change, name="contacts-view-change"),
+    path("contacts/views/<int:view_id>/delete/", view_delete, name="contacts-view-delete"),
     path("contacts/<int:contact_id>/events/<int:event_id>/<slug:action>/", correct_event, name="event-correct"),
     path("imports/", imports, name="imports"),
     path("imports/new/", import_new, name="import-new"),

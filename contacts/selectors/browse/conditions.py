@@ -1,5 +1,6 @@
 """What the filters of the list mean in the database, and which contacts can meet them at all, told by an index."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -14,7 +15,7 @@ from contacts.selectors.search import search_candidates, search_words
 # A filter that so few contacts meet is answered from them; one that more meet is met often enough along the way.
 SELECTIVE: Final = 2_000
 # Reviews that are due soon are judged ahead, so many at most.
-FALLS_LOOKED_AT: Final = 500
+FALLS_LOOKED_AT: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Conditions:
         return rows if self.candidates is None else rows.filter(pk__in=self.candidates)
 
 
-def conditions_of(query: Query, *, now: datetime) -> Conditions:
+def conditions_of(query: Query, *, stages: Sequence[str], now: datetime) -> Conditions:
     """Return what the list shows for ``query``; a query for the search and for each selective filter it tries."""
     where = standing_filters(query, now=now) & contact_filters(query, "contact__")
     is_free = not where
@@ -46,7 +47,7 @@ def conditions_of(query: Query, *, now: datetime) -> Conditions:
     if query.soon == FALL:
         falling, more = foresight().falling(now, FALLS_LOOKED_AT)
         return Conditions(where, tuple(falling), more)
-    for ids in _selective(query):
+    for ids in [*_selective(query), *_ranges(query, stages, now=now)]:
         found = tuple(ids[: SELECTIVE + 1])
         if len(found) <= SELECTIVE:
             return Conditions(where, found)
@@ -122,6 +123,27 @@ def _attribute(query: Query, path: str) -> Q:
     for one in meant:
         either |= Q(**{f"{path}attributes__contains": {name: one}})
     return has_any & either
+
+
+def _ranges(query: Query, stages: Sequence[str], *, now: datetime) -> list[Any]:
+    """Return the lists of ids within each range that the stages' indexes have in order."""
+    asked = [
+        Query(fit_from=query.fit_from, fit_to=query.fit_to),
+        Query(engagement_from=query.engagement_from, engagement_to=query.engagement_to),
+        Query(seen_within=query.seen_within),
+        Query(unseen_for=query.unseen_for),
+        Query(soon=query.soon if query.soon == RIPEN else ""),
+    ]
+    found = []
+    for one in asked:
+        where = standing_filters(one, now=now)
+        if where:
+            parts = [
+                Standing.objects.filter(where, stage=stage).order_by().values_list("pk", flat=True)[: SELECTIVE + 1]
+                for stage in stages
+            ]
+            found.append(parts[0].union(*parts[1:], all=True) if len(parts) > 1 else parts[0])
+    return found
 
 
 def _selective(query: Query) -> list[Any]:

@@ -6,25 +6,25 @@ So no list costs more than what it looks at, whatever is asked.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import F, Q, QuerySet, Value
+from django.db.models import F, Q, QuerySet
 from django.db.models.expressions import Combinable
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
-from django.db.models.functions import Concat, Lower
 from django.utils import timezone
 
 from contacts.models import Contact, Standing
+from contacts.models.contact import sort_name
 from contacts.selectors.browse.asked import Query, Sort
 from contacts.selectors.browse.conditions import Conditions, conditions_of
 
 PAGE_SIZE = 50
 COUNT_CAP = 10_000
 # Entries of an index that a page, and a stage's count, look at where a filter has none of its own.
-WALKS: Final = (1_000, 20_000)
-COUNTED_ALONG: Final = 3_000
+WALKS: Final = (500, 5_000)
+COUNTED_ALONG: Final = 1_000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -76,7 +76,7 @@ def browse_contacts(
     ``stages`` are the keys in use. An unreadable ``after`` gives the first page. The number of database queries does
     not depend on how many are found.
     """
-    found = conditions_of(query, now=now or timezone.now())
+    found = conditions_of(query, stages=stages, now=now or timezone.now())
     shown = [query.stage] if query.stage in stages else list(stages)
     mark = _read_mark(query)
     looked_at = 0
@@ -130,7 +130,7 @@ def count_stages(*, stages: Sequence[str], cap: int) -> tuple[StageCount, ...]:
 
 def count_query(query: Query, *, stages: Sequence[str], now: datetime | None = None) -> tuple[StageCount, ...]:
     """Count the contacts of each stage that the list shows for ``query``, its stage aside."""
-    return count_along(conditions_of(replace(query, stage=""), now=now or timezone.now()), stages)
+    return count_along(conditions_of(query, stages=stages, now=now or timezone.now()), stages)
 
 
 def ids_of_view(
@@ -140,22 +140,17 @@ def ids_of_view(
 
     At most ``most``, and what a search or a look ahead leaves out is left out here, too.
     """
-    found = conditions_of(query, now=now or timezone.now())
+    found = conditions_of(query, stages=stages, now=now or timezone.now())
     shown = [query.stage] if query.stage in stages else list(stages)
     rows = found.standings().filter(stage__in=shown)
     ordered = _keys_by_name(query, rows, None, most + 1)
     return [key for key, _ in ordered[:most]], len(ordered) > most or found.capped
 
 
-def sort_name() -> Combinable:
-    """By what names are sorted: family name, given name, e-mail address, without case; indexed."""
-    return Lower(Concat("last_name", Value(" "), "first_name", Value(" "), "email"))
-
-
 def _expression(query: Query) -> Combinable | F:
     """The value that standings are sorted by, before their contact's id."""
     if query.sort is Sort.NAME:
-        return Lower(Concat("contact__last_name", Value(" "), "contact__first_name", Value(" "), "contact__email"))
+        return sort_name("contact__")
     return F("contact_id") if query.sort is Sort.NEWEST else F(_COLUMNS[query.sort])
 
 
