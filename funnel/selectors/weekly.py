@@ -38,7 +38,7 @@ WHERE facet = 0 AND grain = 'm' AND value = '' GROUP BY origin, target
 
 @dataclass(frozen=True, slots=True)
 class StageWeeks:
-    """A stage: who stands there now, and of each week, the present one last, who entered and who stood there at its end.
+    """A stage: who stands there now, and of each week (the present one last) who entered and stood there at its end.
 
     ``entered`` and ``left`` count the moves of the last seven days, today's too.
     """

@@ -53,7 +53,6 @@ class StageCard:
     label: str
     icon: str
     median: float | None
-    spark: charts.Spark
     trend: str
     entered_url: str
     left_url: str
@@ -143,7 +142,6 @@ def _pulse(now: datetime, definition: Definition, labels: Mapping[str, str], wee
                 label=labels[stage.key],
                 icon=stage_icon(stage.key),
                 median=stays.get(stage.key),
-                spark=charts.spark(stage.standing),
                 trend=_trend(stage),
                 entered_url=_people(since, today, to_stage=stage.key),
                 left_url=_people(since, today, from_stage=stage.key),
