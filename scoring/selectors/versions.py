@@ -23,12 +23,16 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version: its latest publication (also one that was rolled back), whom it judges, its latest what-if."""
+    """One version: its latest publication (also one that was rolled back), whom it judges, its latest what-if.
+
+    ``is_first``: that publication counts since the beginning of time.
+    """
 
     row: Definition
     publication: Publication | None
     judged: Judged | None
     trial: Run | None
+    is_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +53,18 @@ def definitions_with_versions() -> list[Versions]:
     rows = list(Definition.objects.select_related("created_by", "edited_by").order_by("key", "-version"))
     published: dict[int, Publication] = {}
     reigning: list[Publication] = []
-    for publication in Publication.objects.select_related("published_by", "retracted_by").order_by("-effective_at"):
-        published.setdefault(publication.definition_id, publication)
-        if publication.retracted_at is None:
-            reigning.append(publication)
+    for latest in Publication.objects.select_related("published_by", "retracted_by").order_by("-effective_at"):
+        published.setdefault(latest.definition_id, latest)
+        if latest.retracted_at is None:
+            reigning.append(latest)
     judged, trials = _judged(reigning[:2]), _trials()
     groups: dict[str, list[Version]] = {}
     for row in rows:
         trial = trials.get(row.pk)
         fresh = trial if trial is not None and trial.revision == row.revision else None
-        groups.setdefault(row.key, []).append(Version(row, published.get(row.pk), judged.get(row.pk), fresh))
+        publication = published.get(row.pk)
+        is_first = bool(reigning) and publication == reigning[-1]
+        groups.setdefault(row.key, []).append(Version(row, publication, judged.get(row.pk), fresh, is_first))
     shipped = list(IDEAS)
     current = next((row.key for row in rows if reigning and row.pk == reigning[0].definition_id), "")
 

@@ -153,7 +153,9 @@ def _backtest_shown(run: Run, result: Result) -> dict[str, Any]:
     period = result["population"]
     return {
         "curves": charts.curves([amount(point["at_least"]) for point in thresholds], rows),
-        "lifts": [(amount(point["at_least"]), point) for point in thresholds],
+        # As thousandths, which the bar of a table's cell takes.
+        "lifts": [(amount(point["at_least"]), point, round((point["lift"] or 0) * 1_000)) for point in thresholds],
+        "lift_most": max((round((point["lift"] or 0) * 1_000) for point in thresholds), default=0),
         "waits": _waits(result["lead"]),
         "first": period["first"] and datetime.fromisoformat(period["first"]),
         "last": period["last"] and datetime.fromisoformat(period["last"]),

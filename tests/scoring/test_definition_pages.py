@@ -167,8 +167,8 @@ def test_every_page_stands_in_german_too(client: Client, mara: User) -> None:
     judged(2)
     draft = stricter(mara)
     other = Definition.objects.get(key="reaction")
-    for kind, more in ((RunKind.WHAT_IF, {}), (RunKind.COMPARE, {"other": other}), (RunKind.BACKTEST, {})):
-        start_run(kind=kind, definition=draft, by=mara, **more)
+    for kind, beside in ((RunKind.WHAT_IF, None), (RunKind.COMPARE, other), (RunKind.BACKTEST, None)):
+        start_run(kind=kind, definition=draft, by=mara, other=beside)
     work_off_runs()
     run = Run.objects.get(kind=RunKind.WHAT_IF)
     pages = ["/definitions/", "/definitions/import/", f"/runs/{run.pk}/contacts/?from=lead&to=lead"]
