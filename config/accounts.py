@@ -41,12 +41,22 @@ class ClosedAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # alla
         """Leave the subject as it is written."""
         return str(subject)
 
+    def send_notification_mail(
+        self,
+        template_prefix: str,
+        user: User,
+        context: dict[str, Any] | None = None,
+        email: str | None = None,
+    ) -> None:
+        """Tell people of changes to their account at the address they sign in with."""
+        super().send_notification_mail(template_prefix, user, context=context, email=email or user.email)
+
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send a mail; where no mail server answers, note it and go on: what it tells has happened all the same."""
         try:
             super().send_mail(template_prefix, email, context)
         except (OSError, smtplib.SMTPException) as error:
-            logger.error("account_mail_not_sent", extra={"mail": template_prefix, "error": type(error).__name__})
+            logger.warning("account_mail_not_sent", extra={"mail": template_prefix, "error": type(error).__name__})
 
 
 class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth ships no types

@@ -10,7 +10,7 @@ CONCEPTS: Final[dict[str, tuple[str, str]]] = {
     "fit": ("definitions", "who-it-is-fit-gates-qualifiers"),
     "ledger": ("explaining", "how-a-score-is-made"),
     "criteria": ("definitions", "stages-and-their-criteria"),
-    "pin": ("correcting", ""),
+    "pin": ("pinning", ""),
     "handoff": ("handoffs", ""),
     "sla": ("handoffs", "the-two-clocks"),
     "routing": ("routing", ""),

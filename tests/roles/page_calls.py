@@ -33,6 +33,14 @@ PAGES: dict[str, list[Call]] = {
     "contacts-columns": [Call("post", "/contacts/views/columns/", EVERYBODY, body={"column": "fit"})],
     "contact": [Call("get", "/contacts/{contact}/", EVERYBODY)],
     "why": [Call("get", "/contacts/{contact}/why/", EVERYBODY)],
+    "contact-trend": [Call("get", "/contacts/{contact}/trend/", EVERYBODY)],
+    "contact-head": [Call("get", "/contacts/{contact}/head/", EVERYBODY)],
+    "contact-pin": [
+        Call("get", "/contacts/{contact}/pin/", {M, L, A}),
+        Call("post", "/contacts/{contact}/pin/", {M, L, A}),
+    ],
+    "contact-unpin": [Call("post", "/contacts/{contact}/unpin/", {M, L, A})],
+    "contact-pin-undo": [Call("post", "/contacts/{contact}/pin/{event}/undo/", {M, L, A})],
     "journey": [Call("get", "/contacts/{contact}/journey/", EVERYBODY)],
     "contact-log": [
         Call("get", "/contacts/{contact}/log/", {M, L, A}),
