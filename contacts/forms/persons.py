@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext, gettext_lazy
 
 from contacts.enums import ErasureReason
 
@@ -10,9 +11,9 @@ from contacts.enums import ErasureReason
 class EraseForm(forms.Form):
     """Why somebody is erased, and their name typed once more: what is erased does not come back."""
 
-    reason = forms.ChoiceField(label="Why", choices=ErasureReason.choices, initial=ErasureReason.ASKED)
+    reason = forms.ChoiceField(label=gettext_lazy("Why"), choices=ErasureReason.choices, initial=ErasureReason.ASKED)
     name = forms.CharField(
-        label="Type the name to confirm",
+        label=gettext_lazy("Type the name to confirm"),
         max_length=400,
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
@@ -21,11 +22,11 @@ class EraseForm(forms.Form):
         """Remember which name has to be typed."""
         super().__init__(*args, **{**kwargs, "prefix": "erase"})
         self._expected = expected
-        self.fields["name"].help_text = f"“{expected}”, as it is shown here."
+        self.fields["name"].help_text = gettext("“%(name)s”, as it is shown here.") % {"name": expected}
 
     def clean_name(self) -> str:
         """Compare without case and spacing."""
         given: str = self.cleaned_data["name"]
         if " ".join(given.split()).casefold() != " ".join(self._expected.split()).casefold():
-            raise forms.ValidationError("That is not the name that is shown.")
+            raise forms.ValidationError(gettext("That is not the name that is shown."))
         return given

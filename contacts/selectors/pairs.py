@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Prefetch
+from django.utils.translation import gettext, gettext_noop
 
 from contacts.ingest.csv_escaping import as_cell
 from contacts.models import AttributeChange, Contact, Identity, Standing
@@ -19,16 +20,16 @@ FOUND_AT_ONCE: Final = 20
 Side = Literal["", "one", "other"]
 
 _COLUMNS: Final[Mapping[str, str]] = {
-    "first_name": "First name",
-    "last_name": "Last name",
-    "email": "E-mail",
-    "phone": "Phone",
-    "job_title": "Job title",
-    "role": "Role",
-    "company": "Company",
-    "country": "Country",
-    "means": "Means",
-    "authority": "Authority",
+    "first_name": gettext_noop("First name"),
+    "last_name": gettext_noop("Last name"),
+    "email": gettext_noop("E-mail"),
+    "phone": gettext_noop("Phone"),
+    "job_title": gettext_noop("Job title"),
+    "role": gettext_noop("Role"),
+    "company": gettext_noop("Company"),
+    "country": gettext_noop("Country"),
+    "means": gettext_noop("Means"),
+    "authority": gettext_noop("Authority"),
 }
 
 
@@ -88,7 +89,7 @@ def fields_of_two(one: Contact, other: Contact) -> list[FieldOfTwo]:
     """Return what is known of both, field by field, with whose word is the later one. One query."""
     said = _latest_words((one.pk, other.pk))
     rows = [
-        _field(label, name, _text(getattr(one, name)), _text(getattr(other, name)), said, (one.pk, other.pk))
+        _field(gettext(label), name, _text(getattr(one, name)), _text(getattr(other, name)), said, (one.pk, other.pk))
         for name, label in _COLUMNS.items()
     ]
     for key in sorted({*one.attributes, *other.attributes}):

@@ -9,6 +9,7 @@ import msgspec
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
+from django.utils.translation import gettext
 
 from contacts.enums import ConsentAction, ConsentBasis
 from contacts.ingest.consent import State
@@ -121,18 +122,20 @@ def record_consent(
     if basis and basis not in ConsentBasis.values:
         raise Refused("invalid_choice", "basis", f"One of {', '.join(ConsentBasis.values)}.")
     if not proof or not any(proof.values()):
-        raise Refused("required", "proof", "Say how you know: what they said, where and when.")
+        raise Refused("required", "proof", gettext("Say how you know: what they said, where and when."))
     if at > now:
-        raise Refused("in_future", "at", "That has not happened yet.")
+        raise Refused("in_future", "at", gettext("That has not happened yet."))
     with transaction.atomic(), connection.cursor() as cursor:
         contact = Contact.objects.select_for_update(no_key=True).filter(pk=contact_id, present=True).first()
         if contact is None:
-            raise Refused("unknown_contact", "contact", "No contact has this id.")
+            raise Refused("unknown_contact", "contact", gettext("No contact has this id."))
         if by is not None:
             check_record_consent(by, contact)
         about = find_purpose(purpose)
         if action == ConsentAction.GRANTED and suppressed_among([contact.email]):
-            raise Refused("suppressed", "action", "Nothing is sent to this address, so nothing can be granted for it.")
+            raise Refused(
+                "suppressed", "action", gettext("Nothing is sent to this address, so nothing can be granted for it.")
+            )
         entry = Entry(
             contact.pk,
             origin_id or contact.pk,

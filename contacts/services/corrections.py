@@ -14,6 +14,7 @@ import msgspec
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
+from django.utils.translation import gettext
 
 from contacts.enums import CorrectionAction
 from contacts.models import Source
@@ -183,9 +184,9 @@ def suspect_events(cursor: CursorWrapper, *, reasons: Mapping[int, str], over: S
 
 def _check_reason(reason: str, longest: int) -> None:
     if len(reason) > longest:
-        raise BadReason(f"A reason holds at most {longest} characters.")
+        raise BadReason(gettext("A reason holds at most %(most)s characters.") % {"most": longest})
     if "\0" in reason:
-        raise BadReason("A NUL character cannot be stored.")
+        raise BadReason(gettext("A NUL character cannot be stored."))
 
 
 def _correct(

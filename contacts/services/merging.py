@@ -11,6 +11,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.backends.utils import CursorWrapper
+from django.utils.translation import gettext
 
 from contacts.enums import MergeDecision, SuggestedBy
 from contacts.models import Merge, MergeSuggestion, Source
@@ -70,9 +71,11 @@ def merge_contacts(
     if by is not None:
         check_merge(by)
     if len(reason) > MAX_REASON or "\0" in reason:
-        raise CannotMerge("bad_reason", f"A reason is a text of at most {MAX_REASON} characters.")
+        raise CannotMerge(
+            "bad_reason", gettext("A reason is a text of at most %(most)s characters.") % {"most": MAX_REASON}
+        )
     if winner_id == loser_id:
-        raise CannotMerge("same_contact", "A contact cannot be merged with itself.")
+        raise CannotMerge("same_contact", gettext("A contact cannot be merged with itself."))
     return give_way(lambda cursor: _merge(cursor, winner_id, loser_id, by=by, source=source, reason=reason, now=now))
 
 
@@ -207,9 +210,10 @@ def _lock(cursor: CursorWrapper, contact_ids: Sequence[int]) -> None:
     for contact_id in contact_ids:
         into, erased = found.get(contact_id, (None, True))
         if erased:
-            raise CannotMerge("unknown_contact", f"There is no contact {contact_id}.")
+            raise CannotMerge("unknown_contact", gettext("There is no contact %(contact)s.") % {"contact": contact_id})
         if into is not None:
-            message = f"Contact {contact_id} has become part of contact {roots_of([contact_id]).get(contact_id, into)}."
+            parts = {"contact": contact_id, "into": roots_of([contact_id]).get(contact_id, into)}
+            message = gettext("Contact %(contact)s has become part of contact %(into)s.") % parts
             raise CannotMerge("merged_away", message)
 
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from django.contrib.auth.models import User
 from django.db.backends.utils import CursorWrapper
+from django.utils.translation import gettext
 
 from contacts.enums import MergeDecision
 from contacts.models import Merge
@@ -50,11 +51,11 @@ def undo_merge(*, merge_id: int, by: User | None, now: datetime) -> Merge:
 def _undo(cursor: CursorWrapper, merge_id: int, *, by: User | None, now: datetime) -> Merge:
     merge = Merge.objects.get(pk=merge_id)
     if merge.undone_at is not None:
-        raise CannotMerge("already_undone", "This merge was undone already.")
+        raise CannotMerge("already_undone", gettext("This merge was undone already."))
     # The winner may have become part of others since: the rows are where all of them are now.
     roots = roots_of([merge.winner_id])
     if merge.winner_id not in roots:
-        raise CannotMerge("unknown_contact", "This person was erased.")
+        raise CannotMerge("unknown_contact", gettext("This person was erased."))
     winner_id, loser_id = roots[merge.winner_id], merge.loser_id
     # Whoever changes the tree, or records facts of anybody in it, holds its root.
     cursor.execute(_LOCK, [[winner_id, merge.winner_id, loser_id]])

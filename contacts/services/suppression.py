@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Count
+from django.utils.translation import gettext
 
 from contacts.enums import SuppressionReason
 from contacts.ingest.identifiers import normalise_email
@@ -109,7 +110,7 @@ def lift_suppression(*, address: str, because: str, by: User, now: datetime) -> 
     check_lift_suppressions(by)
     address = normalise_email(address, "email")
     if not because.strip():
-        raise Refused("required", "reason", "Say why mail may be sent there again; it is kept.")
+        raise Refused("required", "reason", gettext("Say why mail may be sent there again; it is kept."))
     with transaction.atomic():
         row = (
             Suppression.objects.select_for_update()
@@ -117,9 +118,12 @@ def lift_suppression(*, address: str, because: str, by: User, now: datetime) -> 
             .first()
         )
         if row is None:
-            raise Refused("not_suppressed", "email", "Nothing keeps mail from this address.")
+            raise Refused("not_suppressed", "email", gettext("Nothing keeps mail from this address."))
         if row.reason in NEVER_LIFTED_BY_HAND:
-            raise NotLiftable(f"They {row.get_reason_display()}: only they themselves may take that back.")
+            raise NotLiftable(
+                gettext("%(reason)s: only they themselves may take that back.")
+                % {"reason": str(row.get_reason_display()).capitalize()}
+            )
         row.lifted_at, row.lifted_by, row.lifted_because = now, by, because.strip()[:255]
         row.save(update_fields=["lifted_at", "lifted_by", "lifted_because"])
 

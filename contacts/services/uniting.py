@@ -6,6 +6,7 @@ from typing import Any, Final, TypeVar
 
 from django.db import OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
+from django.utils.translation import gettext
 
 from contacts.services.rows import Raced
 
@@ -91,7 +92,7 @@ def give_way(work: Callable[[CursorWrapper], T], *, attempts: int = ATTEMPTS) ->
             if getattr(error.__cause__, "pgcode", "") not in _GAVE_WAY:
                 raise
             logger.info("merge_gave_way")
-    raise CannotMerge("busy", "Too much is going on with these contacts just now; try again.")
+    raise CannotMerge("busy", gettext("Too much is going on with these contacts just now; try again."))
 
 
 def merge_rows(cursor: CursorWrapper, *, winner_id: int, loser_id: int) -> None:

@@ -10,9 +10,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop
 from django.views.decorators.http import require_POST
 
 from config.web.pages import page, person_of
+from config.web.ui import UNDO
 from contacts.models import Event
 from contacts.permissions import check_correct_events
 from contacts.services.corrections import Corrected, reclassify_events, restore_events, retract_events
@@ -38,11 +40,15 @@ def _human(ids: list[int], by: User, now: datetime) -> Corrected:
 
 # What is done, and what is said when it was.
 _ACTIONS: Final[dict[str, tuple[Callable[[list[int], User, datetime], Corrected], str]]] = {
-    "retract": (_retract, "Retracted: it counts no more. Restore takes that back."),
-    "restore": (_restore, "Restored: it counts again."),
-    "bot": (_bot, "Marked as a bot's: it stays in sight and weighs nothing."),
-    "human": (_human, "No longer suspect: it counts again."),
+    "retract": (_retract, gettext_noop("Retracted: it counts no more.")),
+    "restore": (_restore, gettext_noop("Restored: it counts again.")),
+    "bot": (_bot, gettext_noop("Marked as a bot's: it stays in sight and weighs nothing.")),
+    "human": (_human, gettext_noop("No longer suspect: it counts again.")),
 }
+
+
+# What takes each of them back.
+_BACK: Final = {"retract": "restore", "restore": "retract", "bot": "human", "human": "bot"}
 
 
 @page(check_correct_events)
@@ -57,10 +63,12 @@ def correct_event(request: HttpRequest, contact_id: int, event_id: int, action: 
     act, said = _ACTIONS[action]
     outcome = act([event_id], person_of(request), timezone.now())
     if outcome.reserved:
-        messages.error(request, "Only Ripen itself records such events; they are not taken back.")
+        messages.error(request, gettext("Only Ripen itself records such events; they are not taken back."))
     elif outcome.unchanged:
-        messages.info(request, "It was so already.")
+        messages.info(request, gettext("It was so already."))
     else:
-        messages.success(request, f"{said} The judgement follows within seconds.")
+        back = reverse("event-correct", args=[contact_id, event_id, _BACK[action]])
+        follows = gettext("The judgement follows within seconds.")
+        messages.success(request, f"{gettext(said)} {follows}", extra_tags=UNDO + back)
     query = f"?{request.GET.urlencode()}" if request.GET else ""
     return redirect(reverse("contact", args=[contact_id]) + query)

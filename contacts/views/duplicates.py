@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
@@ -52,7 +53,7 @@ def duplicates(request: HttpRequest) -> HttpResponse:
     context = {
         "pairs": found.pairs,
         "tabs": _tabs("suggestions"),
-        "summary": f"{format_number(len(found.pairs))} of {_capped(number)}",
+        "summary": gettext("%(shown)s of %(all)s") % {"shown": format_number(len(found.pairs)), "all": _capped(number)},
         "next_url": f"?after={found.next}" if found.next else "",
         "first_url": "?" if after else "",
         **_search_shown(Job.objects.filter(kind=JobKind.FIND_DUPLICATES).order_by("-id").first()),
@@ -88,7 +89,7 @@ def duplicate(request: HttpRequest, suggestion_id: int) -> HttpResponse:
     pair = suggested_pair(suggestion_id)
     if pair is None:
         if request.method == "POST":
-            messages.info(request, "Somebody has decided that already.")
+            messages.info(request, gettext("Somebody has decided that already."))
         return _after_deciding(suggestion)
     if request.method == "POST":
         return _decide(request, suggestion, {pair.contact.pk, pair.other.pk})
@@ -119,7 +120,7 @@ def merges(request: HttpRequest) -> HttpResponse:
         "rows": rows,
         "contact": contact,
         "tabs": _tabs("merges"),
-        "summary": f"{format_number(len(rows))} shown",
+        "summary": gettext("%(number)s shown") % {"number": format_number(len(rows))},
         "next_url": f"?before={following}" if following else "",
         "first_url": "?" if before or contact else "",
     }
@@ -136,7 +137,9 @@ def merge_undo(request: HttpRequest, merge_id: int) -> HttpResponse:
     except CannotMerge as error:
         messages.error(request, str(error))
         return redirect("merges")
-    messages.success(request, "They are two contacts again, each with what is its own. The judgement follows shortly.")
+    messages.success(
+        request, gettext("They are two contacts again, each with what is its own. The judgement follows shortly.")
+    )
     return redirect("merges")
 
 
@@ -156,7 +159,7 @@ def contact_merge(request: HttpRequest, contact_id: int) -> HttpResponse:
     other = known.get(other_id) if other_id and other_id != contact_id else None
     if request.method == "POST":
         if other is None:
-            messages.error(request, "Choose with whom.")
+            messages.error(request, gettext("Choose with whom."))
             return redirect("contact-merge", contact_id)
         merge = _merge(request, {contact.pk, other.pk})
         return redirect("contact", merge.winner_id) if merge else redirect("contact-merge", contact_id)
@@ -177,7 +180,7 @@ def _decide(request: HttpRequest, suggestion: MergeSuggestion, ids: set[int]) ->
     following = _following(suggestion)
     if request.POST.get("decision") == "different":
         dismiss_suggestion(suggestion_id=suggestion.pk, by=person_of(request), now=timezone.now())
-        messages.success(request, "Different people: they are not suggested again.")
+        messages.success(request, gettext("Different people: they are not suggested again."))
     elif _merge(request, ids) is None:
         return redirect("duplicate", suggestion.pk)
     return redirect("duplicate", following) if following else redirect("duplicates")
@@ -187,7 +190,7 @@ def _merge(request: HttpRequest, ids: set[int]) -> Merge | None:
     """Merge the two, the chosen one stays; None where that was refused, which is said."""
     stays = _number(request.POST.get("winner", ""))
     if stays not in ids:
-        messages.error(request, "Choose who stays.")
+        messages.error(request, gettext("Choose who stays."))
         return None
     (goes,) = ids - {stays}
     now, person = timezone.now(), person_of(request)
@@ -196,7 +199,8 @@ def _merge(request: HttpRequest, ids: set[int]) -> Merge | None:
     except CannotMerge as error:
         messages.error(request, str(error))
         return None
-    messages.success(request, f"Merged into {merge.winner.display_name}.", extra_tags=_undo(merge))
+    said = gettext("Merged into %(name)s.") % {"name": merge.winner.display_name}
+    messages.success(request, said, extra_tags=_undo(merge))
     return merge
 
 
@@ -229,7 +233,7 @@ def _consents(states: Mapping[str, State]) -> list[tuple[str, str]]:
     """What was said of each purpose, with its tone."""
     tones = {ConsentAction.GRANTED.value: "good", ConsentAction.WITHDRAWN.value: "bad"}
     return [
-        (f"{purpose.replace('_', ' ')}: {state.action}", tones.get(state.action, ""))
+        (f"{purpose.replace('_', ' ')}: {ConsentAction(state.action).label}", tones.get(state.action, ""))
         for purpose, state in sorted(states.items())
     ]
 
@@ -255,7 +259,7 @@ def _search_shown(job: Job | None) -> dict[str, Any]:
         return {"job": None}
     return {
         "job": job,
-        "title": "Searching for duplicates",
+        "title": gettext("Searching for duplicates"),
         "progress_url": reverse("duplicate-progress", args=[job.pk]),
         "result": job.result or {},
         **work_shown(job),
@@ -264,8 +268,8 @@ def _search_shown(job: Job | None) -> dict[str, Any]:
 
 def _tabs(current: str) -> list[Tab]:
     return [
-        Tab("Suggestions", reverse("duplicates"), current == "suggestions", icon="copy"),
-        Tab("Merged", reverse("merges"), current == "merges", icon="merge"),
+        Tab(gettext("Suggestions"), reverse("duplicates"), current == "suggestions", icon="copy"),
+        Tab(gettext("Merged"), reverse("merges"), current == "merges", icon="merge"),
     ]
 
 

@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -30,7 +31,7 @@ def contact_privacy(request: HttpRequest, contact_id: int) -> HttpResponse:
     form = EraseForm(request.POST if erasing else None, expected=contact.display_name)
     if request.method == "POST" and not erasing:
         order_person_export(contact=contact, by=person_of(request))
-        messages.success(request, "Ordered. The file is here within seconds, and for seven days.")
+        messages.success(request, gettext("Ordered. The file is here within seconds, and for seven days."))
         return redirect("contact-privacy", contact.pk)
     if erasing and form.is_valid():
         reason = ErasureReason(form.cleaned_data["reason"])

@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -62,7 +63,7 @@ def suppression_lift(request: HttpRequest) -> HttpResponse:
     """Let mail through to an address again, with the reason that is kept."""
     form = LiftForm(request.POST)
     if not form.is_valid():
-        messages.error(request, "Name the address, and say why mail may be sent there again.")
+        messages.error(request, gettext("Name the address, and say why mail may be sent there again."))
         return redirect("suppressions")
     given = form.cleaned_data
     try:
@@ -70,7 +71,9 @@ def suppression_lift(request: HttpRequest) -> HttpResponse:
     except (Refused, NotLiftable) as refused:
         messages.error(request, str(refused))
     else:
-        messages.success(request, "Mail may be sent there again. What they had agreed to does not come back with it.")
+        messages.success(
+            request, gettext("Mail may be sent there again. What they had agreed to does not come back with it.")
+        )
     return redirect("suppressions")
 
 
@@ -85,5 +88,5 @@ def _suppress(request: HttpRequest, form: SuppressForm) -> bool:
     except Refused as refused:
         form.add_error("email", refused.message)
         return False
-    messages.success(request, "Nothing is sent to this address any more.")
+    messages.success(request, gettext("Nothing is sent to this address any more."))
     return True

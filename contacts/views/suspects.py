@@ -7,8 +7,10 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods
 
+from config.web.formats import format_number
 from config.web.pages import link_with, page, person_of
 from config.web.ui import Tab
 from contacts.enums import SourceKind
@@ -18,7 +20,12 @@ from contacts.selectors.suspects import Query, groups_of, read_key, reasons_of
 from contacts.services.suspects import MAX_AT_ONCE, reclassify_groups
 from contacts.views.corrections import BOT
 
-PERIODS: Final = (("7", "7 days"), ("30", "30 days"), ("90", "90 days"), ("3650", "any time"))
+PERIODS: Final = (
+    ("7", gettext_lazy("7 days")),
+    ("30", gettext_lazy("30 days")),
+    ("90", gettext_lazy("90 days")),
+    ("3650", gettext_lazy("any time")),
+)
 _MOST_GROUPS: Final = 100
 _SOURCES_SHOWN: Final = 200
 
@@ -45,8 +52,8 @@ def suspects(request: HttpRequest) -> HttpResponse:
         "next_url": link_with(request.GET, after=found.next) if found.next else "",
         "first_url": link_with(request.GET, after=None) if request.GET.get("after") else "",
         "tabs": [
-            Tab("Suspect", "?", current=query.suspect, icon="bot"),
-            Tab("Counting", "?view=counted", current=not query.suspect, icon="user-round"),
+            Tab(gettext("Suspect"), "?", current=query.suspect, icon="bot"),
+            Tab(gettext("Counting"), "?view=counted", current=not query.suspect, icon="user-round"),
         ],
         "most": MAX_AT_ONCE,
     }
@@ -69,7 +76,7 @@ def _reclassify(request: HttpRequest, query: Query) -> HttpResponse:
     chosen = [key for text in request.POST.getlist("group")[:_MOST_GROUPS] if (key := read_key(text)) is not None]
     back = redirect(request.get_full_path())
     if not chosen:
-        messages.info(request, "Choose at least one group.")
+        messages.info(request, gettext("Choose at least one group."))
         return back
     outcome = reclassify_groups(
         query=query,
@@ -78,9 +85,20 @@ def _reclassify(request: HttpRequest, query: Query) -> HttpResponse:
         by=person_of(request),
         now=timezone.now(),
     )
-    said = "given back to people" if query.suspect else "marked as a machine's"
-    number = f"{outcome.events:,} event{'' if outcome.events == 1 else 's'}"
-    messages.success(request, f"{number} {said}. Scores follow within seconds.")
+    number = outcome.events
+    if query.suspect:
+        said = ngettext(
+            "%(number)s event given back to people. Scores follow within seconds.",
+            "%(number)s events given back to people. Scores follow within seconds.",
+            number,
+        )
+    else:
+        said = ngettext(
+            "%(number)s event marked as a machine's. Scores follow within seconds.",
+            "%(number)s events marked as a machine's. Scores follow within seconds.",
+            number,
+        )
+    messages.success(request, said % {"number": format_number(number)})
     if outcome.more:
-        messages.info(request, "There are more of them: do it once more.")
+        messages.info(request, gettext("There are more of them: do it once more."))
     return back

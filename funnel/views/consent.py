@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop
 from django.views.decorators.http import require_http_methods
 
 from config.web.pages import page, person_of
@@ -31,11 +32,11 @@ from scoring.views.contact_head import contact_tabs, header_or_404
 
 SHOWN: Final = 200
 _HOW: Final = {
-    "form": "Form",
-    "event": "Reported",
-    "recorded": "Recorded",
-    "preference page": "Preference page",
-    "suppressed": "Address suppressed",
+    "form": gettext_noop("Form"),
+    "event": gettext_noop("Reported"),
+    "recorded": gettext_noop("Recorded"),
+    "preference page": gettext_noop("Preference page"),
+    "suppressed": gettext_noop("Address suppressed"),
 }
 
 
@@ -52,7 +53,7 @@ def contact_consent(request: HttpRequest, contact_id: int) -> HttpResponse:
         check_record_consent(person, header.contact)
         form = ConsentForm(request.POST, now=now)
         if form.is_valid() and _record(request, contact_id, form, now):
-            messages.success(request, "Recorded. It holds from now on.")
+            messages.success(request, gettext("Recorded. It holds from now on."))
             return redirect("contact-consent", contact_id)
     consent = consents_of([header.contact])[contact_id]
     purposes = all_purposes()
@@ -97,10 +98,14 @@ def _told(entry: ConsentEntry) -> tuple[str, str, Tone]:
     proof = entry.proof if isinstance(entry.proof, dict) else {}
     said = [str(proof.get(key)) for key in ("text", "kind", "reason") if proof.get(key)]
     if proof.get("version"):
-        said.append(f"version {proof['version']}")
+        said.append(gettext("version %(version)s") % {"version": proof["version"]})
     if proof.get("confirmed"):
-        said.append(f"confirmed by {proof['confirmed']}")
-    how = _HOW.get(str(proof.get("how")), "Recorded")
-    who = name_of(entry.by) if entry.by else (entry.source.name if entry.source else "the person")
+        said.append(gettext("confirmed by %(how)s") % {"how": proof["confirmed"]})
+    how = gettext(_HOW.get(str(proof.get("how")), _HOW["recorded"]))
+    who = name_of(entry.by) if entry.by else (entry.source.name if entry.source else gettext("the person"))
     text = " \N{MIDDLE DOT} ".join(said)
-    return f"{how} by {who}", text, "good" if entry.action == ConsentAction.GRANTED else "bad"
+    return (
+        gettext("%(how)s by %(who)s") % {"how": how, "who": who},
+        text,
+        "good" if entry.action == ConsentAction.GRANTED else "bad",
+    )

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 from config.web.formats import format_duration
 from config.web.pages import page
 from contacts.permissions import check_view_contacts
+from contacts.selectors.pins import pins_of
 from funnel.selectors.chain import MoveStep
 from funnel.selectors.journey import StageStep, contact_journey
 from funnel.views.sequences.of_contact import sequences_of
@@ -47,6 +48,7 @@ def journey(request: HttpRequest, contact_id: int) -> HttpResponse:
         "tabs": contact_tabs(contact_id, "journey"),
         "stages": stages[::-1],
         "handoffs": handoffs[::-1],
+        "pins": [(pin, labels.get(pin.stage, pin.stage)) for pin in pins_of(contact_id, at=now)],
         "truncated": found.truncated,
         **sequences_of(contact_id, stage=header.standing.stage if header.standing else "", user=request.user),
     }

@@ -137,6 +137,7 @@ def test_many_are_pinned_with_as_many_statements_as_one() -> None:
             pin_stage(contact_ids=ids, stage="customer", note="all", until=at + DAY, by=by, now=at)
         return len(captured)
 
+    queries(people[:1])
     assert queries(people[:1]) == queries(people[1:])
     assert set(pins_in_force([contact.pk for contact in people], at=now())) == {contact.pk for contact in people}
 
