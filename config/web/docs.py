@@ -28,7 +28,17 @@ GROUPS: Final[Sequence[tuple[str, Sequence[str]]]] = (
     (gettext_noop("First steps"), ("first-steps", "pages", "accounts", "searching", "demo", "notifications")),
     (
         gettext_noop("Contacts and companies"),
-        ("contacts-list", "explaining", "pinning", "correcting", "companies", "duplicates", "merging", "consent", "privacy"),
+        (
+            "contacts-list",
+            "explaining",
+            "pinning",
+            "correcting",
+            "companies",
+            "duplicates",
+            "merging",
+            "consent",
+            "privacy",
+        ),
     ),
     (
         gettext_noop("Definitions"),

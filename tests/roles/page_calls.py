@@ -140,7 +140,10 @@ PAGES: dict[str, list[Call]] = {
         Call("post", "/suppressions/", {M, L, A}, body={"email": "ann@acme.example"}),
     ],
     "suppression-lift": [Call("post", "/suppressions/lift/", {L, A}, body={"email": "ann@acme.example"})],
-    "team": [Call("get", "/team/", {A}), Call("post", "/team/", {A}, body={"email": "new@acme.example", "role": "rep"})],
+    "team": [
+        Call("get", "/team/", {A}),
+        Call("post", "/team/", {A}, body={"email": "new@acme.example", "role": "rep"}),
+    ],
     # Number 7 is no invitation.
     "invitation-act": [Call("post", f"/team/invitations/7/{act}/", {A}) for act in ("resend", "withdraw")],
     "member": [

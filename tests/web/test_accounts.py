@@ -39,7 +39,7 @@ def rita() -> User:
 
 
 def code_of(secret: str) -> str:
-    return format_hotp_value(hotp_value(secret, next(iter(yield_hotp_counters_from_time()))))
+    return str(format_hotp_value(hotp_value(secret, next(iter(yield_hotp_counters_from_time())))))
 
 
 def sign_in(client: Client) -> str:
@@ -54,7 +54,7 @@ def confirm(client: Client) -> None:
 
 def with_app(user: User) -> str:
     """Give somebody an authenticator app; return its secret."""
-    secret = generate_totp_secret()
+    secret = str(generate_totp_secret())
     TOTP.activate(user, secret)
     return secret
 
