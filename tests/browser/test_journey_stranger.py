@@ -68,7 +68,7 @@ def test_a_rep_is_told_kindly_that_a_page_is_not_theirs(shop: Shop, open_as: Ope
         # The console names every page that was refused; what it says of it is checked here and nowhere else.
         answer = page.request.get(path)
         assert answer.status == 403, path
-        assert "Your role may not" in answer.text()
+        assert "Your role does not include this page" in answer.text()
         assert 'href="/"' in answer.text()
     page.goto("/")
     navigation = page.get_by_role("navigation", name="Main")
