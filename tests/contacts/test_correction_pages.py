@@ -41,7 +41,8 @@ def read(client: Client, contact: Contact, query: str = "") -> str:
 
 
 def offered(page: str) -> list[tuple[str, str]]:
-    """The forms of the menus: what is posted where, and the words on the button."""
+    """The forms of the menus: what is posted where, and the words on the button; not the way back in the message."""
+    page = page.partition('class="timeline')[2]
     found = re.findall(
         r'action="(/contacts/\d+/events/\d+/[^"]+)">.*?<button[^>]*>(?:<svg.*?</svg>)?([^<]+)', page, re.DOTALL
     )
