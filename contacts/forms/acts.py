@@ -48,7 +48,7 @@ class TagForm(ActForm):
         return {"tag": self.cleaned_data["tag"]}
 
 
-class UntagForm(TagForm):
+class UntagForm(ActForm):
     """Which of the tags there are."""
 
     tag = forms.ChoiceField(label=gettext_lazy("Tag"))
@@ -59,6 +59,10 @@ class UntagForm(TagForm):
         tag = self.fields["tag"]
         if isinstance(tag, forms.ChoiceField):
             tag.choices = [(name, name) for name in tag_names()]
+
+    def options(self) -> dict[str, Any]:
+        """The tag."""
+        return {"tag": self.cleaned_data["tag"]}
 
 
 class PinForm(ActForm):

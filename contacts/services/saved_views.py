@@ -1,6 +1,6 @@
 """Saved views of the list of contacts, and the columns that somebody looks at."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from django.contrib.auth.models import User
@@ -44,7 +44,7 @@ def change_view(*, view_id: int, by: User, **changes: Any) -> SavedView:
         SavedView.DoesNotExist: there is none of this person's.
         BadView: the name is taken, empty or too long.
     """
-    read = {"name": _name, "query": _query, "columns": _columns, "shared": bool}
+    read: dict[str, Callable[[Any], Any]] = {"name": _name, "query": _query, "columns": _columns, "shared": bool}
     with transaction.atomic():
         view = SavedView.objects.select_for_update().get(pk=view_id, owner=by)
         for field, value in changes.items():

@@ -23,7 +23,7 @@ def falling_soon(now: datetime, most: int) -> tuple[Sequence[int], bool]:
     again first among those above the weakest stage; the second value tells whether there are more within SOON.
     """
     _, document = published_definition()
-    ranks = {stage.key: rank for rank, stage in enumerate(document.stages)}
+    ranks: dict[str, int] = {stage.key: rank for rank, stage in enumerate(document.stages)}
     above = [key for key, rank in ranks.items() if rank > 0]
     due = Standing.objects.filter(review_at__lte=now + SOON, stage__in=above).order_by("review_at", "pk")
     standings = {row.pk: row for row in due[: most + 1]}

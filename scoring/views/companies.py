@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop, ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from config.web.formats import format_number
@@ -31,6 +32,15 @@ from contacts.services.record import internal_source
 from scoring.selectors import stage_labels
 from scoring.selectors.timeline import sentence_case
 from scoring.wording import kind_phrase
+
+# What of a company changes, by name; translated where it is told.
+_CHANGED = (
+    gettext_noop("Name"),
+    gettext_noop("Domain"),
+    gettext_noop("Industry"),
+    gettext_noop("Employees"),
+    gettext_noop("Country"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +75,10 @@ def companies(request: HttpRequest) -> HttpResponse:
     context = {
         "rows": [(row, _counts(row, labels)) for row in found.rows],
         "text": text,
-        "chips": [Chip("Search", text, link_with(request.GET, q=None))] if text else [],
+        "chips": [Chip(gettext("Search"), text, link_with(request.GET, q=None))] if text else [],
         "clear_url": link_with(request.GET, q=None),
-        "summary": f"{format_number(len(found.rows))} compan{'y' if len(found.rows) == 1 else 'ies'}",
+        "summary": ngettext("%(number)s company", "%(number)s companies", len(found.rows))
+        % {"number": format_number(len(found.rows))},
         "next_url": link_with(request.GET, after=found.next) if found.next else "",
         "first_url": link_with(request.GET) if after else "",
         "may_export": can_export(request.user),
@@ -95,7 +106,11 @@ def company(request: HttpRequest, company_id: int) -> HttpResponse:
         "labels": labels,
         "tabs": _tabs(request, row, labels, stage),
         "people": people.rows,
-        "summary": f"{format_number(len(people.rows))} of {format_number(row.people)}{'+' if row.more else ''}",
+        "summary": gettext("%(shown)s of %(total)s")
+        % {
+            "shown": format_number(len(people.rows)),
+            "total": f"{format_number(row.people)}{'+' if row.more else ''}",
+        },
         "next_url": link_with(request.GET, after=people.next) if people.next else "",
         "first_url": link_with(request.GET) if after else "",
         "events": [_happening(event) for event in latest_events_of(found.pk)],
@@ -108,7 +123,7 @@ def company(request: HttpRequest, company_id: int) -> HttpResponse:
 def _save(request: HttpRequest, found: Company, form: CompanyForm) -> bool:
     said: dict[str, Any] = form.cleaned_data["said"]
     if not said:
-        messages.info(request, "Nothing was changed.")
+        messages.info(request, gettext("Nothing was changed."))
         return True
     try:
         change_company(
@@ -117,7 +132,7 @@ def _save(request: HttpRequest, found: Company, form: CompanyForm) -> bool:
     except CompanyTaken as taken:
         form.add_error(taken.field, str(taken))
         return False
-    messages.success(request, "Saved. Its people are judged anew within seconds.")
+    messages.success(request, gettext("Saved. Its people are judged anew within seconds."))
     return True
 
 
@@ -128,7 +143,7 @@ def _counts(row: CompanyRow, labels: dict[str, str]) -> list[tuple[str, str, int
 
 
 def _tabs(request: HttpRequest, row: CompanyRow, labels: dict[str, str], stage: str) -> list[Tab]:
-    tabs = [Tab("All", link_with(request.GET, stage=None), stage not in labels, row.people, row.more)]
+    tabs = [Tab(gettext("All"), link_with(request.GET, stage=None), stage not in labels, row.people, row.more)]
     for key, label in labels.items():
         url = link_with(request.GET, stage=key)
         tabs.append(Tab(label, url, stage == key, row.stages.get(key, 0), row.more, icon=stage_icon(key), stage=key))
@@ -148,5 +163,5 @@ def _happening(event: Event) -> Happening:
 
 def _said(change: CompanyChange) -> Said:
     who = change.by.get_full_name() or change.by.email if change.by else change.source.name if change.source else ""
-    value = format_number(change.value) if isinstance(change.value, int) else str(change.value or "not known")
-    return Said(change.name.capitalize(), value, change.effective_at, who)
+    value = format_number(change.value) if isinstance(change.value, int) else str(change.value or gettext("not known"))
+    return Said(gettext(change.name.capitalize()), value, change.effective_at, who)

@@ -195,7 +195,7 @@ def _cleared(given: QueryDict, query: Query) -> str:
     kept = QueryDict(mutable=True)
     for name in ("stage", "sort", "reverse", "columns"):
         if given.get(name):
-            kept[name] = given[name]
+            kept[name] = str(given[name])
     return f"?{kept.urlencode()}" if kept else "?"
 
 
