@@ -36,7 +36,7 @@ from scoring.selectors.moves import freshness, recent_moves
 from scoring.selectors.timeline import cause_of, sentence_case
 
 _WEEKS: Final = 10
-_MOVES_SHOWN: Final = 10
+_MOVES_SHOWN: Final = 6
 _FLOW_DAYS: Final = 30
 # Facts are judged within a second; one that waits so long waits for a worker that does not come.
 _STUCK: Final = timedelta(minutes=1)
@@ -95,7 +95,7 @@ def overview(request: HttpRequest) -> HttpResponseBase:
         **pulse,
         "checklist": checklist,
         "columns": charts.columns(
-            [format_date(first) for first, _ in weeks.days],
+            [format_date(first, today=today) for first, _ in weeks.days],
             [charts.Series(stage.key, labels[stage.key], stage.entries) for stage in weeks.stages[1:]],
             urls=[
                 [_people(first, min(last, today), to_stage=stage.key) for stage in weeks.stages[1:]]

@@ -6,6 +6,7 @@ LOGGED = {"log-kind": "note_added", "log-occurred_at": "2026-11-01T10:00", "log-
 
 PAGES: dict[str, list[Call]] = {
     "overview": [Call("get", "/", EVERYBODY)],
+    "search": [Call("get", "/search/?q=ann", EVERYBODY)],
     "welcome": [Call("get", "/welcome/", EVERYBODY)],
     "welcome-definition": [Call("post", "/welcome/definition/", {M, L, A})],
     "welcome-source": [Call("get", "/welcome/source/", {A}), Call("post", "/welcome/source/", {A})],
