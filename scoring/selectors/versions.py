@@ -37,7 +37,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """One definition with all its versions, newest first."""
+    """One definition with all its versions: the one in force first, then newest first."""
 
     key: str
     name: str
@@ -66,7 +66,10 @@ def definitions_with_versions() -> list[Versions]:
         is_first = bool(reigning) and publication == reigning[-1]
         groups.setdefault(row.key, []).append(Version(row, publication, judged.get(row.pk), fresh, is_first))
     shipped = list(IDEAS)
-    current = next((row.key for row in rows if reigning and row.pk == reigning[0].definition_id), "")
+    in_force = reigning[0].definition_id if reigning else None
+    current = next((row.key for row in rows if row.pk == in_force), "")
+    for versions in groups.values():
+        versions.sort(key=lambda version: version.row.pk != in_force)
 
     def place(key: str) -> tuple[bool, int, str]:
         return key != current, shipped.index(key) if key in shipped else len(shipped), key

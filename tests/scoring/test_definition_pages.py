@@ -69,8 +69,8 @@ def test_the_list_says_whom_each_version_judges_and_what_the_shipped_ones_are_fo
     work_off_runs()
     page = read(client, "/definitions/")
     assert all(str(idea) in page for idea in IDEAS.values())
-    first, second = page.index(f'href="/definitions/{draft.pk}/"'), page.index(f'href="/definitions/{default().pk}/"')
-    newest, current = page[first:second], page[second : page.index("</tr>", second)]
+    first, second = page.index(f'href="/definitions/{default().pk}/"'), page.index(f'href="/definitions/{draft.pk}/"')
+    current, newest = page[first:second], page[second : page.index("</tr>", second)]
     assert "draft" in newest
     assert "0 would move" in newest
     assert "by Mara Marketer" in newest
