@@ -25,7 +25,8 @@ CONTACT_FIELDS: Final = (
     "id", "email", "first_name", "last_name", "phone", "job_title", "role", "country", "means", "authority",
     "details_confirmed", "attributes", "company__name", "company__domain", "company__industry", "company__employees",
     "company__country", "source_channel", "source_direction", "source_motion", "source_campaign", "source_at",
-    "created_at", "standing__stage", "standing__furthest_stage", "standing__stage_since", "standing__engagement_mp", "standing__fit_mp",
+    "created_at", "standing__stage", "standing__furthest_stage", "standing__stage_since",
+    "standing__engagement_mp", "standing__fit_mp",
     "standing__last_activity_at", "standing__owner__email",
 )  # fmt: skip
 EVENT_FIELDS: Final = (
@@ -69,7 +70,7 @@ def contacts_of_view(
 
 
 def contact_rows(contacts: QuerySet[Contact]) -> Iterator[list[Row]]:
-    """Yield chunks of CONTACT_FIELDS, ``tags``, and the first external and anonymous id of each: three queries a chunk."""
+    """Yield chunks of CONTACT_FIELDS, tags, first external and anonymous id of each: three queries a chunk."""
     for chunk in _chunks(contacts, CONTACT_FIELDS):
         tags: dict[int, list[str]] = {}
         for contact_id, name in _tags([row["id"] for row in chunk]):

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from contacts.enums import JobKind, Role, WorkState
 from contacts.models import Contact, ContactTag, Event, Job, SavedView, Standing, Tag
-from contacts.selectors.browse import Query, Sort, browse_contacts, count_query, ids_of_view
-from contacts.selectors.browse import listing
+from contacts.selectors.browse import Query, Sort, browse_contacts, count_query, ids_of_view, listing
 from contacts.selectors.pins import pins_in_force
 from contacts.selectors.views import DEFAULT_COLUMNS, columns_of, tags_of, views_of
 from contacts.services.acting import order_act, undo_act
