@@ -1,4 +1,4 @@
-"""A manager reads the funnel: a period, a number, exactly the contacts behind it, the figures as a file. And finds by keyboard."""
+"""A manager reads the funnel: a period, a number, the contacts behind it, a file; and works the palette by keys."""
 
 import re
 from collections.abc import Callable

@@ -13,7 +13,7 @@ from contacts.models import Contact, Standing
 from contacts.selectors.folding import fold_plain, fold_texts, folded
 from contacts.selectors.misspelling import likely_meant, one_letter_off, word_distance
 from contacts.selectors.search import find_best, matches_of, search_candidates
-from tests.factories import record
+from tests.factories import make_event, record
 
 pytestmark = pytest.mark.django_db
 
@@ -24,7 +24,7 @@ STAGES = ("audience", "lead", "customer")
 def known(first: str, last: str, email: str, *, company: str = "", stage: str = "", days: float = 0) -> Contact:
     """A contact as an event with traits leaves it; with ``stage`` judged, and seen so many days ago."""
     traits = {"first_name": first, "last_name": last} | ({"company": {"name": company}} if company else {})
-    record({"kind": "list_imported", "contact": {"email": email}, "traits": traits})
+    record(make_event("list_imported", contact={"email": email}, traits=traits))
     contact = Contact.objects.get(email=email)
     if stage:
         at = NOW - timedelta(days=days)

@@ -7,13 +7,13 @@ from django.test.utils import CaptureQueriesContext
 
 from contacts.enums import Role
 from contacts.models import Contact
-from tests.factories import CompanyFactory, make_user, record
+from tests.factories import CompanyFactory, make_event, make_user, record
 
 pytestmark = pytest.mark.django_db
 
 
 def known(first: str, last: str, email: str) -> Contact:
-    record({"kind": "list_imported", "contact": {"email": email}, "traits": {"first_name": first, "last_name": last}})
+    record(make_event("list_imported", contact={"email": email}, traits={"first_name": first, "last_name": last}))
     return Contact.objects.get(email=email)
 
 

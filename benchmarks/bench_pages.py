@@ -1,0 +1,170 @@
+"""The pages people open all day, at many contacts: server time beside the bare SQL of the same request.
+
+Fills throw-away services with the demo's facts, judged and offered, and asks the pages through Django's own client.
+Every request is followed by the very statements it made, bare, on the same connection: what remains is the price of
+Python, of templates and of the session. Searches are a mix of what people type: one to three letters, names, parts of
+addresses, slips of the finger, nonsense. Beside the clock stands the processor's time (this process and PostgreSQL's
+that works for it): on a machine that others work on, the latter is what counts.
+
+    python benchmarks/bench_pages.py [--contacts 100000] [--events 200000] [--rounds 30]
+"""
+
+import argparse
+import os
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from measuring import throw_away_services
+
+# Milliseconds that the 95th percentile of each page may take.
+LIMITS: Final = {
+    "contacts, first page": 100,
+    "contacts, a deep page": 100,
+    "search": 100,
+    "palette": 100,
+    "overview": 100,
+    "queue": 100,
+    "why": 100,
+}
+QUERIES: Final = (
+    *("a", "jo", "mar", "m", "an", "anna", "maria", "thomas", "julia", "muller", "garcia", "schmidt"),
+    *("anna m", "maria garcia", "silva lu", "thomas weber", "weber thomas", "hoffmann j"),
+    *("anna.muller", "garcia@", "@alder", "example", "cedar", "horizon logistics"),
+    *("jhon smtih", "mülller", "gracia", "schmdit", "hofmann", "tohmas weber"),
+    *("zzz", "xq", "qwertz asdf", "nobody at all"),
+)
+
+
+def main() -> None:
+    """Prepare and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--contacts", type=int, default=100_000)
+    parser.add_argument("--events", type=int, default=0, help="default: two for each contact")
+    parser.add_argument("--rounds", type=int, default=30)
+    options = parser.parse_args()
+    with throw_away_services():
+        prepare(options.contacts, options.events or 2 * options.contacts)
+        measure(options.rounds)
+
+
+def prepare(contacts: int, events: int) -> None:
+    """Fill with the demo, and let the database look at what there is."""
+    from django.db import connection
+
+    from funnel.services.demo.filling import seed_demo
+
+    began = time.perf_counter()
+    summary = seed_demo(contacts=contacts, events=events, seed=1, now=datetime.now(UTC), report=lambda _: None)
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+    print(
+        f"{summary.contacts:,} contacts, {summary.events:,} events, {summary.handoffs:,} handoffs"
+        f" in {time.perf_counter() - began:.0f} s",
+        flush=True,
+    )
+
+
+def measure(rounds: int) -> None:
+    """Ask each page so often, the first time for warmth, and print its figures."""
+    from django.contrib.auth.models import Group, User
+    from django.test import Client
+
+    from contacts.enums import Role
+    from contacts.models import Standing
+
+    person = User.objects.create_user(username="bench@example.com", email="bench@example.com")
+    person.groups.add(Group.objects.get(name=Role.MANAGER))
+    client = Client(SERVER_NAME="127.0.0.1")
+    client.force_login(person)
+    people = list(Standing.objects.filter(stage="sales_prospect").values_list("pk", flat=True)[:rounds]) or [1]
+    deep = deep_page(client, 20)
+    asked: dict[str, Callable[[int], str]] = {
+        "contacts, first page": lambda _: "/contacts/",
+        "contacts, a deep page": lambda _: deep,
+        "search": lambda turn: f"/contacts/?q={QUERIES[turn % len(QUERIES)]}",
+        "palette": lambda turn: f"/search/?part=1&q={QUERIES[turn % len(QUERIES)]}",
+        "overview": lambda _: "/",
+        "queue": lambda _: "/queue/",
+        "why": lambda turn: f"/contacts/{people[turn % len(people)]}/why/",
+    }
+    print(
+        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; milliseconds; processor p50 and p95, clock p50 and p95"
+    )
+    for name, address in asked.items():
+        turns = max(rounds, 2 * len(QUERIES)) if name in {"search", "palette"} else rounds
+        tell(name, [once(client, address(turn)) for turn in range(-3, turns)][3:])
+
+
+def deep_page(client: Any, pages: int) -> str:
+    """The address of a page so many pages on."""
+    address = "/contacts/"
+    for _ in range(pages):
+        html = client.get(address).content.decode()
+        links = [part.partition('"')[0] for part in html.split('href="') if "after=" in part.partition('"')[0]]
+        if not links:
+            break
+        address = "/contacts/" + links[-1].replace("&amp;", "&").removeprefix("/contacts/")
+    return address
+
+
+def once(client: Any, address: str) -> tuple[float, float, float]:
+    """Seconds of the processor and of the clock for a request, and of the clock for its statements alone."""
+    from django.db import connection
+
+    statements: list[tuple[str, Any]] = []
+
+    def note(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.lstrip().upper().startswith(("SELECT", "WITH")) and not many:
+            statements.append((sql, params))
+        return execute(sql, params, many, context)
+
+    spent, began = processor(), time.perf_counter()
+    with connection.execute_wrapper(note):
+        answer = client.get(address)
+        if answer.status_code != 200:
+            raise SystemExit(f"{address}: {answer.status_code}")
+    took, spent = time.perf_counter() - began, processor() - spent
+    began = time.perf_counter()
+    with connection.cursor() as cursor:
+        for sql, params in statements:
+            cursor.execute(sql, params)
+            cursor.fetchall()
+    return spent, took, time.perf_counter() - began
+
+
+def tell(name: str, times: Sequence[tuple[float, float, float]]) -> None:
+    """One line: percentiles, how often the bare SQL the page takes, and the limit."""
+    spent, took, bare = (sorted(1_000 * one[place] for one in times) for place in range(3))
+    ratio = statistics.median(took) / statistics.median(bare)
+    print(
+        f"{name:24} processor {at(spent, 0.5):6.1f} {at(spent, 0.95):6.1f}   clock {at(took, 0.5):6.1f}"
+        f" {at(took, 0.95):6.1f}   bare SQL {at(bare, 0.5):6.1f} {at(bare, 0.95):6.1f}   ratio {ratio:4.1f}"
+        f"   limit {LIMITS[name]}",
+        flush=True,
+    )
+
+
+def at(ordered: Sequence[float], share: float) -> float:
+    """The value below which that share lies."""
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def processor() -> float:
+    """Seconds of the processor so far: of this process and of the PostgreSQL backend that works for it."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (pid,) = cursor.fetchone()
+    # Nanoseconds; the ticks of /proc/<pid>/stat are too coarse for a page.
+    found = Path(f"/proc/{pid}/schedstat")
+    backend = int(found.read_text().split()[0]) / 1e9 if found.exists() else 0.0
+    return time.process_time() + backend
+
+
+if __name__ == "__main__":
+    main()
