@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from django.db.models import TextChoices
+from django.utils.translation import gettext, gettext_lazy
 
 from contacts.enums import Direction
 
@@ -18,25 +19,25 @@ from contacts.enums import Direction
 class Activity(TextChoices):
     """What can be logged; each value is the kind of the event that it becomes."""
 
-    CALL_CONNECTED = "call_connected", "Call"
-    CALL_ATTEMPTED = "call_attempted", "Call, not reached"
-    EMAIL_WRITTEN = "email_written", "Mail written"
-    EMAIL_REPLIED = "email_replied", "Mail answered"
-    MEETING_HELD = "meeting_held", "Meeting"
-    CHAT_STARTED = "chat_started", "Chat"
-    NOTE_ADDED = "note_added", "Note"
+    CALL_CONNECTED = "call_connected", gettext_lazy("Call")
+    CALL_ATTEMPTED = "call_attempted", gettext_lazy("Call, not reached")
+    EMAIL_WRITTEN = "email_written", gettext_lazy("Mail written")
+    EMAIL_REPLIED = "email_replied", gettext_lazy("Mail answered")
+    MEETING_HELD = "meeting_held", gettext_lazy("Meeting")
+    CHAT_STARTED = "chat_started", gettext_lazy("Chat")
+    NOTE_ADDED = "note_added", gettext_lazy("Note")
 
 
 class ActivityResult(TextChoices):
     """What came of an activity, in a word."""
 
-    NO_ANSWER = "no_answer", "No answer"
-    LEFT_MESSAGE = "left_message", "Left a message"
-    WRONG_NUMBER = "wrong_number", "Wrong number"
-    INTERESTED = "interested", "Interested"
-    CALL_BACK = "call_back", "Wants to hear from us again"
-    NOT_NOW = "not_now", "Not now"
-    NOT_INTERESTED = "not_interested", "Not interested"
+    NO_ANSWER = "no_answer", gettext_lazy("No answer")
+    LEFT_MESSAGE = "left_message", gettext_lazy("Left a message")
+    WRONG_NUMBER = "wrong_number", gettext_lazy("Wrong number")
+    INTERESTED = "interested", gettext_lazy("Interested")
+    CALL_BACK = "call_back", gettext_lazy("Wants to hear from us again")
+    NOT_NOW = "not_now", gettext_lazy("Not now")
+    NOT_INTERESTED = "not_interested", gettext_lazy("Not interested")
 
 
 # Kinds of events that count as an attempt to reach a claimed contact, whoever reports them.
@@ -101,13 +102,17 @@ def problems_of(said: Said) -> dict[str, str]:
     """Return what is missing or contradicts itself, by field: ``with_person``, ``direction``, ``result``, ``note``."""
     problems = {}
     if said.activity is Activity.NOTE_ADDED and not said.note:
-        problems["note"] = "Write what is worth knowing."
+        problems["note"] = gettext("Write what is worth knowing.")
     if said.activity in TWO_WAY and not said.with_person:
-        problems["with_person"] = "Name who of ours took part."
+        problems["with_person"] = gettext("Name who of ours took part.")
     if said.result and said.result not in results_of(said.activity):
-        problems["result"] = f"This cannot come of “{said.activity.label}”."
+        problems["result"] = gettext("This cannot come of “%(activity)s”.") % {"activity": said.activity.label}
     begun = _BEGUN.get(said.activity, "")
     if begun and said.direction and said.direction != begun:
-        who = "by us" if begun == Direction.OUTBOUND else "by the contact"
-        problems["direction"] = f"“{said.activity.label}” is always begun {who}."
+        said_so = (
+            gettext("“%(activity)s” is always begun by us.")
+            if begun == Direction.OUTBOUND
+            else gettext("“%(activity)s” is always begun by the contact.")
+        )
+        problems["direction"] = said_so % {"activity": said.activity.label}
     return problems

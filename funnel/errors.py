@@ -1,5 +1,7 @@
 """What can go wrong when people work handoffs, as codes that page and API share."""
 
+from django.utils.translation import gettext
+
 
 class HandoffConflict(Exception):
     """The handoff is not in the state that the move needs; somebody or something was faster.
@@ -18,8 +20,12 @@ class HandoffTaken(HandoffConflict):
     """Somebody else holds the handoff; ``winner`` is their name."""
 
     def __init__(self, winner: str, *, themselves: bool = False) -> None:
-        how = "it is yours already." if themselves else "somebody was faster."
-        super().__init__("already_claimed", f"Claimed by {winner}: {how}")
+        said = (
+            gettext("Claimed by %(name)s: it is yours already.")
+            if themselves
+            else gettext("Claimed by %(name)s: somebody was faster.")
+        )
+        super().__init__("already_claimed", said % {"name": winner})
         self.winner = winner
 
 
@@ -41,7 +47,9 @@ class KeptForAnother(HandoffConflict):
     """The offer is kept for somebody else; ``rep`` is their name."""
 
     def __init__(self, rep: str) -> None:
-        super().__init__("kept_for_another", f"Kept for {rep}: only they or a manager may claim it.")
+        super().__init__(
+            "kept_for_another", gettext("Kept for %(name)s: only they or a manager may claim it.") % {"name": rep}
+        )
         self.rep = rep
 
 
@@ -49,10 +57,14 @@ class LimitReached(HandoffConflict):
     """``rep`` holds as many open handoffs as they may: ``limit``."""
 
     def __init__(self, rep: str, limit: int, *, themselves: bool = False) -> None:
-        who, them = ("You hold", "yours") if themselves else (f"{rep} holds", "theirs")
-        super().__init__(
-            "limit_reached", f"{who} {limit} open handoffs or more, the limit: close or release one of {them} first."
+        said = (
+            gettext("You hold %(limit)s open handoffs or more, the limit: close or release one of yours first.")
+            if themselves
+            else gettext(
+                "%(name)s holds %(limit)s open handoffs or more, the limit: close or release one of theirs first."
+            )
         )
+        super().__init__("limit_reached", said % {"name": rep, "limit": limit})
         self.rep = rep
         self.limit = limit
 

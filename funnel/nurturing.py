@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final, Protocol
 
+from django.utils.translation import gettext
+
 from funnel.enums import StopReason
 from funnel.working_time import NeverWorks, WorkingTime
 
@@ -159,12 +161,13 @@ _LONGEST_VALUE: Final = 100
 def faults_of(text: str) -> list[str]:
     """Return what is wrong with a text that is sent: placeholders that there are none of, and braces left over."""
     faults = [
-        f"There is no placeholder {{{inner}}}; there are {', '.join(f'{{{name}}}' for name in PLACEHOLDERS)}."
+        gettext("There is no placeholder {%(inner)s}; there are %(list)s.")
+        % {"inner": inner, "list": ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)}
         for inner in _PLACEHOLDER.findall(text)
         if inner.partition("|")[0].strip() not in PLACEHOLDERS
     ]
     if set("{}") & set(_PLACEHOLDER.sub("", text)):
-        faults.append("A brace has no partner; braces only write placeholders.")
+        faults.append(gettext("A brace has no partner; braces only write placeholders."))
     return faults
 
 

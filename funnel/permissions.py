@@ -2,6 +2,7 @@
 
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
+from django.utils.translation import gettext
 
 from contacts.permissions import (
     EDITORS,
@@ -64,7 +65,7 @@ def check_work_handoff(user: Person, handoff: Handoff) -> None:
     """Accepting, returning and winning is for the handoff's rep, managers and administrators."""
     check_work_handoffs(user)
     if not leads_sales(user) and not is_its_rep(user, handoff):
-        raise PermissionDenied("This handoff is not yours: only its rep or a manager may do that.")
+        raise PermissionDenied(gettext("This handoff is not yours: only its rep or a manager may do that."))
 
 
 def check_lead_handoffs(user: Person) -> None:
@@ -81,7 +82,7 @@ def check_see_rep(user: Person, rep: User) -> None:
     """How somebody works is for themselves, where they work handoffs, and for managers and administrators to see."""
     check_work_handoffs(user)
     if not leads_sales(user) and user.pk != rep.pk:
-        raise PermissionDenied("This is a colleague's page: only they and managers see it.")
+        raise PermissionDenied(gettext("This is a colleague's page: only they and managers see it."))
 
 
 def check_change_absences(user: Person, rep: User) -> None:
@@ -93,7 +94,7 @@ def check_change_calendar(user: Person, calendar: WorkingCalendar) -> None:
     """A shared calendar is for managers and administrators; somebody's own hours are theirs too."""
     check_work_handoffs(user)
     if not leads_sales(user) and (calendar.person_id is None or calendar.person_id != user.pk):
-        raise PermissionDenied("Only managers change a calendar that others work by.")
+        raise PermissionDenied(gettext("Only managers change a calendar that others work by."))
 
 
 can_plan_sales = answers(check_plan_sales)

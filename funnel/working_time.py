@@ -19,6 +19,8 @@ from itertools import pairwise
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from django.utils.translation import gettext
+
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -206,10 +208,10 @@ def minutes_of(text: str) -> int:
     """Read a time of day, ``HH:MM`` up to ``24:00``, as minutes. Raises ``ValueError``."""
     hour, colon, minute = text.partition(":")
     if not (colon and hour.isascii() and hour.isdigit() and len(minute) == 2 and minute.isascii() and minute.isdigit()):
-        raise ValueError(f"{text} is no time of day: write it as 09:30.")
+        raise ValueError(gettext("%(text)s is no time of day: write it as 09:30.") % {"text": text})
     minutes = int(hour) * 60 + int(minute)
     if int(minute) > 59 or minutes > 24 * 60:
-        raise ValueError(f"{text} is no time of day: a day has the times 00:00 to 24:00.")
+        raise ValueError(gettext("%(text)s is no time of day: a day has the times 00:00 to 24:00.") % {"text": text})
     return minutes
 
 
@@ -225,7 +227,9 @@ def week_of(hours: Mapping[str, Sequence[Sequence[Any]]]) -> tuple[tuple[tuple[i
     overlap; spans may touch and come in any order.
     """
     if unknown := sorted(set(hours) - set(WEEKDAYS)):
-        raise ValueError(f"{unknown[0]} is no day of the week: use {', '.join(WEEKDAYS)}.")
+        raise ValueError(
+            gettext("%(what)s is no day of the week: use %(list)s.") % {"what": unknown[0], "list": ", ".join(WEEKDAYS)}
+        )
     return tuple(_spans(day, hours.get(day, ())) for day in WEEKDAYS)
 
 
@@ -250,15 +254,20 @@ def _spans(day: str, given: Sequence[Sequence[Any]]) -> tuple[tuple[int, int], .
     try:
         spans = sorted((minutes_of(str(opens)), minutes_of(str(closes))) for opens, closes in given)
     except TypeError:
-        raise ValueError(f"{day}: write its hours as pairs of a start and an end.") from None
+        raise ValueError(gettext("%(day)s: write its hours as pairs of a start and an end.") % {"day": day}) from None
     except ValueError as error:
         raise ValueError(f"{day}: {error}") from error
     for opens, closes in spans:
         if closes <= opens:
-            raise ValueError(f"{day}: {time_of(closes)} is not after {time_of(opens)}.")
+            raise ValueError(
+                gettext("%(day)s: %(time_of)s is not after %(time_of_2)s.")
+                % {"day": day, "time_of": time_of(closes), "time_of_2": time_of(opens)}
+            )
     for (_, closes), (opens, _) in pairwise(spans):
         if opens < closes:
-            raise ValueError(f"{day}: hours overlap at {time_of(opens)}.")
+            raise ValueError(
+                gettext("%(day)s: hours overlap at %(time_of)s.") % {"day": day, "time_of": time_of(opens)}
+            )
     return tuple(spans)
 
 

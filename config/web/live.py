@@ -17,7 +17,8 @@ A region says where it is asked for and how often; static/js/live.js asks while 
   it would move what is in sight (``data-live-grows``: it may grow, nothing stands below it). Nothing in sight moves.
 - In a list, what is new comes in by itself at the end where it moves nothing that is in sight; else it waits behind
   the button. Which parts a list shows comes in ``X-Ripen-Shown`` (``shown_parts``): for those that are gone the answer
-  says what became of them; what it does not mention stays as it is.
+  says what became of them; what it does not mention stays as it is. ``data-live-empty`` is what is said while there is
+  nothing: it goes when something comes.
 - Failures, the way back and the end of the session are said by static/js/connection.js, once for the whole page.
 - A region asks with the person's session and must only read: an open page keeps nobody signed in.
 """

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django import forms
+from django.utils.translation import gettext_lazy
 
 from contacts.enums import Direction
 from funnel.conversation import (
@@ -19,9 +20,9 @@ from funnel.conversation import (
 # A watch that runs a little fast is no lie about the future.
 _TOLERANCE: Final = timedelta(minutes=5)
 _RESULTS: Final = [
-    ("", "Choose"),
-    ("Not reached", [(result.value, result.label) for result in NOT_REACHED]),
-    ("Talked", [(result.value, result.label) for result in REACHED]),
+    ("", gettext_lazy("Choose")),
+    (gettext_lazy("Not reached"), [(result.value, result.label) for result in NOT_REACHED]),
+    (gettext_lazy("Talked"), [(result.value, result.label) for result in REACHED]),
 ]
 
 
@@ -31,26 +32,30 @@ class ActivityForm(forms.Form):
     A conversation is two-way contact and says who of ours took part; a note weighs nothing.
     """
 
-    kind = forms.ChoiceField(label="What happened", choices=Activity.choices, widget=forms.RadioSelect)
+    kind = forms.ChoiceField(label=gettext_lazy("What happened"), choices=Activity.choices, widget=forms.RadioSelect)
     occurred_at = forms.DateTimeField(
-        label="When",
+        label=gettext_lazy("When"),
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        help_text="In UTC. What happened earlier may change where the contact stood since.",
+        help_text=gettext_lazy("In your time zone. What happened earlier may change where the contact stood since."),
     )
     with_person = forms.CharField(
-        label="Who of ours",
+        label=gettext_lazy("Who of ours"),
         max_length=NAME_LENGTH,
         required=False,
-        help_text="The named person the contact talked with; not needed for a note.",
+        help_text=gettext_lazy("The named person the contact talked with; not needed for a note."),
     )
     direction = forms.ChoiceField(
-        label="Who began",
-        choices=[("", "Not said"), (Direction.OUTBOUND.value, "We did"), (Direction.INBOUND.value, "They did")],
+        label=gettext_lazy("Who began"),
+        choices=[
+            ("", gettext_lazy("Not said")),
+            (Direction.OUTBOUND.value, gettext_lazy("We did")),
+            (Direction.INBOUND.value, gettext_lazy("They did")),
+        ],
         required=False,
     )
-    result = forms.ChoiceField(label="Result", choices=_RESULTS, required=False)
+    result = forms.ChoiceField(label=gettext_lazy("Result"), choices=_RESULTS, required=False)
     note = forms.CharField(
-        label="What was said",
+        label=gettext_lazy("What was said"),
         required=False,
         max_length=NOTE_LENGTH,
         strip=True,

@@ -2,17 +2,22 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.utils.translation import gettext, gettext_lazy
 
 from funnel.enums import InterimOutcome, ReturnReason
 from funnel.services.outcomes import problems_of_outcome
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
 NOTE_LENGTH = 5_000
+_NOTE = gettext_lazy("Note")
 
 
-def _note(label: str = "Note", *, required: bool = False, help_text: str = "") -> forms.CharField:
+def _note(label: "StrOrPromise" = _NOTE, *, required: bool = False, help_text: "StrOrPromise" = "") -> forms.CharField:
     return forms.CharField(
         label=label,
         required=required,
@@ -26,7 +31,9 @@ class ReturnForm(forms.Form):
     """Hand a contact back to Marketing, saying why."""
 
     reason = forms.ChoiceField(
-        label="Reason", choices=[("", "Choose a reason"), *ReturnReason.choices], help_text="The judgement uses it."
+        label=gettext_lazy("Reason"),
+        choices=[("", gettext_lazy("Choose a reason")), *ReturnReason.choices],
+        help_text=gettext_lazy("The judgement uses it."),
     )
     note = _note()
 
@@ -34,18 +41,20 @@ class ReturnForm(forms.Form):
 class WinForm(forms.Form):
     """Close a handoff as won, saying what was won."""
 
-    note = _note("What was won", required=True, help_text="Product, plan, size.")
+    note = _note(gettext_lazy("What was won"), required=True, help_text=gettext_lazy("Product, plan, size."))
 
 
 class OutcomeForm(forms.Form):
     """An interim result and when to go on; the conversation stays open."""
 
-    outcome = forms.ChoiceField(label="So far", choices=[("", "Choose"), *InterimOutcome.choices])
+    outcome = forms.ChoiceField(
+        label=gettext_lazy("So far"), choices=[("", gettext_lazy("Choose")), *InterimOutcome.choices]
+    )
     next_at = forms.DateTimeField(
-        label="Next date",
+        label=gettext_lazy("Next date"),
         required=False,
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        help_text="In UTC. Until then it waits; then it asks for you.",
+        help_text=gettext_lazy("In your time zone. Until then it waits; then it asks for you."),
     )
     note = _note()
 
@@ -73,12 +82,12 @@ class ReleaseForm(forms.Form):
 class ReassignForm(forms.Form):
     """Give a handoff to another rep."""
 
-    rep = forms.ChoiceField(label="To")
-    override = forms.BooleanField(label="Even where they hold as many as they may", required=False)
+    rep = forms.ChoiceField(label=gettext_lazy("To"))
+    override = forms.BooleanField(label=gettext_lazy("Even where they hold as many as they may"), required=False)
     note = _note()
 
     def __init__(self, *args: Any, reps: Sequence[tuple[int, str]], **kwargs: Any) -> None:
         """Take the people to choose from: ids and what to call them."""
         super().__init__(*args, **kwargs)
-        choices = [("", "Choose a rep"), *((str(key), label) for key, label in reps)]
+        choices = [("", gettext("Choose a rep")), *((str(key), label) for key, label in reps)]
         self.fields["rep"].choices = choices  # type: ignore[attr-defined]  # of a ChoiceField

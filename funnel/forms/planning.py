@@ -7,11 +7,20 @@ from itertools import pairwise
 from typing import Any, Final
 
 from django import forms
+from django.utils.translation import gettext, gettext_lazy
 
 from funnel.models import SalesSettings, WorkingCalendar
 from funnel.working_time import WEEKDAYS, minutes_of, time_of
 
-_DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_DAYS: Final = (
+    gettext_lazy("Monday"),
+    gettext_lazy("Tuesday"),
+    gettext_lazy("Wednesday"),
+    gettext_lazy("Thursday"),
+    gettext_lazy("Friday"),
+    gettext_lazy("Saturday"),
+    gettext_lazy("Sunday"),
+)
 _SPAN: Final = re.compile(r"(\d{1,2})(?:[:.](\d{2}))?\s*(?:-|–|—|to)\s*(\d{1,2})(?:[:.](\d{2}))?")
 
 
@@ -19,21 +28,26 @@ class SettingsForm(forms.Form):
     """How the installation hands over; bounds are the service's, where the database keeps them."""
 
     claim_hours = forms.FloatField(
-        label="To claim an offer, hours",
-        help_text="Business hours; a stage of the definition may name its own.",
+        label=gettext_lazy("To claim an offer, hours"),
+        help_text=gettext_lazy("Business hours; a stage of the definition may name its own."),
     )
     attempt_hours = forms.FloatField(
-        label="To the first attempt, hours", help_text="Business hours from the claim; then others may have it."
+        label=gettext_lazy("To the first attempt, hours"),
+        help_text=gettext_lazy("Business hours from the claim; then others may have it."),
     )
     warn_share = forms.FloatField(
-        label="Warn after this part", help_text="Of either time: 0.75 warns when three quarters have run."
+        label=gettext_lazy("Warn after this part"),
+        help_text=gettext_lazy("Of either time: 0.75 warns when three quarters have run."),
     )
     claim_limit = forms.IntegerField(
-        label="Handoffs a rep holds at most", help_text="Unless their page says otherwise."
+        label=gettext_lazy("Handoffs a rep holds at most"), help_text=gettext_lazy("Unless their page says otherwise.")
     )
-    stale_days = forms.IntegerField(label="Stale after days", help_text="Accepted, and nothing happened since.")
+    stale_days = forms.IntegerField(
+        label=gettext_lazy("Stale after days"), help_text=gettext_lazy("Accepted, and nothing happened since.")
+    )
     starving_hours = forms.FloatField(
-        label="Alarm after hours in the queue", help_text="Business hours since it was first offered."
+        label=gettext_lazy("Alarm after hours in the queue"),
+        help_text=gettext_lazy("Business hours since it was first offered."),
     )
 
     @classmethod
@@ -45,12 +59,12 @@ class SettingsForm(forms.Form):
 class CalendarForm(forms.Form):
     """A calendar: its name, its zone, and a line of hours for each day of the week."""
 
-    name = forms.CharField(label="Name", max_length=100)
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=100)
     time_zone = forms.CharField(
-        label="Time zone",
+        label=gettext_lazy("Time zone"),
         max_length=64,
         widget=forms.TextInput(attrs={"list": "time-zones", "autocomplete": "off"}),
-        help_text="Such as Europe/Berlin. Its changes of the clocks are kept by themselves.",
+        help_text=gettext_lazy("Such as Europe/Berlin. Its changes of the clocks are kept by themselves."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -99,17 +113,23 @@ def read_spans(text: str) -> list[list[str]]:
     for part in filter(None, (part.strip() for part in re.split(r"[,;]", text))):
         found = _SPAN.fullmatch(part)
         if found is None:
-            raise ValueError(f"“{part[:30]}” are no hours: write 09:00–12:00, 13:00–17:00, or nothing for a free day.")
+            raise ValueError(
+                gettext("“%(what)s” are no hours: write 09:00–12:00, 13:00–17:00, or nothing for a free day.")
+                % {"what": part[:30]}
+            )
         opens, closes = (
             minutes_of(f"{hour}:{minute or '00'}") for hour, minute in (found.group(1, 2), found.group(3, 4))
         )
         if closes <= opens:
-            raise ValueError(f"{time_of(closes)} is not after {time_of(opens)}. Past midnight goes on the next day.")
+            raise ValueError(
+                gettext("%(time_of)s is not after %(time_of_2)s. Past midnight goes on the next day.")
+                % {"time_of": time_of(closes), "time_of_2": time_of(opens)}
+            )
         spans.append((opens, closes))
     spans.sort()
     for (_, closes), (opens, _) in pairwise(spans):
         if opens < closes:
-            raise ValueError(f"These hours overlap at {time_of(opens)}.")
+            raise ValueError(gettext("These hours overlap at %(time_of)s.") % {"time_of": time_of(opens)})
     return [[time_of(opens), time_of(closes)] for opens, closes in spans]
 
 
@@ -117,10 +137,10 @@ class HolidaysForm(forms.Form):
     """Days on which a calendar does not work, one a line."""
 
     days = forms.CharField(
-        label="Days",
+        label=gettext_lazy("Days"),
         max_length=50_000,
         widget=forms.Textarea(attrs={"rows": 4, "placeholder": "2026-12-25 Christmas Day"}),
-        help_text="One a line: the date, then what day it is. Paste a whole year.",
+        help_text=gettext_lazy("One a line: the date, then what day it is. Paste a whole year."),
     )
 
     def clean_days(self) -> list[tuple[date, str]]:
@@ -131,35 +151,39 @@ class HolidaysForm(forms.Form):
             try:
                 found.append((date.fromisoformat(day), name.strip()))
             except ValueError:
-                raise forms.ValidationError(f"“{line[:40]}” begins with no date: write 2026-12-25 Christmas.") from None
+                raise forms.ValidationError(
+                    gettext("“%(what)s” begins with no date: write 2026-12-25 Christmas.") % {"what": line[:40]}
+                ) from None
         return found
 
 
 class AbsenceForm(forms.Form):
     """Somebody is away, from the first day to the last."""
 
-    first_day = forms.DateField(label="First day", widget=forms.DateInput(attrs={"type": "date"}))
-    last_day = forms.DateField(label="Last day", widget=forms.DateInput(attrs={"type": "date"}))
+    first_day = forms.DateField(label=gettext_lazy("First day"), widget=forms.DateInput(attrs={"type": "date"}))
+    last_day = forms.DateField(label=gettext_lazy("Last day"), widget=forms.DateInput(attrs={"type": "date"}))
     note = forms.CharField(
-        label="Note",
+        label=gettext_lazy("Note"),
         required=False,
         max_length=200,
-        help_text="Managers see it. Holiday or training, never an illness.",
+        help_text=gettext_lazy("Managers see it. Holiday or training, never an illness."),
     )
 
 
 class RepForm(forms.Form):
     """How much somebody takes, and of what."""
 
-    claim_limit = forms.IntegerField(label="Handoffs at most", required=False)
-    is_routed = forms.BooleanField(label="Rules may give them handoffs", required=False)
+    claim_limit = forms.IntegerField(label=gettext_lazy("Handoffs at most"), required=False)
+    is_routed = forms.BooleanField(label=gettext_lazy("Rules may give them handoffs"), required=False)
     countries = forms.CharField(
-        label="Countries",
+        label=gettext_lazy("Countries"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="With commas between, written as contacts have them: Germany or DE.",
+        help_text=gettext_lazy("With commas between, written as contacts have them: Germany or DE."),
     )
-    languages = forms.CharField(label="Languages", required=False, help_text="Codes with commas between: de, en.")
+    languages = forms.CharField(
+        label=gettext_lazy("Languages"), required=False, help_text=gettext_lazy("Codes with commas between: de, en.")
+    )
 
     def words(self, name: str) -> list[str]:
         """The texts of a valid form's list."""
@@ -175,7 +199,10 @@ class ChooseCalendarForm(forms.Form):
     """By which calendar somebody works; nothing is the team's."""
 
     calendar = forms.ModelChoiceField(
-        label="Works by", queryset=WorkingCalendar.objects.none(), required=False, empty_label="The team's calendar"
+        label=gettext_lazy("Works by"),
+        queryset=WorkingCalendar.objects.none(),
+        required=False,
+        empty_label=gettext_lazy("The team's calendar"),
     )
 
     def __init__(self, *args: Any, calendars: "Any", **kwargs: Any) -> None:

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from django import forms
+from django.utils.translation import gettext_lazy
 
 from funnel.enums import RoutingMode
 from funnel.forms.planning import words_of
@@ -11,41 +12,47 @@ from funnel.routing import BOUNDS, LISTS
 
 _TEXTS: Final = ("countries", "languages", "industries", "sources")
 MODES: Final = {
-    RoutingMode.ROUND_ROBIN: "In turn: to whom has the most room",
-    RoutingMode.COMPANY_OWNER: "To who has the company's other contacts",
-    RoutingMode.TERRITORY: "To who looks after its country or language",
-    RoutingMode.QUEUE: "To the queue, for whoever claims it",
+    RoutingMode.ROUND_ROBIN: gettext_lazy("In turn: to whom has the most room"),
+    RoutingMode.COMPANY_OWNER: gettext_lazy("To who has the company's other contacts"),
+    RoutingMode.TERRITORY: gettext_lazy("To who looks after its country or language"),
+    RoutingMode.QUEUE: gettext_lazy("To the queue, for whoever claims it"),
 }
 
 
 class RuleForm(forms.Form):
     """A rule: what it asks of a contact, and how it chooses."""
 
-    name = forms.CharField(label="Name", max_length=100, help_text="It is shown with every handoff that it gave.")
-    mode = forms.ChoiceField(label="Goes", choices=list(MODES.items()), widget=forms.RadioSelect)
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=100,
+        help_text=gettext_lazy("It is shown with every handoff that it gave."),
+    )
+    mode = forms.ChoiceField(label=gettext_lazy("Goes"), choices=list(MODES.items()), widget=forms.RadioSelect)
     reps = forms.MultipleChoiceField(
-        label="Among",
+        label=gettext_lazy("Among"),
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text="Nobody ticked: every rep who takes handoffs by rules.",
+        help_text=gettext_lazy("Nobody ticked: every rep who takes handoffs by rules."),
     )
-    stages = forms.MultipleChoiceField(label="Offered at", required=False, widget=forms.CheckboxSelectMultiple)
-    countries = forms.CharField(label="Countries", required=False, max_length=10_000)
+    stages = forms.MultipleChoiceField(
+        label=gettext_lazy("Offered at"), required=False, widget=forms.CheckboxSelectMultiple
+    )
+    countries = forms.CharField(label=gettext_lazy("Countries"), required=False, max_length=10_000)
     languages = forms.CharField(
-        label="Languages",
+        label=gettext_lazy("Languages"),
         required=False,
         max_length=10_000,
-        help_text="Codes: de, en. The contact's language or locale.",
+        help_text=gettext_lazy("Codes: de, en. The contact's language or locale."),
     )
-    industries = forms.CharField(label="Industries", required=False, max_length=10_000)
+    industries = forms.CharField(label=gettext_lazy("Industries"), required=False, max_length=10_000)
     sources = forms.CharField(
-        label="Source channels",
+        label=gettext_lazy("Source channels"),
         required=False,
         max_length=10_000,
-        help_text="Of the original source: website, partner.",
+        help_text=gettext_lazy("Of the original source: website, partner."),
     )
-    employees_at_least = forms.IntegerField(label="Employees at least", required=False, min_value=0)
-    employees_at_most = forms.IntegerField(label="Employees at most", required=False, min_value=0)
+    employees_at_least = forms.IntegerField(label=gettext_lazy("Employees at least"), required=False, min_value=0)
+    employees_at_most = forms.IntegerField(label=gettext_lazy("Employees at most"), required=False, min_value=0)
 
     def __init__(self, *args: Any, people: list[tuple[int, str]], stages: list[tuple[str, str]], **kwargs: Any) -> None:
         """Offer these people and stages."""
@@ -80,4 +87,6 @@ class RuleForm(forms.Form):
 class TryForm(forms.Form):
     """Whose offer to try the rules on."""
 
-    contact = forms.CharField(label="Contact", max_length=254, help_text="Its e-mail address or number.")
+    contact = forms.CharField(
+        label=gettext_lazy("Contact"), max_length=254, help_text=gettext_lazy("Its e-mail address or number.")
+    )

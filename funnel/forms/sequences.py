@@ -8,6 +8,7 @@ from typing import Any, Final
 from django import forms
 from django.core.exceptions import ValidationError
 from django.forms import BaseFormSet, formset_factory
+from django.utils.translation import gettext_lazy
 
 from contacts.selectors.consent import all_purposes
 from funnel.enums import StepChannel
@@ -29,10 +30,15 @@ _ORDER: Final = re.compile(r"(add|up|down|remove)(?:-([0-9]{1,3}))?")
 class SequenceForm(forms.Form):
     """What a sequence is."""
 
-    name = forms.CharField(label="Name", max_length=100, help_text="For you; contacts do not see it.")
-    stage = forms.ChoiceField(label="For contacts who stand at")
-    purpose = forms.ChoiceField(label="What they are written to about", help_text="Consent is asked of this purpose.")
-    description = forms.CharField(label="What it is for", max_length=300, required=False)
+    name = forms.CharField(
+        label=gettext_lazy("Name"), max_length=100, help_text=gettext_lazy("For you; contacts do not see it.")
+    )
+    stage = forms.ChoiceField(label=gettext_lazy("For contacts who stand at"))
+    purpose = forms.ChoiceField(
+        label=gettext_lazy("What they are written to about"),
+        help_text=gettext_lazy("Consent is asked of this purpose."),
+    )
+    description = forms.CharField(label=gettext_lazy("What it is for"), max_length=300, required=False)
 
     def __init__(self, *args: Any, fixed_stage: str = "", **kwargs: Any) -> None:
         """Offer the stages and purposes there are; ``fixed_stage``: the only one, of a sequence that was active."""
@@ -52,23 +58,32 @@ class StepForm(forms.Form):
     """One step: how long to wait, and what to send how."""
 
     key = forms.UUIDField(required=False, widget=forms.HiddenInput)
-    wait_days = forms.IntegerField(label="Wait days", min_value=0, max_value=LONGEST_DAYS, initial=0)
+    wait_days = forms.IntegerField(label=gettext_lazy("Wait days"), min_value=0, max_value=LONGEST_DAYS, initial=0)
     wait_hours = forms.IntegerField(label="and hours", min_value=0, max_value=LONGEST_HOURS, initial=0)
-    in_business_hours = forms.BooleanField(label="Only while the team works", required=False)
-    channel = forms.ChoiceField(label="By", choices=StepChannel.choices)
+    in_business_hours = forms.BooleanField(label=gettext_lazy("Only while the team works"), required=False)
+    channel = forms.ChoiceField(label=gettext_lazy("By"), choices=StepChannel.choices)
     call_to_action = forms.CharField(
-        label="Call to action",
+        label=gettext_lazy("Call to action"),
         max_length=200,
         required=False,
         widget=forms.TextInput(attrs={"list": "calls", "autocomplete": "off"}),
-        help_text="One that the stage takes, or in other words for the same.",
+        help_text=gettext_lazy("One that the stage takes, or in other words for the same."),
     )
     reference = forms.CharField(
-        label="Reference", max_length=200, required=False, help_text="What the tool knows the message by. Webhook only."
+        label=gettext_lazy("Reference"),
+        max_length=200,
+        required=False,
+        help_text=gettext_lazy("What the tool knows the message by. Webhook only."),
     )
-    subject = forms.CharField(label="Subject", max_length=200, required=False, help_text="E-mail only.")
+    subject = forms.CharField(
+        label=gettext_lazy("Subject"), max_length=200, required=False, help_text=gettext_lazy("E-mail only.")
+    )
     body = forms.CharField(
-        label="Text", required=False, strip=False, max_length=20_000, widget=forms.Textarea(attrs={"rows": 7})
+        label=gettext_lazy("Text"),
+        required=False,
+        strip=False,
+        max_length=20_000,
+        widget=forms.Textarea(attrs={"rows": 7}),
     )
 
     use_required_attribute = False
@@ -80,7 +95,7 @@ StepForms = formset_factory(StepForm, extra=0, max_num=MOST_STEPS + 1, absolute_
 class EnrolForm(forms.Form):
     """Whom to enrol."""
 
-    contact = forms.CharField(label="E-mail address or contact number", max_length=254)
+    contact = forms.CharField(label=gettext_lazy("E-mail address or contact number"), max_length=254)
 
 
 def rows_of(steps: Iterable[SequenceStep]) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Final
 
 from django.contrib.auth.models import User
 from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from contacts.enums import Initiator
 from contacts.models import Contact, Event
@@ -35,17 +36,28 @@ class Waits(StrEnum):
     NOTHING = ""
 
 
+_RINGS: Final = {Waits.CLAIM: gettext_lazy("Claim"), Waits.ATTEMPT: gettext_lazy("First contact")}
+_BECAME: Final = {
+    HandoffState.WON: gettext_lazy("Won meanwhile"),
+    HandoffState.RETURNED: gettext_lazy("Returned to Marketing"),
+    HandoffState.EXPIRED: gettext_lazy("Nobody claimed it in time"),
+    HandoffState.WITHDRAWN: gettext_lazy("Withdrawn: no longer ready for Sales"),
+    HandoffState.SUSPENDED: gettext_lazy("Suspended: its contact was merged"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Ring:
     """A clock as people read it: what it runs for, when it is up, and whether it has warned or is past.
 
-    ``at`` is None where the sweep has yet to set it.
+    ``at`` is None where the sweep has yet to set it. ``left`` is how much of it is left, in tenths, for its picture.
     """
 
     what: str
     at: datetime | None
     warned: bool
     over: bool
+    left: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +78,7 @@ class HandoffCard:
     ring: Ring | None
     due: str
     last_activity_at: datetime | None
+    is_mine: bool = False
 
     @property
     def contact(self) -> Contact:
@@ -75,7 +88,30 @@ class HandoffCard:
     @property
     def may_claim(self) -> bool:
         """Whether this person gets the button that claims it."""
-        return any(move.name == MoveName.CLAIM for move in self.moves)
+        return self._may(MoveName.CLAIM)
+
+    @property
+    def may_release(self) -> bool:
+        """Whether this person may put back into the queue what they have just claimed."""
+        return self.is_mine and self._may(MoveName.RELEASE)
+
+    @property
+    def may_record_outcome(self) -> bool:
+        """Whether this person may say what came of it so far."""
+        return self._may(MoveName.OUTCOME)
+
+    def _may(self, name: MoveName) -> bool:
+        return any(move.name == name for move in self.moves)
+
+    @property
+    def became(self) -> str:
+        """What became of an offer that is none any more, in a sentence; empty while it is one."""
+        state, rep = HandoffState(self.handoff.state), self.handoff.claimed_by
+        if state == HandoffState.OFFERED:
+            return ""
+        if state in HELD_STATES:
+            return gettext("Yours now") if self.is_mine else gettext("Claimed by %(name)s") % {"name": name_of(rep)}
+        return str(_BECAME[state])
 
     @property
     def kept_for(self) -> str:
@@ -95,7 +131,9 @@ class HandoffCard:
         times = self.handoff.escalation
         if not times:
             return ""
-        return "Offered once in vain" if times == 1 else f"Offered {times} times in vain"
+        if times == 1:
+            return gettext("Offered once in vain")
+        return ngettext("Offered %(times)s time in vain", "Offered %(times)s times in vain", times) % {"times": times}
 
 
 def with_activity(rows: "QuerySet[Handoff]") -> "QuerySet[Handoff]":
@@ -183,27 +221,43 @@ def make_cards(handoffs: Iterable[Handoff], *, user: User, now: datetime, stale_
                 ring=_ring(row, waits, now=now),
                 due=_why_due(row, waits, stale_days=stale_days),
                 last_activity_at=last,
+                is_mine=row.claimed_by_id is not None and row.claimed_by_id == user.pk,
             )
         )
     return tuple(cards)
 
 
 def _ring(handoff: Handoff, waits: Waits, *, now: datetime) -> Ring | None:
-    what = {Waits.CLAIM: "Claim", Waits.ATTEMPT: "First contact"}.get(waits)
+    what = _RINGS.get(waits)
     if what is None:
         return None
     return Ring(
-        what=what,
+        what=str(what),
         at=handoff.due_at,
         warned=handoff.warn_at is not None and handoff.warn_at <= now,
         over=handoff.due_at is not None and handoff.due_at <= now,
+        left=_tenths_left(handoff.offered_at if waits is Waits.CLAIM else handoff.claimed_at, handoff.due_at, now=now),
     )
+
+
+def _tenths_left(start: datetime | None, end: datetime | None, *, now: datetime) -> int:
+    """How much of the time from ``start`` to ``end`` is left, in tenths, rounded up; by the wall clock."""
+    if start is None or end is None or end <= max(start, now):
+        return 0
+    return min(10, -(-10 * (end - now) // (end - start)))
 
 
 def _why_due(handoff: Handoff, waits: Waits, *, stale_days: int) -> str:
     if waits is not Waits.OUTCOME:
         return ""
     if handoff.next_at is None:
-        return f"Nothing was said for {stale_days} days or more: how does it go on?"
-    result = f" after “{InterimOutcome(handoff.outcome).label}”" if handoff.outcome else ""
-    return f"The date to go on{result} has passed: what came of it?"
+        said = ngettext(
+            "Nothing was said for %(days)s day or more: how does it go on?",
+            "Nothing was said for %(days)s days or more: how does it go on?",
+            stale_days,
+        )
+        return said % {"days": stale_days}
+    if handoff.outcome:
+        result = InterimOutcome(handoff.outcome).label
+        return gettext("The date to go on after “%(result)s” has passed: what came of it?") % {"result": result}
+    return gettext("The date to go on has passed: what came of it?")

@@ -7,6 +7,7 @@ from typing import Final
 
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 
 from funnel.enums import MoveName
 from funnel.models import HandoffMove
@@ -72,18 +73,32 @@ def in_words(moves: Iterable[HandoffMove]) -> tuple[MoveStep, ...]:
 
 def _what(move: HandoffMove) -> str:
     name = MoveName(move.name)
-    label = name.label[:1].upper() + name.label[1:]
-    if name in (MoveName.OFFER, MoveName.ASSIGN):
-        kept = _named(move.to_rep, "kept for ")
-        return f"Offered, {kept}" if kept and name is MoveName.OFFER else kept[:1].upper() + kept[1:] or "Offered"
+    people = {"who": _named(move.by), "from": _named(move.from_rep), "to": _named(move.to_rep)}
+    if name is MoveName.OFFER:
+        return (gettext("Offered, kept for %(to)s") if people["to"] else gettext("Offered")) % people
+    if name is MoveName.ASSIGN:
+        return (gettext("Kept for %(to)s") if people["to"] else gettext("Offered")) % people
+    if name is MoveName.RELEASE and move.by is None:
+        return (gettext("Taken back from %(from)s") if people["from"] else gettext("Taken back")) % people
     if name is MoveName.REASSIGN:
-        passed = f"{label}{_named(move.from_rep, ' from ')}{_named(move.to_rep, ' to ')}"
-        return f"{passed}{_named(move.by, ' by ')}"
-    if name is MoveName.TAKE_OVER:
-        return f"{label}{_named(move.from_rep, ' from ')}{_named(move.by, ' by ')}"
-    if move.by is None and name is MoveName.RELEASE:
-        return f"Taken back{_named(move.from_rep, ' from ')}"
-    return f"{label}{_named(move.by, ' by ')}"
+        return _reassigned(people)
+    if name is MoveName.TAKE_OVER and people["from"]:
+        taken = gettext("Taken over from %(from)s by %(who)s") if people["who"] else gettext("Taken over from %(from)s")
+        return taken % people
+    label = name.label[:1].upper() + name.label[1:]
+    return gettext("%(what)s by %(who)s") % {"what": label, **people} if people["who"] else label
+
+
+def _reassigned(people: dict[str, str]) -> str:
+    if people["from"] and people["to"] and people["who"]:
+        said = gettext("Reassigned from %(from)s to %(to)s by %(who)s")
+    elif people["from"] and people["to"]:
+        said = gettext("Reassigned from %(from)s to %(to)s")
+    elif people["to"] and people["who"]:
+        said = gettext("Reassigned to %(to)s by %(who)s")
+    else:
+        said = gettext("Reassigned to %(to)s") if people["to"] else gettext("Reassigned")
+    return said % people
 
 
 def _detail(move: HandoffMove) -> str:
@@ -92,5 +107,5 @@ def _detail(move: HandoffMove) -> str:
     return ": ".join(filter(None, (reason, move.note)))
 
 
-def _named(person: User | None, before: str) -> str:
-    return f"{before}{name_of(person)}" if person is not None else ""
+def _named(person: User | None) -> str:
+    return name_of(person) if person is not None else ""

@@ -1,6 +1,7 @@
 """The queue: offers that nobody has claimed, the closest deadline first, and which of them wait too long."""
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,6 +20,9 @@ PAGE_SIZE = 50
 COUNT_CAP = 1000
 # Beyond so many the alarm says "200 or more".
 STARVING_CAP = 200
+# The usual time between two offers is that of the latest few, where there were enough to speak of.
+LATELY = 20
+ENOUGH = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +48,39 @@ class Starving:
 class QueuePage:
     """One page of the queue; ``next`` is the ``after`` of the following page, empty on the last one.
 
-    ``waiting`` and ``kept`` (for the person who looks) are counted up to ``COUNT_CAP``, then "1,000+".
+    ``gone`` are those that an open page still shows and that are no offers of this page any more; what became of them
+    is on their cards. ``waiting`` and ``kept`` (for the person who looks) are counted up to ``COUNT_CAP``.
     """
 
     cards: tuple[HandoffCard, ...]
+    gone: tuple[HandoffCard, ...]
     next: str
     waiting: int
     kept: int
     starving: Starving | None
 
 
-def queue(*, user: User, now: datetime, after: str = "", only_kept: bool = False, limit: int = PAGE_SIZE) -> QueuePage:
+@dataclass(frozen=True, slots=True)
+class OffersLately:
+    """What an empty queue can expect: when the last offer came, and the usual time between two (None: unknown)."""
+
+    last: datetime
+    usual_gap: timedelta | None
+
+
+def queue(
+    *,
+    user: User,
+    now: datetime,
+    after: str = "",
+    only_kept: bool = False,
+    shown: Sequence[int] = (),
+    limit: int = PAGE_SIZE,
+) -> QueuePage:
     """Unclaimed offers, the closest deadline first; one whose clock has yet to be set goes by when it was first made.
 
     ``after`` is the ``next`` of the page before; an unreadable one gives the first page. ``only_kept``: only those that
-    are kept for ``user``.
+    are kept for ``user``. ``shown``: ids of the handoffs that an open page shows.
     """
     settings = sales_settings()
     offered = (
@@ -70,13 +92,26 @@ def queue(*, user: User, now: datetime, after: str = "", only_kept: bool = False
         offered = offered.filter(TupleGreaterThan(Tuple(F("by"), F("id")), mark))
     rows = list(offered.order_by("by", "id")[: limit + 1])
     more, rows = len(rows) > limit, rows[:limit]
+    gone = set(shown) - {row.pk for row in rows}
+    was = list(handoffs_for_cards().filter(pk__in=gone).order_by("id")) if gone else []
+    cards = make_cards([*rows, *was], user=user, now=now, stale_days=settings.stale_days)
     return QueuePage(
-        cards=make_cards(rows, user=user, now=now, stale_days=settings.stale_days),
+        cards=cards[: len(rows)],
+        gone=cards[len(rows) :],
         next=f"{to_micros(rows[-1].by)}_{rows[-1].pk}" if more else "",
         waiting=_count(_waiting()),
         kept=_count(_waiting().filter(assigned_to=user)),
         starving=starving(now=now, hours=settings.starving_hours),
     )
+
+
+def offers_lately() -> OffersLately | None:
+    """How the latest few offers came, for whoever looks at an empty queue; None where there was never one."""
+    made = list(Handoff.objects.order_by("-id").values_list("offered_at", flat=True)[:LATELY])
+    if not made:
+        return None
+    gap = (max(made) - min(made)) / (len(made) - 1) if len(made) >= ENOUGH else None
+    return OffersLately(max(made), gap)
 
 
 def starving(*, now: datetime, hours: float) -> Starving | None:

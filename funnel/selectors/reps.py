@@ -5,7 +5,9 @@ from datetime import date, datetime
 
 from django.contrib.auth.models import User
 from django.db.models import Q
+from django.utils.translation import gettext
 
+from config.web.formats import format_date
 from contacts.permissions import SELLERS
 from funnel.selectors.people import name_of
 from funnel.selectors.working import Capacity, capacities, working_times
@@ -23,8 +25,16 @@ class RepChoice:
     def label(self) -> str:
         """Their name and how they stand: ``Rhea Rep (room for 22 of 25)``."""
         limit, free = self.capacity.limit, self.capacity.free
-        room = f"room for {free} of {limit}" if free else f"no room: {self.capacity.taken} of {limit}"
-        away = f"; away until {self.away_until.day} {self.away_until:%b}" if self.away_until else ""
+        room = (
+            gettext("room for %(free)s of %(limit)s") % {"free": free, "limit": limit}
+            if free
+            else gettext("no room: %(taken)s of %(limit)s") % {"taken": self.capacity.taken, "limit": limit}
+        )
+        away = (
+            gettext("; away until %(day)s") % {"day": format_date(self.away_until, today=self.away_until)}
+            if self.away_until
+            else ""
+        )
         return f"{name_of(self.person)} ({room}{away})"
 
 

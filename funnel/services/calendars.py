@@ -9,7 +9,9 @@ from zoneinfo import available_timezones
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext
 
+from config.web.formats import format_number
 from funnel.models import Holiday, RepProfile, WorkingCalendar
 from funnel.permissions import check_change_calendar, check_plan_sales, check_see_rep
 from funnel.selectors.people import name_of
@@ -65,7 +67,7 @@ def delete_calendar(*, calendar: WorkingCalendar, by: User, now: datetime) -> No
     """
     check_change_calendar(by, calendar)
     if calendar.is_team:
-        raise ValidationError({"calendar": "The team's calendar stays: it is the clock of the queue."})
+        raise ValidationError({"calendar": gettext("The team's calendar stays: it is the clock of the queue.")})
     with restate_clocks(calendar=calendar, now=now):
         calendar.delete()
 
@@ -102,11 +104,16 @@ def add_holidays(
     check_change_calendar(by, calendar)
     named = {day: " ".join(name.split())[:100] for day, name in days}
     if not named:
-        raise ValidationError({"days": "Name at least one day."})
+        raise ValidationError({"days": gettext("Name at least one day.")})
     with restate_clocks(calendar=calendar, now=now):
         there = set(Holiday.objects.filter(calendar=calendar).values_list("day", flat=True))
         if len(there | set(named)) > MOST_HOLIDAYS:
-            raise ValidationError({"days": f"A calendar has at most {MOST_HOLIDAYS:,} holidays."})
+            raise ValidationError(
+                {
+                    "days": gettext("A calendar has at most %(most_holidays)s holidays.")
+                    % {"most_holidays": format_number(MOST_HOLIDAYS)}
+                }
+            )
         # Two people may add the same day at once.
         Holiday.objects.bulk_create(
             [Holiday(calendar=calendar, day=day, name=name) for day, name in sorted(named.items())],
@@ -129,9 +136,11 @@ def _checked(*, name: str, time_zone: str, hours: Hours) -> dict[str, Any]:
     problems: dict[str, str] = {}
     name = " ".join(name.split())
     if not 0 < len(name) <= 100:
-        problems["name"] = "Give the calendar a name of at most 100 characters."
+        problems["name"] = gettext("Give the calendar a name of at most 100 characters.")
     if time_zone not in available_timezones():
-        problems["time_zone"] = f"{time_zone[:64] or 'This'} is no time zone: choose one such as Europe/Berlin."
+        problems["time_zone"] = gettext("%(what)s is no time zone: choose one such as Europe/Berlin.") % {
+            "what": time_zone[:64] or gettext("This")
+        }
     kept: dict[str, list[list[str]]] = {}
     try:
         week = week_of(hours)
@@ -144,14 +153,14 @@ def _checked(*, name: str, time_zone: str, hours: Hours) -> dict[str, Any]:
             if spans
         }
         if not kept:
-            problems["hours"] = "A calendar works at some time of the week, or its clocks would never run."
+            problems["hours"] = gettext("A calendar works at some time of the week, or its clocks would never run.")
     if problems:
         raise ValidationError(problems)
     return {"name": name, "time_zone": time_zone, "hours": kept}
 
 
 def _name_taken(name: str) -> ValidationError:
-    return ValidationError({"name": f"There is a calendar named {name} already."})
+    return ValidationError({"name": gettext("There is a calendar named %(name)s already.") % {"name": name}})
 
 
 def _own_name(person: User) -> str:

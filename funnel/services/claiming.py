@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
+from django.utils.translation import gettext
 
 from contacts.models import Standing
 from contacts.permissions import SELLERS, roles_of
@@ -53,7 +54,7 @@ def reassign_handoff(
     """
     check_lead_handoffs(by)
     if not roles_of(to) & SELLERS:
-        raise ValidationError({"to": [f"{name_of(to)} does not work handoffs."]})
+        raise ValidationError({"to": [gettext("%(to)s does not work handoffs.") % {"to": name_of(to)}]})
     with transaction.atomic():
         moved = _take(REASSIGN, handoff_id, by=by, to=to, note=note, now=now)
         if not override:
@@ -103,9 +104,12 @@ def _taking_refused(move: Move, handoff_id: int, to: User) -> HandoffConflict:
     """Say why ``to`` could not be given the handoff, by what its row says now."""
     handoff = Handoff.objects.select_related("contact__standing").get(pk=handoff_id)
     if handoff.state not in move.sources:
-        return WrongState(f"This handoff is {handoff.get_state_display()} and cannot change hands any more.")
+        return WrongState(
+            gettext("This handoff is %(state)s and cannot change hands any more.")
+            % {"state": handoff.get_state_display()}
+        )
     if handoff.state in HELD_STATES and handoff.claimed_by_id == to.pk:
-        return WrongState(f"{name_of(to)} has it already.")
+        return WrongState(gettext("%(to)s has it already.") % {"to": name_of(to)})
     return _not_ready(handoff)
 
 
@@ -113,7 +117,10 @@ def _not_ready(handoff: Handoff) -> NotClaimable:
     standing = getattr(handoff.contact, "standing", None)
     where = stage_label(standing.stage) if standing else "unjudged"
     name = handoff.contact.display_name
-    return NotClaimable(f"{name} stands at {where} now, and only contacts handed to Sales can be claimed.")
+    return NotClaimable(
+        gettext("%(name)s stands at %(where)s now, and only contacts handed to Sales can be claimed.")
+        % {"name": name, "where": where}
+    )
 
 
 def _claim_refused(handoff_id: int, *, by: User) -> HandoffConflict:
@@ -122,7 +129,9 @@ def _claim_refused(handoff_id: int, *, by: User) -> HandoffConflict:
     if handoff.claimed_by is not None:
         return HandoffTaken(name_of(handoff.claimed_by), themselves=handoff.claimed_by == by)
     if handoff.state not in CLAIM.sources:
-        return NotClaimable(f"This offer is {handoff.get_state_display()} and cannot be claimed any more.")
+        return NotClaimable(
+            gettext("This offer is %(state)s and cannot be claimed any more.") % {"state": handoff.get_state_display()}
+        )
     kept = handoff.assigned_to
     if kept is not None and kept != by and not leads_sales(by):
         return KeptForAnother(name_of(kept))

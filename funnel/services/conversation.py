@@ -6,6 +6,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models.functions import Greatest
+from django.utils.translation import gettext
 
 from contacts.models import Contact
 from contacts.permissions import check_log_activity
@@ -55,7 +56,9 @@ def log_on_handoff(*, handoff_id: int, said: Said, by: User, now: datetime, mess
         check_work_handoff(by, handoff)
         if handoff.state not in OPEN_STATES:
             closed = handoff.get_state_display()
-            raise WrongState(f"This handoff is {closed}: log what happens now on the contact's page.")
+            raise WrongState(
+                gettext("This handoff is %(closed)s: log what happens now on the contact's page.") % {"closed": closed}
+            )
         # Of two that were merged, the one whose handoff it is.
         contact_id = handoff.origin_contact_id or handoff.contact_id
         _record(said, contact_id=contact_id, handoff=handoff, by=by, now=now, message_id=message_id)

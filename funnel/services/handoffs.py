@@ -10,6 +10,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from contacts.enums import Answer
 from funnel.enums import HandoffState, ReturnReason
@@ -54,7 +55,9 @@ def return_handoff(*, handoff_id: int, by: User, reason: str, note: str = "", no
     Raises ``ValidationError`` (unknown reason), ``PermissionDenied``, ``Handoff.DoesNotExist`` or ``WrongState``.
     """
     if reason not in ReturnReason.values:
-        raise ValidationError({"reason": f"Choose one of: {', '.join(ReturnReason.values)}."})
+        raise ValidationError(
+            {"reason": gettext("Choose one of: %(list)s.") % {"list": ", ".join(ReturnReason.values)}}
+        )
     note = note.strip()
     return work(
         RETURN,
@@ -76,7 +79,7 @@ def win_handoff(*, handoff_id: int, by: User, note: str, now: datetime) -> Hando
     """
     note = note.strip()
     if not note:
-        raise ValidationError({"note": "Say in a word what was won."})
+        raise ValidationError({"note": gettext("Say in a word what was won.")})
     # Whoever wins has accepted, even where nobody pressed that button.
     return work(WIN, handoff_id, by=by, now=now, note=note, changes={"note": note, "accepted_at": Once(now)})
 
@@ -103,5 +106,8 @@ def work(
         handoff = Handoff.objects.get(pk=handoff_id)
         check_work_handoff(by, handoff)
         needed = " or ".join(str(HandoffState(state).label) for state in move.sources)
-        raise WrongState(f"This handoff is {handoff.get_state_display()}; to {move.name} it, it must be {needed}.")
+        raise WrongState(
+            gettext("This handoff is %(state)s; to %(move)s it, it must be %(needed)s.")
+            % {"state": handoff.get_state_display(), "move": move.name, "needed": needed}
+        )
     return all_handoffs().get(pk=handoff_id)

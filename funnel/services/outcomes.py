@@ -6,6 +6,7 @@ from typing import Final
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext
 
 from funnel.enums import InterimOutcome
 from funnel.models import Handoff
@@ -22,14 +23,18 @@ FARTHEST: Final = timedelta(days=731)
 def problems_of_outcome(outcome: str, next_at: datetime | None, *, now: datetime) -> dict[str, str]:
     """Return what is wrong with an interim result and its next date, by field: ``outcome``, ``next_at``."""
     if outcome not in InterimOutcome.values:
-        return {"outcome": f"Choose one of: {', '.join(InterimOutcome.values)}."}
+        return {"outcome": gettext("Choose one of: %(values)s.") % {"values": ", ".join(InterimOutcome.values)}}
     if next_at is None:
         label = InterimOutcome(outcome).label
-        return {"next_at": f"“{label}” needs the date when to go on."} if outcome in NEEDS_DATE else {}
+        return (
+            {"next_at": gettext("“%(result)s” needs the date when to go on.") % {"result": label}}
+            if outcome in NEEDS_DATE
+            else {}
+        )
     if next_at <= now:
-        return {"next_at": "Choose a date that is still to come."}
+        return {"next_at": gettext("Choose a date that is still to come.")}
     if next_at > now + FARTHEST:
-        return {"next_at": "That is more than two years away: return it to Marketing instead."}
+        return {"next_at": gettext("That is more than two years away: return it to Marketing instead.")}
     return {}
 
 

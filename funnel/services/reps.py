@@ -6,7 +6,9 @@ from typing import Any, Final
 
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
+from config.web.formats import format_number
 from funnel.models import Absence, RepProfile, WorkingCalendar
 from funnel.permissions import check_change_absences, check_plan_sales, check_see_rep
 from funnel.services.clocks import restate_clocks
@@ -33,13 +35,17 @@ def change_rep(
     check_plan_sales(by)
     problems: dict[str, str] = {}
     if claim_limit is not None and not 0 <= claim_limit <= MOST_OPEN:
-        problems["claim_limit"] = f"A limit is between 0 and {MOST_OPEN:,}, or left empty."
+        problems["claim_limit"] = gettext("A limit is between 0 and %(most_open)s, or left empty.") % {
+            "most_open": format_number(MOST_OPEN)
+        }
     places = _words(countries)
     if any(len(place) > 100 for place in places) or len(places) > 250:
-        problems["countries"] = "Name at most 250 countries, each in at most 100 characters."
+        problems["countries"] = gettext("Name at most 250 countries, each in at most 100 characters.")
     codes = [code.lower() for code in _words(languages)]
     if wrong := [code for code in codes if not (2 <= len(code) <= 3 and code.isascii() and code.isalpha())]:
-        problems["languages"] = f"{wrong[0][:20]} is no language code: write de for German, en for English."
+        problems["languages"] = gettext("%(what)s is no language code: write de for German, en for English.") % {
+            "what": wrong[0][:20]
+        }
     if problems:
         raise ValidationError(problems)
     values: dict[str, Any] = {
@@ -59,7 +65,7 @@ def choose_calendar(*, person: User, calendar: WorkingCalendar | None, by: User,
     """
     check_see_rep(by, person)
     if calendar is not None and calendar.person_id not in (None, person.pk):
-        raise ValidationError({"calendar": "These are somebody else's own hours."})
+        raise ValidationError({"calendar": gettext("These are somebody else's own hours.")})
     with restate_clocks(user_ids=[person.pk], now=now):
         profile, _ = RepProfile.objects.update_or_create(user=person, defaults={"calendar": calendar})
     return profile
@@ -73,14 +79,19 @@ def add_absence(*, person: User, first_day: date, last_day: date, note: str = ""
     """
     check_change_absences(by, person)
     if last_day < first_day:
-        raise ValidationError({"last_day": "The last day is before the first."})
+        raise ValidationError({"last_day": gettext("The last day is before the first.")})
     if last_day - first_day > LONGEST_ABSENCE:
-        raise ValidationError({"last_day": "Enter at most three years at once."})
+        raise ValidationError({"last_day": gettext("Enter at most three years at once.")})
     if last_day < now.date() - timedelta(days=1):
-        raise ValidationError({"last_day": "That is over already."})
+        raise ValidationError({"last_day": gettext("That is over already.")})
     with restate_clocks(user_ids=[person.pk], now=now):
         if Absence.objects.filter(user=person, last_day__gte=now.date()).count() >= MOST_ABSENCES:
-            raise ValidationError({"first_day": f"There are {MOST_ABSENCES} absences to come already."})
+            raise ValidationError(
+                {
+                    "first_day": gettext("There are %(most_absences)s absences to come already.")
+                    % {"most_absences": MOST_ABSENCES}
+                }
+            )
         return Absence.objects.create(
             user=person, first_day=first_day, last_day=last_day, note=" ".join(note.split())[:200]
         )

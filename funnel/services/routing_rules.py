@@ -6,6 +6,7 @@ from typing import Any, Final
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext
 
 from contacts.permissions import SELLERS
 from funnel.enums import RoutingMode
@@ -38,7 +39,7 @@ def save_rule(
     problems = {**_wrong_name(name, mode), **_wrong_conditions(conditions)}
     sellers = User.objects.filter(groups__name__in=[role.value for role in SELLERS], pk__in=reps)
     if sellers.distinct().count() != len(reps):
-        problems["reps"] = "Choose among the people in Sales."
+        problems["reps"] = gettext("Choose among the people in Sales.")
     if problems:
         raise ValidationError(problems)
     try:
@@ -47,13 +48,15 @@ def save_rule(
             places = list(RoutingRule.objects.select_for_update().values_list("position", flat=True))
             if rule is None:
                 if len(places) >= MOST_RULES:
-                    raise ValidationError({"name": f"There are {MOST_RULES} rules already."})
+                    raise ValidationError(
+                        {"name": gettext("There are %(most_rules)s rules already.") % {"most_rules": MOST_RULES}}
+                    )
                 rule = RoutingRule(position=max(places, default=0) + 1)
             rule.name, rule.mode, rule.conditions = name, mode, _kept(conditions)
             rule.save()
             rule.reps.set(reps)
     except IntegrityError as error:
-        raise ValidationError({"name": f"There is a rule named {name} already."}) from error
+        raise ValidationError({"name": gettext("There is a rule named %(name)s already.") % {"name": name}}) from error
     return rule
 
 
@@ -87,28 +90,30 @@ def delete_rule(*, rule: RoutingRule, by: User) -> None:
 def _wrong_name(name: str, mode: str) -> dict[str, str]:
     problems = {}
     if not 0 < len(name) <= 100:
-        problems["name"] = "Give the rule a name of at most 100 characters."
+        problems["name"] = gettext("Give the rule a name of at most 100 characters.")
     if mode not in RoutingMode.values:
-        problems["mode"] = f"Choose one of: {', '.join(RoutingMode.values)}."
+        problems["mode"] = gettext("Choose one of: %(list)s.") % {"list": ", ".join(RoutingMode.values)}
     return problems
 
 
 def _wrong_conditions(conditions: Mapping[str, Any]) -> dict[str, str]:
     problems = {}
     if unknown := sorted(set(conditions) - {*LISTS, *BOUNDS}):
-        problems["conditions"] = f"{unknown[0]} is nothing that a rule asks."
+        problems["conditions"] = gettext("%(what)s is nothing that a rule asks.") % {"what": unknown[0]}
     for name in LISTS:
         words = conditions.get(name) or ()
         if len(words) > _MOST_WORDS or any(not isinstance(word, str) or len(word) > 100 for word in words):
-            problems[name] = f"Name at most {_MOST_WORDS}, each in at most 100 characters."
+            problems[name] = gettext("Name at most %(most_words)s, each in at most 100 characters.") % {
+                "most_words": _MOST_WORDS
+            }
     if unused := [stage for stage in conditions.get("stages") or () if stage not in stage_labels()]:
-        problems["stages"] = f"The published definition has no stage {unused[0]}."
+        problems["stages"] = gettext("The published definition has no stage %(what)s.") % {"what": unused[0]}
     low, high = (conditions.get(name) for name in BOUNDS)
     for name, bound in zip(BOUNDS, (low, high), strict=True):
         if bound is not None and not (isinstance(bound, int) and 0 <= bound <= 100_000_000):
-            problems[name] = "Write a number of people, or leave it empty."
+            problems[name] = gettext("Write a number of people, or leave it empty.")
     if not problems and low is not None and high is not None and low > high:
-        problems[BOUNDS[1]] = "The most is less than the least."
+        problems[BOUNDS[1]] = gettext("The most is less than the least.")
     return problems
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from django.contrib.auth.models import User
+from django.utils.translation import gettext
 
 from contacts.models import Contact
 from contacts.selectors.consent import all_purposes
@@ -80,4 +81,4 @@ def common_hindrance(suggestions: Sequence[Suggestion]) -> str:
 
 
 def _named(call: str) -> str:
-    return "Talk about prices" if call == PRICING else call
+    return gettext("Talk about prices") if call == PRICING else call

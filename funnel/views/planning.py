@@ -11,6 +11,7 @@ from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -64,12 +65,14 @@ def sales(request: HttpRequest) -> HttpResponse:
     settings = SettingsForm(request.POST) if doing == "settings" else SettingsForm.of(sales_settings())
     new = CalendarForm(request.POST) if doing == "calendar" else CalendarForm.of(team_calendar())
     if doing == "settings" and _done(settings, lambda: change_sales_settings(by=by, now=now, **settings.cleaned_data)):
-        messages.success(request, "Saved. Hours hold for clocks that start from now on, limits at once.")
+        messages.success(request, gettext("Saved. Hours hold for clocks that start from now on, limits at once."))
         return redirect("sales-settings")
     if doing == "calendar":
         made: list[WorkingCalendar] = []
         if _done(new, lambda: made.append(_new_calendar(new, by=by))):
-            messages.success(request, "The calendar is there. Add its holidays, and choose it on people's pages.")
+            messages.success(
+                request, gettext("The calendar is there. Add its holidays, and choose it on people's pages.")
+            )
             return redirect("calendar", made[0].pk)
     if doing != "calendar":
         new.initial["name"] = ""
@@ -96,7 +99,7 @@ def calendar(request: HttpRequest, calendar_id: int) -> HttpResponse:
     form = CalendarForm(request.POST) if doing == "hours" else CalendarForm.of(row)
     holidays = HolidaysForm(request.POST) if doing == "holidays" else HolidaysForm()
     if doing and not may_change:
-        raise PermissionDenied("Only managers change a calendar that others work by.")
+        raise PermissionDenied(gettext("Only managers change a calendar that others work by."))
     if doing == "hours" and _done(
         form,
         lambda: change_calendar(
@@ -108,12 +111,12 @@ def calendar(request: HttpRequest, calendar_id: int) -> HttpResponse:
             now=now,
         ),
     ):
-        messages.success(request, "Saved. What has run of a clock stays run; the rest goes by the new hours.")
+        messages.success(request, gettext("Saved. What has run of a clock stays run; the rest goes by the new hours."))
         return redirect("calendar", row.pk)
     if doing == "holidays" and _done(
         holidays, lambda: add_holidays(calendar=row, days=holidays.cleaned_data["days"], by=by, now=now)
     ):
-        messages.success(request, "Added. Running clocks stand still on these days.")
+        messages.success(request, gettext("Added. Running clocks stand still on these days."))
         return redirect("calendar", row.pk)
     if doing == "remove-holiday":
         _remove_holiday(request, row, by=by, now=now)
@@ -159,14 +162,14 @@ def rep(request: HttpRequest, user_id: int | None = None) -> HttpResponse:
         "absence": (
             absence,
             lambda: add_absence(person=person, by=by, now=now, **absence.cleaned_data),
-            "Entered. From that day on others get what they have not begun.",
+            gettext("Entered. From that day on others get what they have not begun."),
         ),
         "calendar": (
             choose,
             lambda: choose_calendar(person=person, calendar=choose.cleaned_data["calendar"], by=by, now=now),
-            "Saved. What has run of a clock stays run; the rest goes by the new hours.",
+            gettext("Saved. What has run of a clock stays run; the rest goes by the new hours."),
         ),
-        "rep": (plan, lambda: _change_rep(plan, person=person, by=by), "Saved."),
+        "rep": (plan, lambda: _change_rep(plan, person=person, by=by), gettext("Saved.")),
     }
     if doing in acts:
         form, act, done = acts[doing]
@@ -174,14 +177,14 @@ def rep(request: HttpRequest, user_id: int | None = None) -> HttpResponse:
             messages.success(request, done)
             return here
     elif doing == "own-hours":
-        messages.success(request, "These hours are their own now: change them as they work.")
+        messages.success(request, gettext("These hours are their own now: change them as they work."))
         return redirect("calendar", take_own_hours(person=person, by=by, now=now).pk)
     elif doing == "remove-absence":
         number = request.POST.get("absence", "")
         theirs = Absence.objects.filter(user=person, pk=int(number) if number.isdecimal() else 0).first()
         if theirs is not None:
             remove_absence(absence=theirs, by=by, now=now)
-            messages.success(request, "Taken back.")
+            messages.success(request, gettext("Taken back."))
         return here
     work = work_now(person, now=now)
     context = {
@@ -241,7 +244,7 @@ def _remove_holiday(request: HttpRequest, row: WorkingCalendar, *, by: User, now
     holiday = Holiday.objects.filter(calendar=row, pk=int(number) if number.isdecimal() else 0).first()
     if holiday is not None:
         remove_holiday(holiday=holiday, by=by, now=now)
-        messages.success(request, "The calendar works on that day again.")
+        messages.success(request, gettext("The calendar works on that day again."))
 
 
 def _delete_calendar(request: HttpRequest, row: WorkingCalendar, *, by: User, now: datetime) -> HttpResponse:
@@ -250,7 +253,7 @@ def _delete_calendar(request: HttpRequest, row: WorkingCalendar, *, by: User, no
     except ValidationError as error:
         messages.error(request, error.messages[0])
         return redirect("calendar", row.pk)
-    messages.success(request, "Deleted. Who worked by it works by the team's calendar now.")
+    messages.success(request, gettext("Deleted. Who worked by it works by the team's calendar now."))
     return redirect("sales-settings") if can_plan_sales(by) else redirect("my-hours")
 
 

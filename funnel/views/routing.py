@@ -9,9 +9,11 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from config.web.formats import format_number
 from config.web.pages import add_errors, page, person_of
 from contacts.models import Contact, Standing
 from contacts.selectors.naming import find_contact
@@ -97,7 +99,7 @@ def routing_rule(request: HttpRequest, rule_id: int | None = None) -> HttpRespon
                     rep_ids=form.rep_ids,
                     by=by,
                 )
-                messages.success(request, "Saved. It holds for offers from now on.")
+                messages.success(request, gettext("Saved. It holds for offers from now on."))
                 return redirect("routing")
             except ValidationError as error:
                 add_errors(form, error)
@@ -113,14 +115,16 @@ def _change(request: HttpRequest, doing: str) -> None:
     number, by = request.POST.get("rule", ""), person_of(request)
     rule = RoutingRule.objects.filter(pk=int(number) if number.isdecimal() and len(number) < 19 else 0).first()
     if rule is None:
-        messages.error(request, "This rule is gone: somebody deleted it.")
+        messages.error(request, gettext("This rule is gone: somebody deleted it."))
     elif doing in ("up", "down"):
         move_rule(rule=rule, up=doing == "up", by=by)
     elif doing in ("on", "off"):
         switch_rule(rule=rule, on=doing == "on", by=by)
     elif doing == "delete":
         delete_rule(rule=rule, by=by)
-        messages.success(request, f"“{rule.name}” is deleted. What it gave to somebody stays theirs.")
+        messages.success(
+            request, gettext("“%(rule)s” is deleted. What it gave to somebody stays theirs.") % {"rule": rule.name}
+        )
 
 
 def _try(form: TryForm) -> Tried | None:
@@ -129,7 +133,7 @@ def _try(form: TryForm) -> Tried | None:
     try:
         contact = find_contact(form.cleaned_data["contact"])
     except Contact.DoesNotExist:
-        form.add_error("contact", "Nobody is known by this address or number.")
+        form.add_error("contact", gettext("Nobody is known by this address or number."))
         return None
     labels, handed = stage_labels(), handoff_stages()
     stands = Standing.objects.filter(contact=contact).values_list("stage", flat=True).first() or ""
@@ -139,7 +143,7 @@ def _try(form: TryForm) -> Tried | None:
         contact=contact,
         routed=preview_route(contact_id=contact.pk, stage=stage, now=timezone.now()),
         stage=labels.get(stage, stage),
-        stands="" if stands in handed else labels.get(stands, stands) or "no stage yet",
+        stands="" if stands in handed else labels.get(stands, stands) or gettext("no stage yet"),
     )
 
 
@@ -147,7 +151,7 @@ def _shown(rule: RoutingRule, labels: Mapping[str, str]) -> RuleShown:
     return RuleShown(
         rule=rule,
         asks=_asks(Conditions.read(rule.conditions), labels),
-        goes=MODES[RoutingMode(rule.mode)],
+        goes=str(MODES[RoutingMode(rule.mode)]),
         among=", ".join(name_of(rep) for rep in rule.reps.all()),
     )
 
@@ -156,17 +160,20 @@ def _asks(asked: Conditions, labels: Mapping[str, str]) -> str:
     """Say in words what a rule asks of a contact."""
     low, high = asked.employees_at_least, asked.employees_at_most
     parts = [
-        ("at", [labels.get(stage, stage) for stage in asked.stages]),
-        ("from", asked.countries),
-        ("speaking", asked.languages),
-        ("in", asked.industries),
-        ("by way of", asked.sources),
+        (gettext("at %(values)s"), [labels.get(stage, stage) for stage in asked.stages]),
+        (gettext("from %(values)s"), asked.countries),
+        (gettext("speaking %(values)s"), asked.languages),
+        (gettext("in %(values)s"), asked.industries),
+        (gettext("by way of %(values)s"), asked.sources),
     ]
-    words = [f"{preposition} {' or '.join(values)}" for preposition, values in parts if values]
+    either = gettext(" or ")
+    words = [pattern % {"values": either.join(values)} for pattern, values in parts if values]
     if low is not None and high is not None:
-        words.append(f"with {low:,} to {high:,} employees")
+        words.append(
+            gettext("with %(low)s to %(high)s employees") % {"low": format_number(low), "high": format_number(high)}
+        )
     elif low is not None:
-        words.append(f"with at least {low:,} employees")
+        words.append(gettext("with at least %(low)s employees") % {"low": format_number(low)})
     elif high is not None:
-        words.append(f"with at most {high:,} employees")
+        words.append(gettext("with at most %(high)s employees") % {"high": format_number(high)})
     return "contacts " + ", ".join(words) if words else "every contact"

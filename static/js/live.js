@@ -2,6 +2,7 @@
 //   [data-live="<url>"] [data-live-every="<seconds>"]  a region; "" asks the address of the page
 //   [data-live-part="<key>"]                           replaced where the server's markup of it has changed
 //   [data-live-list]                                   parts in it may come; the server is told which ones are shown
+//   [data-live-empty]                                  what is said while there is nothing; goes when something comes
 //   [data-live-new] with data-one, data-other          the button "n new"; behind it waits what would move the page
 //   time[data-live-at]                                 when the server was last heard
 import { ask, repeat } from "./connection.js";
@@ -15,6 +16,7 @@ const seal = (part) =>
   part.outerHTML
     .replace(/(name="csrfmiddlewaretoken" value=)"[^"]*"/g, "$1")
     .replace(/(<time[^>]*data-relative[^>]*>)[^<]*/g, "$1")
+    .replace(/ autofocus(="")?/g, "")
     .replace(/ ?htmx-(request|added|settling|swapping)/g, "");
 
 const parts = (root) => new Map([...root.querySelectorAll(PART)].map((part) => [part.dataset.livePart, part]));
@@ -98,8 +100,9 @@ class Region {
     if (!to) return true;
     const after = order.slice(order.indexOf(part.dataset.livePart) + 1);
     if ([...parts(to).keys()].some((key) => after.includes(key))) return false;
-    const end = to.getBoundingClientRect().bottom;
-    if (end < innerHeight && this.followedBy(to)) return false;
+    const empty = parts(to).size === 0 && this.root.querySelector("[data-live-empty]");
+    if (empty) empty.remove();
+    else if (to.getBoundingClientRect().bottom < innerHeight && this.followedBy(to)) return false;
     this.put(part, (node) => to.append(node));
     return true;
   }

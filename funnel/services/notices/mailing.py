@@ -16,7 +16,10 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.db import transaction
 from django.db.models import Min, Q
 from django.urls import reverse
+from django.utils import translation
+from django.utils.translation import gettext, ngettext
 
+from config.web.formats import format_number
 from contacts.enums import MailState
 from contacts.services.posting import Posted, post, post_due
 from contacts.services.suppression import suppressed_among
@@ -93,7 +96,9 @@ def _mail(user_ids: Sequence[int], mode: MailMode, *, now: datetime) -> int:
 
 def send_notice_mails(*, now: datetime) -> int:
     """Send what is due, again and ever more rarely where it fails; return how many were sent."""
-    return post_due(NoticeMail.objects.select_related("user"), lambda mail, mailer: _send(mail, mailer, now), now=now)
+    return post_due(
+        NoticeMail.objects.select_related("user__preferences"), lambda mail, mailer: _send(mail, mailer, now), now=now
+    )
 
 
 def forget_notice_mails(*, now: datetime) -> int:
@@ -130,6 +135,16 @@ def _written(mail: NoticeMail) -> EmailMessage | None:
     )
     if not rows:
         return None
+    # A worker speaks English; a mail speaks as its reader does.
+    with translation.override(_language_of(mail.user)):
+        return _worded(mail, rows, address)
+
+
+def _language_of(user: User) -> str:
+    return getattr(getattr(user, "preferences", None), "language", "") or settings.LANGUAGE_CODE
+
+
+def _worded(mail: NoticeMail, rows: Sequence[NotificationItem], address: str) -> EmailMessage:
     kinds = {row.notification_id: NoticeKind(row.notification.kind) for row in rows}
     lines = item_lines(rows, kinds=kinds)
     by_kind: dict[NoticeKind, list[NoticeLine]] = {}
@@ -147,23 +162,32 @@ def _written(mail: NoticeMail) -> EmailMessage | None:
 def _subject(mail: NoticeMail, lines: Sequence[NoticeLine]) -> str:
     number = len(lines)
     if mail.is_digest:
-        text = f"Ripen: {number:,} {'thing' if number == 1 else 'things'} to know"
+        said = ngettext("Ripen: %(number)s thing to know", "Ripen: %(number)s things to know", number)
+        text = said % {"number": format_number(number)}
     elif number == 1:
         text = lines[0].text
     else:
-        text = f"{lines[0].text}, and {number - 1:,} more"
+        text = gettext("%(first)s, and %(number)s more") % {
+            "first": lines[0].text,
+            "number": format_number(number - 1),
+        }
     return " ".join(text.split())[:200]
 
 
 def _body(user: User, by_kind: dict[NoticeKind, list[NoticeLine]]) -> str:
-    parts = [f"Hello {user.first_name or user.email},"]
+    parts = [gettext("Hello %(name)s,") % {"name": user.first_name or user.email}]
     for kind in [kind for kind in KINDS if kind in by_kind]:
         lines = by_kind[kind]
         said = [
             f"* {line.text}" + (f"\n  {settings.BASE_URL}{line.url}" if line.url else "") for line in lines[:MOST_LINES]
         ]
         if len(lines) > MOST_LINES:
-            said.append(f"and {len(lines) - MOST_LINES:,} more: {settings.BASE_URL}{reverse('notifications')}")
+            more = {
+                "number": format_number(len(lines) - MOST_LINES),
+                "url": f"{settings.BASE_URL}{reverse('notifications')}",
+            }
+            said.append(gettext("and %(number)s more: %(url)s") % more)
         parts.append("\n".join([str(kind.label), *said]))
-    parts.append(f"--\nChoose what Ripen tells you, and how: {settings.BASE_URL}{reverse('notification-settings')}\n")
+    place = {"url": f"{settings.BASE_URL}{reverse('notification-settings')}"}
+    parts.append("--\n" + gettext("Choose what Ripen tells you, and how: %(url)s") % place + "\n")
     return "\n\n".join(parts)

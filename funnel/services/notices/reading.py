@@ -9,6 +9,7 @@ from zoneinfo import available_timezones
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext
 
 from contacts.permissions import roles_of
 from funnel.enums import MailMode, NoticeKind
@@ -93,10 +94,10 @@ def known_zones() -> tuple[str, ...]:
 def _check(wishes: Wishes) -> None:
     problems: dict[str, Collection[str]] = {}
     if wishes.time_zone and wishes.time_zone not in known_zones():
-        problems["time_zone"] = ["There is no such time zone."]
+        problems["time_zone"] = [gettext("There is no such time zone.")]
     if not 0 <= wishes.hour <= 23:
-        problems["hour"] = ["An hour from 0 to 23."]
+        problems["hour"] = [gettext("An hour from 0 to 23.")]
     if any(not 0 <= day <= 6 for day in wishes.days):
-        problems["days"] = ["Days from 0 (Monday) to 6."]
+        problems["days"] = [gettext("Days from 0 (Monday) to 6.")]
     if problems:
         raise ValidationError({name: list(texts) for name, texts in problems.items()})

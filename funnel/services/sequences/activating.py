@@ -6,6 +6,7 @@ from datetime import datetime
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext
 
 from contacts.services.wake import wake
 from funnel.enums import EnrolmentState, SequenceState, StepState
@@ -112,20 +113,24 @@ def pause_sequence(*, sequence_id: int, by: User | None, now: datetime) -> Seque
 
 def _check(sequence: Sequence, neighbours: list[Sequence]) -> None:
     if sequence.state == SequenceState.ACTIVE:
-        raise CannotActivate("already_active", f"{sequence.name} is active already.")
+        raise CannotActivate("already_active", gettext("%(sequence)s is active already.") % {"sequence": sequence.name})
     another = next((row for row in neighbours if row.state == SequenceState.ACTIVE), None)
     if another is not None:
         where = stage_label(sequence.stage)
-        raise CannotActivate("another_active", f"{another.name} is active in {where}, and one at a time can be.")
+        raise CannotActivate(
+            "another_active",
+            gettext("%(another)s is active in %(where)s, and one at a time can be.")
+            % {"another": another.name, "where": where},
+        )
     steps = steps_of(sequence)
     if not steps:
-        raise CannotActivate("no_steps", f"{sequence.name} has no step yet.")
+        raise CannotActivate("no_steps", gettext("%(sequence)s has no step yet.") % {"sequence": sequence.name})
     faults = check_steps(plan_of(sequence, steps))
     if faults:
         # The definition changed since it was written.
         where, said = next(iter(faults.items()))
         number = int(where.split(".")[1]) + 1
-        raise CannotActivate("unsound", f"Step {number}: {said[0]}")
+        raise CannotActivate("unsound", gettext("Step %(number)s: %(what)s") % {"number": number, "what": said[0]})
 
 
 def _resume(sequence: Sequence, *, now: datetime) -> None:

@@ -8,7 +8,9 @@ from datetime import datetime
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext
 
+from config.web.formats import format_number
 from contacts.models import Purpose
 from contacts.selectors.consent import all_purposes
 from funnel.calls_to_action import allows
@@ -112,9 +114,12 @@ def delete_sequence(*, sequence_id: int, by: User | None) -> None:
     with transaction.atomic():
         sequence = Sequence.objects.select_for_update().get(pk=sequence_id)
         if sequence.state == SequenceState.ACTIVE:
-            raise InUse(f"{sequence.name} is active: pause it first.")
+            raise InUse(gettext("%(sequence)s is active: pause it first.") % {"sequence": sequence.name})
         if sequence.enrolments.exists():
-            raise InUse(f"Contacts went through {sequence.name}: it stays, for what they were sent.")
+            raise InUse(
+                gettext("Contacts went through %(sequence)s: it stays, for what they were sent.")
+                % {"sequence": sequence.name}
+            )
         sequence.delete()
 
 
@@ -156,7 +161,7 @@ def check_steps(plan: SequencePlan) -> dict[str, list[str]]:
         for name, fault in _step_faults(step, stage):
             found.setdefault(f"steps.{number}.{name}", []).append(fault)
     if len(plan.steps) > MOST_STEPS:
-        found.setdefault("steps", []).append(f"At most {MOST_STEPS} steps.")
+        found.setdefault("steps", []).append(gettext("At most %(most_steps)s steps.") % {"most_steps": MOST_STEPS})
     return found
 
 
@@ -164,24 +169,24 @@ def _check(plan: SequencePlan, *, sequence: Sequence | None) -> Purpose:
     found = check_steps(plan)
     name = plan.name.strip()
     if not name:
-        found["name"] = ["Give it a name."]
+        found["name"] = [gettext("Give it a name.")]
     elif len(name) > 100 or "\0" in name:
-        found["name"] = ["At most 100 characters."]
+        found["name"] = [gettext("At most 100 characters.")]
     elif Sequence.objects.filter(name=name).exclude(pk=sequence.pk if sequence else 0).exists():
-        found["name"] = ["Another sequence has this name."]
+        found["name"] = [gettext("Another sequence has this name.")]
     if len(plan.description) > 300 or "\0" in plan.description:
-        found["description"] = ["At most 300 characters."]
+        found["description"] = [gettext("At most 300 characters.")]
     _, document = published_definition()
     known = [stage.key for stage in document.stages]
     if sequence is not None and sequence.state != SequenceState.DRAFT and plan.stage != sequence.stage:
-        found["stage"] = ["It was active in its stage and stays there; write another one for another stage."]
+        found["stage"] = [gettext("It was active in its stage and stays there; write another one for another stage.")]
     elif plan.stage not in known and (sequence is None or plan.stage != sequence.stage):
-        found["stage"] = [f"The definition in force has these stages: {', '.join(known)}."]
+        found["stage"] = [gettext("The definition in force has these stages: %(list)s.") % {"list": ", ".join(known)}]
     purposes = {purpose.key: purpose for purpose in all_purposes()}
     if plan.purpose not in purposes:
-        found["purpose"] = [f"There are these purposes: {', '.join(purposes)}."]
+        found["purpose"] = [gettext("There are these purposes: %(list)s.") % {"list": ", ".join(purposes)}]
     if sequence is not None and sequence.state == SequenceState.ACTIVE and not plan.steps:
-        found["steps"] = ["An active sequence needs a step; pause it first."]
+        found["steps"] = [gettext("An active sequence needs a step; pause it first.")]
     if found:
         raise ValidationError(found)
     return purposes[plan.purpose]
@@ -190,27 +195,35 @@ def _check(plan: SequencePlan, *, sequence: Sequence | None) -> Purpose:
 def _step_faults(step: StepPlan, stage: Stage | None) -> list[tuple[str, str]]:
     faults: list[tuple[str, str]] = []
     if not 0 <= step.wait_days <= LONGEST_DAYS:
-        faults.append(("wait_days", f"From 0 to {LONGEST_DAYS} days."))
+        faults.append(("wait_days", gettext("From 0 to %(longest_days)s days.") % {"longest_days": LONGEST_DAYS}))
     if not 0 <= step.wait_hours <= LONGEST_HOURS:
-        faults.append(("wait_hours", f"From 0 to {LONGEST_HOURS} hours."))
+        faults.append(("wait_hours", gettext("From 0 to %(longest_hours)s hours.") % {"longest_hours": LONGEST_HOURS}))
     if step.channel not in StepChannel.values:
-        faults.append(("channel", f"One of {', '.join(StepChannel.values)}."))
+        faults.append(("channel", gettext("One of %(list)s.") % {"list": ", ".join(StepChannel.values)}))
     longest = {"call_to_action": 200, "subject": 200, "reference": 200, "body": LONGEST_BODY}
     for name, most in longest.items():
         if len(getattr(step, name)) > most or "\0" in getattr(step, name):
-            faults.append((name, f"At most {most:,} characters."))
+            faults.append((name, gettext("At most %(most)s characters.") % {"most": format_number(most)}))
     if step.channel == StepChannel.EMAIL:
-        faults += [(name, "Write it: this mail is sent as it stands.") for name in ("subject", "body")
+        faults += [(name, gettext("Write it: this mail is sent as it stands.")) for name in ("subject", "body")
                    if not getattr(step, name).strip()]  # fmt: skip
         faults += [(name, fault) for name in ("subject", "body") for fault in faults_of(getattr(step, name))]
         if "\n" in step.subject.strip() or "\r" in step.subject.strip():
-            faults.append(("subject", "One line."))
+            faults.append(("subject", gettext("One line.")))
     if step.channel == StepChannel.WEBHOOK and not (step.call_to_action.strip() or step.reference.strip()):
-        faults.append(("call_to_action", "Say what the tool is to send: a call to action, a reference, or both."))
+        faults.append(
+            ("call_to_action", gettext("Say what the tool is to send: a call to action, a reference, or both."))
+        )
     call = step.call_to_action.strip()
     if call and stage is not None and not allows(stage, call):
         listed = ", ".join(stage.calls_to_action) or "none"
-        faults.append(("call_to_action", f"{stage.label} does not take “{call}”; it takes: {listed}."))
+        faults.append(
+            (
+                "call_to_action",
+                gettext("%(stage)s does not take “%(call)s”; it takes: %(listed)s.")
+                % {"stage": stage.label, "call": call, "listed": listed},
+            )
+        )
     return faults
 
 

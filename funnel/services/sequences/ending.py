@@ -4,9 +4,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils import translation
 
 from contacts.ingest.incoming import IncomingEvent
 from contacts.models import Contact
@@ -61,7 +63,7 @@ def stop_enrolments(
     ids = [pk for pk, _, _ in found]
     Enrolment.objects.filter(pk__in=ids).update(state=EnrolmentState.STOPPED, ended_at=now, reason=reason, ended_by=by)
     StepRun.objects.filter(enrolment__in=ids, state__in=AHEAD).update(
-        state=StepState.STOPPED, done_at=now, reasons=[{"code": reason.value, "message": reason.label}]
+        state=StepState.STOPPED, done_at=now, reasons=[{"code": reason.value, "message": _in_english(reason)}]
     )
     if told:
         announce([_ended(*row, outcome="stopped", reason=reason.value, now=now) for row in found])
@@ -119,3 +121,9 @@ def _ended(enrolment_id: int, contact_id: int, sequence_id: int, *, outcome: str
         "reason": reason,
     }
     return Told(AnnouncementType.SEQUENCE_ENDED, at=now, contact_id=contact_id, data=data)
+
+
+def _in_english(reason: StopReason) -> str:
+    """What is stored is read by many, whoever it was whose act stopped it."""
+    with translation.override(settings.LANGUAGE_CODE):
+        return str(reason.label)

@@ -6,6 +6,7 @@ from datetime import datetime
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils.translation import gettext
 
 from contacts.models import Contact, Standing
 from contacts.services.wake import wake
@@ -41,21 +42,37 @@ def enrol_contact(*, sequence_id: int, contact_id: int, by: User | None, now: da
         check_enrol(by)
     sequence = Sequence.objects.select_related("purpose").get(pk=sequence_id)
     if sequence.state != SequenceState.ACTIVE:
-        raise CannotEnrol("not_active", f"{sequence.name} is {sequence.get_state_display()}: activate it first.")
+        raise CannotEnrol(
+            "not_active",
+            gettext("%(sequence)s is %(state)s: activate it first.")
+            % {"sequence": sequence.name, "state": sequence.get_state_display()},
+        )
     with transaction.atomic():
         contact = Contact.objects.select_for_update(no_key=True).filter(pk=contact_id, present=True).first()
         if contact is None:
-            raise CannotEnrol("unknown_contact", "No contact has this id.")
+            raise CannotEnrol("unknown_contact", gettext("No contact has this id."))
         standing = Standing.objects.filter(contact=contact).first()
         if standing is None or standing.stage != sequence.stage:
             where = stage_label(standing.stage) if standing else "nowhere yet"
-            message = f"{contact.display_name} stands at {where}; {sequence.name} is for {stage_label(sequence.stage)}."
+            message = gettext("%(contact)s stands at %(where)s; %(sequence)s is for %(stage_label)s.") % {
+                "contact": contact.display_name,
+                "where": where,
+                "sequence": sequence.name,
+                "stage_label": stage_label(sequence.stage),
+            }
             raise CannotEnrol("not_in_stage", message)
         if Handoff.objects.filter(contact=contact, state__in=HELD_BY_SALES).exists():
-            raise CannotEnrol("in_conversation", f"Sales is in conversation with {contact.display_name}.")
+            raise CannotEnrol(
+                "in_conversation",
+                gettext("Sales is in conversation with %(contact)s.") % {"contact": contact.display_name},
+            )
         made = enrol(sequence, [contact.pk], how=EnrolledBy.HAND, by=by, now=now)
         if not made:
-            raise CannotEnrol("already_enrolled", f"{contact.display_name} is in {sequence.name} already.")
+            raise CannotEnrol(
+                "already_enrolled",
+                gettext("%(contact)s is in %(sequence)s already.")
+                % {"contact": contact.display_name, "sequence": sequence.name},
+            )
         return made[0]
 
 

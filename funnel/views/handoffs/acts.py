@@ -10,8 +10,11 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_POST
+from django.utils.translation import gettext
+from django.views.decorators.http import require_http_methods, require_POST
+from django_htmx.http import HttpResponseClientRefresh
 
 from config.web.pages import add_errors, page, person_of, safe_next
 from funnel.errors import HandoffConflict
@@ -24,8 +27,8 @@ from funnel.services.claiming import claim_handoff, reassign_handoff, take_over_
 from funnel.services.handoffs import accept_handoff, return_handoff, win_handoff
 from funnel.services.outcomes import record_outcome
 from funnel.services.releasing import release_handoff
+from funnel.views.handoffs.lists import queue_row
 from funnel.views.handoffs.page import reassign_form, show
-from scoring.selectors import stage_labels
 
 
 @page(check_see_handoffs)
@@ -42,10 +45,11 @@ def claim(request: HttpRequest, handoff_id: int) -> HttpResponse:
         taken = conflict
     if request.htmx:  # type: ignore[attr-defined]  # set by its middleware
         card = _card(handoff_id, person, now)
-        context = {"card": card, "labels": stage_labels(), "taken": taken, "fresh": True, "user": person}
-        return render(request, "funnel/claimed.html", context)
+        if taken is not None:
+            return queue_row(request, card, refused=taken.message, said=taken.message, tone="warn")
+        return queue_row(request, card, said=gettext("Claimed. It is under My prospects now."), tone="good")
     if taken is None:
-        messages.success(request, "Claimed. Get in touch, then accept or return.")
+        messages.success(request, gettext("Claimed. Get in touch, then accept or return."))
         return redirect("handoff", handoff_id)
     messages.warning(request, taken.message)
     return redirect(safe_next(request, "/queue/"))
@@ -59,16 +63,40 @@ def accept(request: HttpRequest, handoff_id: int) -> HttpResponse:
         request,
         handoff_id,
         accept_handoff,
-        done="Accepted: it qualifies. The conversation stays open until you record how it ends.",
+        done=gettext("Accepted: it qualifies. The conversation stays open until you record how it ends."),
     )
 
 
 @page(check_see_handoffs)
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def outcome(request: HttpRequest, handoff_id: int) -> HttpResponse:
-    """Record an interim result and the date to go on."""
+    """Record an interim result and the date to go on.
+
+    Asked for by htmx it is the form alone, which one's own prospects show in place (``place=mine``); else its page.
+    """
+    in_place = bool(request.htmx)  # type: ignore[attr-defined]  # set by its middleware
+    if request.method != "POST":
+        if not in_place:
+            return redirect(f"{reverse('handoff', args=[handoff_id])}?do=outcome#outcome")
+        form = OutcomeForm(prefix="outcome", auto_id=_ids(handoff_id), now=timezone.now())
+        return _outcome_in_place(request, handoff_id, form)
+    if in_place and request.POST.get("place") == "mine":
+        form = OutcomeForm(request.POST, prefix="outcome", auto_id=_ids(handoff_id), now=timezone.now())
+        if not form.is_valid():
+            return _outcome_in_place(request, handoff_id, form)
+        _act(request, handoff_id, record_outcome, form=form, name="outcome", done=gettext("Recorded. It stays open."))
+        return HttpResponseClientRefresh()
     form = OutcomeForm(request.POST, prefix="outcome", now=timezone.now())
-    return _act(request, handoff_id, record_outcome, form=form, name="outcome", done="Recorded. It stays open.")
+    done = gettext("Recorded. It stays open.")
+    return _act(request, handoff_id, record_outcome, form=form, name="outcome", done=done)
+
+
+def _ids(handoff_id: int) -> str:
+    return f"id_{handoff_id}_%s"
+
+
+def _outcome_in_place(request: HttpRequest, handoff_id: int, form: OutcomeForm) -> HttpResponse:
+    return render(request, "funnel/outcome_in_place.html", {"form": form, "handoff_id": handoff_id})
 
 
 @page(check_see_handoffs)
@@ -76,7 +104,7 @@ def outcome(request: HttpRequest, handoff_id: int) -> HttpResponse:
 def hand_back(request: HttpRequest, handoff_id: int) -> HttpResponse:
     """Return a handoff to Marketing with a reason; a form that says too little comes back with its words."""
     form = ReturnForm(request.POST, prefix="return")
-    done = "Returned to Marketing, with the reason on record."
+    done = gettext("Returned to Marketing, with the reason on record.")
     return _act(request, handoff_id, return_handoff, form=form, name="return", done=done)
 
 
@@ -85,16 +113,18 @@ def hand_back(request: HttpRequest, handoff_id: int) -> HttpResponse:
 def win(request: HttpRequest, handoff_id: int) -> HttpResponse:
     """Close a handoff as won; a form without a note comes back."""
     form = WinForm(request.POST, prefix="win")
-    done = "Won. The contact becomes a customer with the next judgement, within seconds."
+    done = gettext("Won. The contact becomes a customer with the next judgement, within seconds.")
     return _act(request, handoff_id, win_handoff, form=form, name="win", done=done)
 
 
 @page(check_see_handoffs)
 @require_POST
 def release(request: HttpRequest, handoff_id: int) -> HttpResponse:
-    """Put a handoff back into the queue."""
+    """Put a handoff back into the queue; asked for by a row of the queue (``place=queue``), that row answers."""
     form = ReleaseForm(request.POST, prefix="release")
-    done = "Released: it is in the queue again."
+    done = gettext("Released: it is in the queue again.")
+    if request.POST.get("place") == "queue" and request.htmx:  # type: ignore[attr-defined]  # set by its middleware
+        return _release_in_row(request, handoff_id, done)
     return _act(request, handoff_id, release_handoff, form=form, name="release", done=done)
 
 
@@ -102,7 +132,7 @@ def release(request: HttpRequest, handoff_id: int) -> HttpResponse:
 @require_POST
 def take_over(request: HttpRequest, handoff_id: int) -> HttpResponse:
     """Take a handoff over; for those who lead Sales."""
-    return _act(request, handoff_id, take_over_handoff, done="It is yours now.")
+    return _act(request, handoff_id, take_over_handoff, done=gettext("It is yours now."))
 
 
 @page(check_lead_handoffs)
@@ -122,7 +152,8 @@ def reassign(request: HttpRequest, handoff_id: int) -> HttpResponse:
     def reassigned(**about: Any) -> Handoff:
         return reassign_handoff(to=to, override=given["override"], note=given["note"], **about)
 
-    return _act(request, handoff_id, reassigned, done=f"It is {to.get_full_name() or to.email}'s now.")
+    done = gettext("It is %(name)s's now.") % {"name": to.get_full_name() or to.email}
+    return _act(request, handoff_id, reassigned, done=done)
 
 
 def _act(
@@ -155,6 +186,20 @@ def _act(
     else:
         messages.success(request, done)
     return redirect("handoff", handoff_id)
+
+
+def _release_in_row(request: HttpRequest, handoff_id: int, done: str) -> HttpResponse:
+    person, now, refused = person_of(request), timezone.now(), ""
+    try:
+        release_handoff(handoff_id=handoff_id, by=person, now=now)
+    except Handoff.DoesNotExist as error:
+        raise Http404("No such handoff.") from error
+    except HandoffConflict as conflict:
+        refused = conflict.message
+    except PermissionDenied as error:
+        refused = str(error)
+    card = _card(handoff_id, person, now)
+    return queue_row(request, card, refused=refused, said=refused or done, tone="warn" if refused else "good")
 
 
 def _card(handoff_id: int, person: User, now: datetime) -> HandoffCard:

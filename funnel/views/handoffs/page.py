@@ -1,6 +1,7 @@
 """One handoff with all that is known of it, and the forms of what may be done."""
 
 from datetime import datetime
+from math import ceil
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -22,7 +23,7 @@ from funnel.selectors.detail import handoff_detail
 from funnel.selectors.reps import reps_to_choose
 from funnel.services.suggestions import common_hindrance, suggest_calls
 from funnel.views.handoffs.tokens import form_id_of
-from scoring.selectors import stage_labels
+from scoring.selectors import published_definition, stage_labels
 from scoring.selectors.timeline import by_day, event_item
 from scoring.views.why import ledger_line
 
@@ -58,6 +59,7 @@ def show(request: HttpRequest, handoff_id: int, **refused: Form) -> HttpResponse
         "form_id": form_id_of(request),
         "open": frozenset(refused),
         "forms": {**_forms(row, moves, person=person, now=now), **refused},
+        "cool_down": ceil(published_definition()[1].cool_down.days),
         **_evidence(row),
     }
     # A part of the page that htmx asked for is swapped in whatever it says; alone it is what the form's refusal is.

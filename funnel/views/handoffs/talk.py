@@ -5,6 +5,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRefresh
 
@@ -23,7 +24,7 @@ from funnel.services.conversation import log_activity, log_on_handoff
 from funnel.views.handoffs.page import show
 from funnel.views.handoffs.tokens import form_id_of, message_id_of
 
-_NOT_RECORDED = "That could not be recorded. Reload the page and try again."
+_NOT_RECORDED = gettext_lazy("That could not be recorded. Reload the page and try again.")
 
 
 @page(check_view_contacts)
@@ -66,9 +67,13 @@ def _log(request: HttpRequest, contact: Contact, form: ActivityForm) -> None:
             message_id=message_id_of(request, person.pk),
         )
     except ValueError:
-        messages.warning(request, _NOT_RECORDED)
+        messages.warning(request, str(_NOT_RECORDED))
     else:
-        messages.success(request, f"{said.activity.label} recorded. The judgement follows within seconds.")
+        messages.success(request, _recorded(said.activity))
+
+
+def _recorded(activity: Activity) -> str:
+    return gettext("%(what)s recorded. The judgement follows within seconds.") % {"what": activity.label}
 
 
 @page(check_see_handoffs)
@@ -91,7 +96,7 @@ def handoff_log(request: HttpRequest, handoff_id: int) -> HttpResponse:
     except PermissionDenied as error:
         messages.error(request, str(error))
     except ValueError:
-        messages.warning(request, _NOT_RECORDED)
+        messages.warning(request, str(_NOT_RECORDED))
     else:
-        messages.success(request, f"{said.activity.label} recorded. The judgement follows within seconds.")
+        messages.success(request, _recorded(said.activity))
     return redirect("handoff", handoff_id)

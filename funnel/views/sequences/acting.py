@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from config.web.pages import page, person_of, safe_next
@@ -40,8 +41,14 @@ def sequence_activate(request: HttpRequest, sequence_id: int) -> HttpResponse:
     except CannotActivate as refused:
         messages.error(request, refused.message)
         return redirect("sequence", found.pk)
-    also = " Those who stand there already are being enrolled." if backfill else ""
-    messages.success(request, f"Active. Whoever enters the stage from now on is enrolled.{also}")
+    if backfill:
+        said = gettext(
+            "Active. Whoever enters the stage from now on is enrolled. "
+            "Those who stand there already are being enrolled."
+        )
+    else:
+        said = gettext("Active. Whoever enters the stage from now on is enrolled.")
+    messages.success(request, said)
     return redirect("sequence", found.pk)
 
 
@@ -53,9 +60,11 @@ def sequence_pause(request: HttpRequest, sequence_id: int) -> HttpResponse:
     try:
         pause_sequence(sequence_id=found.pk, by=person_of(request), now=timezone.now())
     except NotActive:
-        messages.warning(request, "It is not active.")
+        messages.warning(request, gettext("It is not active."))
     else:
-        messages.success(request, "Paused. Nothing is sent until it is activated again; the pause counts for no wait.")
+        messages.success(
+            request, gettext("Paused. Nothing is sent until it is activated again; the pause counts for no wait.")
+        )
     return redirect("sequence", found.pk)
 
 
@@ -70,7 +79,7 @@ def contact_enrol(request: HttpRequest, contact_id: int) -> HttpResponse:
     except CannotEnrol as refused:
         messages.error(request, refused.message)
     else:
-        messages.success(request, f"Enrolled in {found.name}.")
+        messages.success(request, gettext("Enrolled in %(found)s.") % {"found": found.name})
     return redirect(safe_next(request, f"/contacts/{contact_id}/journey/"))
 
 
@@ -83,7 +92,11 @@ def enrolment_stop(request: HttpRequest, enrolment_id: int) -> HttpResponse:
     except Enrolment.DoesNotExist:
         raise Http404("No such enrolment.") from None
     except NotUnderWay:
-        messages.warning(request, "It had ended already.")
+        messages.warning(request, gettext("It had ended already."))
         return redirect(safe_next(request, "/sequences/"))
-    messages.success(request, f"{stopped.contact.display_name} gets nothing more of {stopped.sequence.name}.")
+    messages.success(
+        request,
+        gettext("%(contact)s gets nothing more of %(sequence)s.")
+        % {"contact": stopped.contact.display_name, "sequence": stopped.sequence.name},
+    )
     return redirect(safe_next(request, f"/sequences/{stopped.sequence_id}/"))

@@ -6,6 +6,7 @@ from django.forms import BaseFormSet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -71,7 +72,7 @@ def sequence_edit(request: HttpRequest, sequence_id: int) -> HttpResponse:
     steps = StepForms(request.POST)
     # Both are asked, so that everything wrong is shown at once.
     if all([form.is_valid(), steps.is_valid()]) and _save(request, found, form, steps, version):
-        messages.success(request, "Saved.")
+        messages.success(request, gettext("Saved."))
         return redirect("sequence-edit", found.pk)
     return _editor(request, found, form, steps, version=version, wrong=True)
 
@@ -82,7 +83,7 @@ def sequence_preview(request: HttpRequest, sequence_id: int) -> HttpResponse:
     """Show each step as it would be for ``?contact=``: when, what it says, and whether we might write now."""
     found = sequence_or_404(sequence_id)
     asked = request.GET.get("contact", "").strip()[:254]
-    context = {**head_of(request, found, "Preview"), "asked": asked}
+    context = {**head_of(request, found, gettext("Preview")), "asked": asked}
     contact_id = _contact_id(found, asked)
     if contact_id is not None:
         contact, steps = preview_sequence(sequence=found, contact_id=contact_id, now=timezone.now())
@@ -102,7 +103,7 @@ def sequence_delete(request: HttpRequest, sequence_id: int) -> HttpResponse:
     except InUse as error:
         messages.error(request, str(error))
         return redirect("sequence", found.pk)
-    messages.success(request, f"{found.name} is gone.")
+    messages.success(request, gettext("%(found)s is gone.") % {"found": found.name})
     return redirect("sequences")
 
 
@@ -118,7 +119,7 @@ def _editor(
 ) -> HttpResponse:
     stage = stage_of(found.stage)
     context = {
-        **head_of(request, found, "Steps"),
+        **head_of(request, found, gettext("Steps")),
         "form": form,
         "steps": steps,
         "version": version,
@@ -144,7 +145,9 @@ def _save(
             now=timezone.now(),
         )
     except StaleEdit:
-        form.add_error(None, "Somebody saved this sequence since you opened it. Copy what you wrote and open it anew.")
+        form.add_error(
+            None, gettext("Somebody saved this sequence since you opened it. Copy what you wrote and open it anew.")
+        )
         return False
     except ValidationError as error:
         place_errors(form, steps, error)

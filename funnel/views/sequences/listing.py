@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from config.web.formats import format_number
@@ -43,7 +44,8 @@ def sequences(request: HttpRequest) -> HttpResponse:
         "rows": [(row, state_badge(row.sequence)) for row in rows],
         "labels": stage_labels(),
         "may_edit": can_edit_sequences(request.user),
-        "summary": f"{format_number(len(rows))} sequence{'' if len(rows) == 1 else 's'}",
+        "summary": ngettext("%(number)s sequence", "%(number)s sequences", len(rows))
+        % {"number": format_number(len(rows))},
         "next_url": f"?before={following}" if following else "",
         "first_url": "?" if before else "",
     }
@@ -65,11 +67,11 @@ def sequence(request: HttpRequest, sequence_id: int) -> HttpResponse:
     before = before_of(request)
     rows, following = list_enrolments(found, state=state, before=before)
     figures = figures_of(found, now=timezone.now())
-    states = [("", "All", figures.row.enrolled)]
+    states = [("", gettext("All"), figures.row.enrolled)]
     counts = (figures.row.under_way, figures.row.completed, figures.row.stopped)
     states += [(one.value, one.label.capitalize(), count) for one, count in zip(EnrolmentState, counts, strict=True)]
     context = {
-        **head_of(request, found, "Report"),
+        **head_of(request, found, gettext("Report")),
         "figures": figures,
         "shares": _shares(figures),
         "steps": [
@@ -84,7 +86,7 @@ def sequence(request: HttpRequest, sequence_id: int) -> HttpResponse:
             Tab(label, link_with(request.GET, state=value or None), value == state, count)
             for value, label, count in states
         ],
-        "summary": f"{format_number(len(rows))} shown",
+        "summary": gettext("%(number)s shown") % {"number": format_number(len(rows))},
         "next_url": f"{link_with(request.GET)}&before={following}" if following else "",
         "first_url": link_with(request.GET) if before else "",
         "form": form,
@@ -99,12 +101,12 @@ def _enrol(request: HttpRequest, found: Sequence, form: EnrolForm) -> bool:
         contact = find_contact(form.cleaned_data["contact"])
         enrol_contact(sequence_id=found.pk, contact_id=contact.pk, by=person_of(request), now=timezone.now())
     except Contact.DoesNotExist:
-        form.add_error("contact", "Nobody has this address or number.")
+        form.add_error("contact", gettext("Nobody has this address or number."))
         return False
     except CannotEnrol as refused:
         form.add_error("contact", refused.message)
         return False
-    messages.success(request, f"{contact.display_name} is enrolled.")
+    messages.success(request, gettext("%(contact)s is enrolled.") % {"contact": contact.display_name})
     return True
 
 

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from django.http import Http404, HttpRequest
 from django.urls import reverse
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from config.web.ui import Tab, Tone
 from funnel.enums import EnrolmentState, SequenceState, StepState, StopReason
@@ -35,7 +36,7 @@ REASONS: Final = {
     "call_to_action_unknown": "call to action unknown to the definition",
     "call_to_action_not_for_stage": "call to action not for this stage",
     "owned_by_another": "in conversation with Sales",
-    "stage_owner": "Sales does not write to them yet",
+    "stage_owner": gettext_lazy("Sales does not write to them yet"),
     "not_claimed": "nobody claimed them yet",
     "step_removed": "the step was removed",
     "merged": "became part of another contact",
@@ -57,9 +58,9 @@ def head_of(request: HttpRequest, sequence: Sequence, tab: str) -> dict[str, Any
     """Return what the head of each page of a sequence shows."""
     labels = stage_labels()
     places = (
-        ("Report", reverse("sequence", args=[sequence.pk]), "chart-no-axes-column"),
-        ("Steps", reverse("sequence-edit", args=[sequence.pk]), "list-ordered"),
-        ("Preview", reverse("sequence-preview", args=[sequence.pk]), "eye"),
+        (gettext("Report"), reverse("sequence", args=[sequence.pk]), "chart-no-axes-column"),
+        (gettext("Steps"), reverse("sequence-edit", args=[sequence.pk]), "list-ordered"),
+        (gettext("Preview"), reverse("sequence-preview", args=[sequence.pk]), "eye"),
     )
     may_edit = can_edit_sequences(request.user)
     return {
@@ -70,7 +71,7 @@ def head_of(request: HttpRequest, sequence: Sequence, tab: str) -> dict[str, Any
         "tabs": [
             Tab(label, url, current=label == tab, icon=icon)
             for label, url, icon in places
-            if may_edit or label != "Steps"
+            if may_edit or label != gettext("Steps")
         ],
     }
 
@@ -89,16 +90,20 @@ def way_badge(enrolment: Enrolment) -> tuple[str, Tone, str]:
 
 def wait_text(step: SequenceStep) -> str:
     """How long a step waits, in words: "3 days and 2 business hours later"."""
-    hour = "business hour" if step.in_business_hours else "hour"
-    parts = [
-        f"{number} {word}{'' if number == 1 else 's'}"
-        for number, word in ((step.wait_days, "day"), (step.wait_hours, hour))
-        if number
-    ]
-    if not parts:
-        return "at once, in business hours" if step.in_business_hours else "at once"
-    in_hours = ", in business hours" if step.in_business_hours and not step.wait_hours else ""
-    return f"{' and '.join(parts)} later{in_hours}"
+    in_hours = step.in_business_hours
+    days = ngettext("%(n)s day", "%(n)s days", step.wait_days) % {"n": step.wait_days}
+    if in_hours:
+        hours = ngettext("%(n)s business hour", "%(n)s business hours", step.wait_hours) % {"n": step.wait_hours}
+    else:
+        hours = ngettext("%(n)s hour", "%(n)s hours", step.wait_hours) % {"n": step.wait_hours}
+    if step.wait_days and step.wait_hours:
+        return gettext("%(days)s and %(hours)s later") % {"days": days, "hours": hours}
+    if step.wait_hours:
+        return gettext("%(time)s later") % {"time": hours}
+    if step.wait_days:
+        later = gettext("%(time)s later, in business hours") if in_hours else gettext("%(time)s later")
+        return later % {"time": days}
+    return gettext("at once, in business hours") if in_hours else gettext("at once")
 
 
 def step_title(step: SequenceStep) -> str:
