@@ -137,4 +137,4 @@ def set_kind_names(*, source: Source, names: Mapping[str, str], by: User) -> Sou
 
 def _check_keyed(source: Source) -> None:
     if source.kind == SourceKind.INTERNAL or source.name == PEOPLE:
-        raise NoKey(f"“{source.name}” is Ripen's own; it has no key.")
+        raise NoKey(gettext("“%(name)s” is Ripen's own; it has no key.") % {"name": source.name})

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core import signing
 from django.db import transaction
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from contacts.enums import ConsentAction, IdentityKind, SourceKind
 from contacts.ingest.form_fields import traits_of
@@ -210,13 +211,17 @@ def _ask_to_confirm(
     lately = Mail.objects.filter(contact=contact, purpose=None, created_at__gte=now - timedelta(days=1))
     if lately.count() < MAILS_A_DAY:
         link = settings.BASE_URL + reverse("form-confirm", args=[token])
-        agreed = f"\nYou agreed to this:\n\n    {form.consent_text}\n" if consented else ""
-        body = (
-            f"Hello,\n\nsomebody, most likely you, has filled in “{form.title}” with this address.\n{agreed}\n"
-            f"Please confirm that it was you:\n\n{link}\n\n"
-            "If it was not you, do nothing: you will get no further mail because of it.\n"
-        )
-        queue_mail(contact=contact, address=address, subject=f"Please confirm: {form.title}", body=body, now=now)
+        # In the language of the page on which it was filled in.
+        said = [
+            gettext("Hello,"),
+            gettext("somebody, most likely you, has filled in “%(title)s” with this address.") % {"title": form.title},
+            *((gettext("You agreed to this:"), f"    {form.consent_text}") if consented else ()),
+            gettext("Please confirm that it was you:"),
+            link,
+            gettext("If it was not you, do nothing: you will get no further mail because of it."),
+        ]
+        subject = gettext("Please confirm: %(title)s") % {"title": form.title}
+        queue_mail(contact=contact, address=address, subject=subject, body="\n\n".join(said) + "\n", now=now)
     return True
 
 
@@ -269,5 +274,5 @@ def _public(source: Source) -> Source:
 def _refusal(code: str, where: str, message: str) -> Refused:
     if code == "erased":
         # Neutral: whoever types an address learns nothing about its owner.
-        return Refused(code, "email", "We cannot take this address here. Please write to us instead.")
+        return Refused(code, "email", gettext("We cannot take this address here. Please write to us instead."))
     return Refused(code, where.removeprefix("traits.").removeprefix("contact."), message)

@@ -8,7 +8,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, gettext_noop, ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
@@ -41,6 +41,14 @@ _TONES: Final = {
     WorkState.CANCELLED: ("warn", "ban"),
     WorkState.RUNNING: ("note", "loader-circle"),
     WorkState.QUEUED: ("", "hourglass"),
+}
+# What the results of jobs count most often; anything else is said by its name.
+_COUNTED: Final = {
+    "rows": gettext_noop("rows"),
+    "created": gettext_noop("created"),
+    "updated": gettext_noop("updated"),
+    "unchanged": gettext_noop("unchanged"),
+    "rejected": gettext_noop("rejected"),
 }
 
 
@@ -183,4 +191,8 @@ def _figures(found: Job) -> list[tuple[str, int]]:
     counts = result.get("rows", {}) if found.kind == JobKind.EXPORT_PERSON else result
     if not isinstance(counts, dict):
         return []
-    return [(str(name).replace("_", " "), number) for name, number in counts.items() if isinstance(number, int)]
+    return [
+        (gettext(_COUNTED[name]) if name in _COUNTED else str(name).replace("_", " "), number)
+        for name, number in counts.items()
+        if isinstance(number, int)
+    ]
