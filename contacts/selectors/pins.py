@@ -51,7 +51,8 @@ def pins_of(contact_id: int, *, at: datetime) -> list[Pin]:
 
 def last_pin_fact(contact_id: int) -> Event | None:
     """Return the latest fact about the contact's pin: set or taken back; None where there never was any."""
-    return _facts([contact_id]).order_by("-occurred_at", "-id").first()
+    found: Event | None = _facts([contact_id]).order_by("-occurred_at", "-id").first()
+    return found
 
 
 def _facts(contact_ids: Sequence[int]) -> Any:
