@@ -118,7 +118,8 @@ def _moves_since(day: date) -> list[tuple[int, int, date, int]]:
     pairs = [(origin, target) for origin in range(-1, PLACES) for target in range(PLACES)]
     with connection.cursor() as cursor:
         cursor.execute(_MOVES, [[origin for origin, _ in pairs], [target for _, target in pairs], day])
-        return cursor.fetchall()
+        rows: list[tuple[int, int, date, int]] = cursor.fetchall()
+        return rows
 
 
 def _by_week(days: Mapping[date, int], starts: Sequence[date]) -> list[int]:
