@@ -1,5 +1,6 @@
 """What every answer of the web application carries, and the addresses for operators."""
 
+import gzip
 import json
 
 import pytest
@@ -113,3 +114,14 @@ def test_a_forgotten_password_is_reset_by_mail(client: Client, person: User) -> 
     client.post("/account/password/reset/", {"email": "jo@example.com"})
     assert [message.to for message in mail.outbox] == [["jo@example.com"]]
     assert "/account/password/reset/key/" in mail.outbox[0].body
+
+
+@pytest.mark.django_db
+def test_pages_travel_compressed_and_programs_get_what_they_always_got(client: Client) -> None:
+    asked = {"Accept-Encoding": "gzip"}
+    page = client.get("/account/login/", headers=asked)
+    assert page.headers["Content-Encoding"] == "gzip"
+    assert "Accept-Encoding" in page.headers["Vary"]
+    assert gzip.decompress(page.content).startswith(b"<!DOCTYPE html>")
+    assert "Content-Encoding" not in client.get("/account/login/").headers
+    assert "Content-Encoding" not in client.get("/api/schema/", headers=asked).headers
