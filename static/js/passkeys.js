@@ -57,11 +57,17 @@ const common = (credential) => ({
   clientExtensionResults: credential.getClientExtensionResults(),
 });
 
+const parsed = (json) => {
+  // What is null was not said; browsers refuse it as a value.
+  const { creation_options: made, request_options: asked } = JSON.parse(json, (_, value) => value ?? undefined);
+  return made ?? asked;
+};
+
 const options = async (form) => {
-  if (form.dataset.options) return JSON.parse(document.getElementById(form.dataset.options).textContent);
+  if (form.dataset.options) return parsed(document.getElementById(form.dataset.options).textContent);
   const answer = await fetch(form.action, { headers: { Accept: "application/json", "X-Requested-With": "XMLHttpRequest" } });
   if (!answer.ok) throw new Error(String(answer.status));
-  return (await answer.json()).request_options;
+  return parsed(await answer.text());
 };
 
 for (const form of document.querySelectorAll("[data-passkey]")) {

@@ -267,6 +267,7 @@ PAGES: dict[str, list[Call]] = {
     "handoff-return": [Call("post", "/handoffs/{claimed}/return/", EVERYBODY, body={"return-reason": "other"})],
     "handoff-win": [Call("post", "/handoffs/{claimed}/win/", EVERYBODY, body={"win-note": "Signed."})],
     "handoff-outcome": [
+        Call("get", "/handoffs/{claimed}/outcome/", EVERYBODY),
         Call("post", "/handoffs/{claimed}/outcome/", EVERYBODY, body={"outcome-outcome": "in_talks"}),
     ],
     "handoff-log": [
