@@ -53,10 +53,13 @@ def main() -> None:
 
 def prepare(contacts: int, events: int) -> None:
     """Fill with the demo, and let the database look at what there is."""
+    from django.core.management import call_command
     from django.db import connection
 
     from funnel.services.demo.filling import seed_demo
 
+    # Pages name their files by the manifest.
+    call_command("collectstatic", interactive=False, verbosity=0)
     began = time.perf_counter()
     summary = seed_demo(contacts=contacts, events=events, seed=1, now=datetime.now(UTC), report=lambda _: None)
     with connection.cursor() as cursor:

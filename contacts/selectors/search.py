@@ -12,7 +12,7 @@ match than are looked at, the best known ones (a late stage, seen lately) are am
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -62,11 +62,12 @@ WITH RECURSIVE stage AS (
 )
 SELECT known.contact_id FROM stage
 CROSS JOIN LATERAL (
-    SELECT s.contact_id FROM contacts_standing s
+    SELECT s.contact_id, row_number() OVER (ORDER BY s.last_activity_at DESC, s.contact_id DESC) AS place
+    FROM contacts_standing s
     WHERE s.stage = stage.key ORDER BY s.last_activity_at DESC, s.contact_id DESC LIMIT %s
 ) AS known
 JOIN contacts_contact c ON c.id = known.contact_id AND present AND {conditions}
-LIMIT %s
+ORDER BY known.place LIMIT %s
 """
 # What the text begins with is the name; a whole word counts for more than the beginning of one.
 _RANK: Final = """
@@ -172,7 +173,7 @@ def find_best(text: str, *, limit: int, stages: Sequence[str]) -> Hits:
             if len(chosen) >= _FEW:
                 break
         if len(chosen) < _FEW:
-            chosen |= {key: True for key in _find_similar(cursor, words, limit) if key not in chosen}
+            chosen |= dict.fromkeys(_find_similar(cursor, words, limit, besides=chosen), True)
     ids = list(chosen)[:limit]
     contacts = Contact.objects.select_related("company", "standing__owner").in_bulk(ids)
     rows = tuple(
@@ -223,7 +224,9 @@ def _named(text: str) -> int | None:
     return contact.pk if contact.present else None
 
 
-def _find_similar(cursor: CursorWrapper, words: Sequence[str], limit: int) -> list[int]:
+def _find_similar(
+    cursor: CursorWrapper, words: Sequence[str], limit: int, *, besides: Collection[int] = ()
+) -> list[int]:
     """The ids of those who are spelt otherwise, the most alike first; of those that can be found in time."""
     single = [part for word in words for part in word.split()][:MAX_WORDS]
     if not any(is_misspellable(word) for word in single):
@@ -237,7 +240,9 @@ def _find_similar(cursor: CursorWrapper, words: Sequence[str], limit: int) -> li
             cursor.execute(_FIND_TEXTS.format(conditions=conditions), [*values, SEARCH_CAP])
             answer.extend(cursor.fetchall())
         scored = sorted((_difference(single, text), key) for key, text in answer)
-        if near := [key for difference, key in scored if difference <= MOST_DIFFERENT * len(single)]:
+        if near := [
+            key for difference, key in scored if key not in besides and difference <= MOST_DIFFERENT * len(single)
+        ]:
             return near[:limit]
     return []
 
