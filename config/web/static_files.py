@@ -16,7 +16,7 @@ _IMPORTS: Final = (
 )
 
 
-class StaticFiles(CompressedManifestStaticFilesStorage):
+class StaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # the package has no types
     """Names files by their contents, also where a script of ours imports another one."""
 
     patterns: Any = (*CompressedManifestStaticFilesStorage.patterns, _IMPORTS)

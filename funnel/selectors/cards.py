@@ -109,9 +109,9 @@ class HandoffCard:
         state, rep = HandoffState(self.handoff.state), self.handoff.claimed_by
         if state == HandoffState.OFFERED:
             return ""
-        if state in HELD_STATES:
+        if state in HELD_STATES and rep is not None:
             return gettext("Yours now") if self.is_mine else gettext("Claimed by %(name)s") % {"name": name_of(rep)}
-        return str(_BECAME[state])
+        return str(_BECAME.get(state, state.label))
 
     @property
     def kept_for(self) -> str:

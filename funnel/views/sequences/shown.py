@@ -114,7 +114,7 @@ def step_title(step: SequenceStep) -> str:
 def reason_label(code: str) -> str:
     """A reason of may-contact, or of a stop, in few words."""
     if code in REASONS:
-        return REASONS[code]
+        return str(REASONS[code])
     return str(StopReason(code).label) if code in StopReason.values else code.replace("_", " ")
 
 
