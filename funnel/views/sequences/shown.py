@@ -26,20 +26,20 @@ _WAYS: Final[dict[str, tuple[Tone, str]]] = {
 }
 # Reasons of may-contact in few words, for figures; the sentence with its particulars is kept with each step.
 REASONS: Final = {
-    "no_address": "no e-mail address",
-    "consent_missing": "no consent",
-    "stage_needs_consent": "no consent",
-    "consent_withdrawn": "consent withdrawn",
-    "no_contract": "no contract",
-    "too_often": "too many mails lately",
-    "suppressed": "address suppressed",
-    "call_to_action_unknown": "call to action unknown to the definition",
-    "call_to_action_not_for_stage": "call to action not for this stage",
-    "owned_by_another": "in conversation with Sales",
+    "no_address": gettext_lazy("no e-mail address"),
+    "consent_missing": gettext_lazy("no consent"),
+    "stage_needs_consent": gettext_lazy("no consent"),
+    "consent_withdrawn": gettext_lazy("consent withdrawn"),
+    "no_contract": gettext_lazy("no contract"),
+    "too_often": gettext_lazy("too many mails lately"),
+    "suppressed": gettext_lazy("address suppressed"),
+    "call_to_action_unknown": gettext_lazy("call to action unknown to the definition"),
+    "call_to_action_not_for_stage": gettext_lazy("call to action not for this stage"),
+    "owned_by_another": gettext_lazy("in conversation with Sales"),
     "stage_owner": gettext_lazy("Sales does not write to them yet"),
-    "not_claimed": "nobody claimed them yet",
-    "step_removed": "the step was removed",
-    "merged": "became part of another contact",
+    "not_claimed": gettext_lazy("nobody claimed them yet"),
+    "step_removed": gettext_lazy("the step was removed"),
+    "merged": gettext_lazy("became part of another contact"),
 }
 
 
