@@ -269,7 +269,7 @@ class TestOverview:
     def test_says_what_waits(self, world: World) -> None:
         world.happens("new@acme.example", "form_submitted")
         page = read(signed_in(world.person()), "/")
-        assert "facts waiting to be judged" in page
+        assert "1 fact waiting to be judged" in page
 
     def test_number_of_queries_does_not_grow(self, world: World) -> None:
         client = signed_in(world.person())
