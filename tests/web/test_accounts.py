@@ -1,7 +1,10 @@
 """Signing in with a second factor, recovery codes, sessions, one's language and time zone, mails about changes."""
 
 import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
@@ -60,7 +63,9 @@ def with_app(user: User) -> str:
 
 
 class TestSecondFactors:
-    def test_an_app_is_set_up_and_asked_for_from_then_on(self, client: Client, rita: User) -> None:
+    def test_an_app_is_set_up_and_asked_for_from_then_on(
+        self, client: Client, rita: User, django_capture_on_commit_callbacks: Callable[..., AbstractContextManager[Any]]
+    ) -> None:
         sign_in(client)
         confirm(client)
         page = client.get("/account/security/totp/activate/").content.decode()
@@ -71,14 +76,17 @@ class TestSecondFactors:
         wrong = client.post("/account/security/totp/activate/", {"code": "000000"}).content.decode()
         assert "Incorrect code" in wrong
         assert found[1] in wrong, "the key that was scanned stays"
-        answer = client.post("/account/security/totp/activate/", {"code": code_of(found[1])})
+        with django_capture_on_commit_callbacks(execute=True):
+            answer = client.post("/account/security/totp/activate/", {"code": code_of(found[1])})
         assert answer["Location"] == "/account/security/recovery-codes/"
         codes = re.findall(r"<li>([^<]{8,12})</li>", client.get(answer["Location"]).content.decode())
         assert len(codes) == 10
         download = client.get("/account/security/recovery-codes/download/")
         assert download.content.decode().split() == codes
         assert "attachment" in download["Content-Disposition"]
-        assert any("account at Ripen was changed" in str(one.body) for one in mail.outbox)
+        told = mail.outbox[0]
+        assert told.to == [rita.email]
+        assert "account at Ripen was changed" in str(told.body)
 
         other = Client()
         assert sign_in(other) == "/account/security/authenticate/"
