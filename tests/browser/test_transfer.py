@@ -1,5 +1,6 @@
 """What a first visit costs, that it stays on this server, and that nothing jumps while parts of a page are swapped."""
 
+import uuid
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -53,13 +54,14 @@ def test_a_first_visit_is_small_and_asks_nobody_else(shop: Shop, open_as: Open, 
 
 def test_nothing_jumps_while_parts_are_swapped(shop: Shop, open_as: Open) -> None:
     """Searching, tabs and claiming replace parts of the page; what was not touched stays where it is."""
+    name = f"Steady{uuid.uuid4().hex[:8]}"
     for _ in range(3):
-        shop.offer("Steady")
+        shop.offer(name)
     page = open_as("rita")
     page.add_init_script(_WATCH)
     page.goto("/contacts/")
     page.wait_for_load_state("networkidle")
-    page.get_by_label("Search contacts").fill("steady")
+    page.get_by_label("Search contacts").fill(name)
     expect(page.locator("[data-row]")).to_have_count(3)
     page.goto("/queue/")
     page.wait_for_load_state("networkidle")
