@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import reduce
 
 from django.utils.formats import get_format
-from django.utils.translation import gettext, gettext_noop, ngettext
+from django.utils.translation import get_language, gettext, gettext_noop, ngettext
 
 from config.web.formats import format_day, format_number
 from scoring.definition import (
@@ -103,6 +103,11 @@ def kind_phrase(name: str) -> str:
     return gettext(phrase) if phrase else name.replace("_", " ")
 
 
+def in_sentence(label: str) -> str:
+    """A label within a sentence: English writes it small there, other languages leave it as it is."""
+    return label.lower() if (get_language() or "en").startswith("en") else label
+
+
 def problem_words(problem: Problem) -> str:
     """What is wrong with a definition, in the reader's language; ``problem.message`` says it in English."""
     return problem.words(gettext, lambda number: format_number(number) if isinstance(number, int) else amount(number))
@@ -175,7 +180,7 @@ def _describe_profile(criterion: Criterion, document: DefinitionDocument) -> str
         is_answer = isinstance(gate.closed_when, bool)
         pattern = gettext("%(gate)s not %(answer)s") if is_answer else gettext('%(gate)s not "%(answer)s"')
         answer = _said(gate.closed_when) if is_answer else gate.closed_when
-        return pattern % {"gate": gate.label.lower(), "answer": answer}
+        return pattern % {"gate": in_sentence(gate.label), "answer": answer}
     if criterion.qualifiers is not None:
         asked = ", ".join(qualifier.label for qualifier in document.qualifiers)
         if not asked:
@@ -355,9 +360,13 @@ def step_sentence(events: Sequence[tuple[str, Mapping[str, object], int]], attri
 
     ``events``: kind, what its events must carry, and how many there are.
     """
+    return gettext("It would be enough that %(steps)s.") % {"steps": steps_in_words(events, attributes)}
+
+
+def steps_in_words(events: Sequence[tuple[str, Mapping[str, object], int]], attributes: Mapping[str, object]) -> str:
+    """What would be enough, as clauses: ``it asked for a demo and its e-mail were known``; see ``step_sentence``."""
     parts = [_deeds(kind, carried, times) for kind, carried, times in events]
-    parts += [_wish(name, value) for name, value in attributes.items()]
-    return gettext("It would be enough that %(steps)s.") % {"steps": both(parts)}
+    return both(parts + [_wish(name, value) for name, value in attributes.items()])
 
 
 def _deeds(kind: str, carried: Mapping[str, object], times: int) -> str:

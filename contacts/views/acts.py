@@ -100,12 +100,12 @@ def contacts_act(request: HttpRequest, act: str) -> HttpResponse:
 def contacts_act_result(request: HttpRequest, job_id: int) -> HttpResponse:
     """Show how far an act is, and what came of it: how many were done, whom it refused and why."""
     job = get_object_or_404(jobs_in_full(), pk=job_id, kind=JobKind.ACT)
-    outcome = job.parameters.get("outcome") or {}
+    outcome, act = job.parameters.get("outcome") or {}, job.parameters.get("act", "")
     refused = {int(contact_id): code for contact_id, code in outcome.get("refused", {}).items()}
     people = Contact.objects.in_bulk(list(refused))
     context = {
         "job": job,
-        "title": gettext(TITLES.get(job.parameters.get("act", ""), "")),
+        "title": gettext(TITLES[act]) if act in TITLES else "",
         "is_over": job.finished_at is not None,
         "url": reverse("job-progress", args=[job.pk]),
         "cancel_url": reverse("job-cancel", args=[job.pk]) if job.finished_at is None else "",
@@ -264,7 +264,7 @@ def _may_undo(job: Job, outcome: Mapping[str, Any]) -> bool:
 
 def _told(job: Job) -> str:
     """Say how many were done, and what was done to them."""
-    outcome = job.parameters.get("outcome") or {}
+    outcome, act = job.parameters.get("outcome") or {}, job.parameters["act"]
     number = len(outcome.get("done", ()))
     pattern = ngettext("%(act)s: %(number)s contact done.", "%(act)s: %(number)s contacts done.", number)
-    return pattern % {"act": gettext(TITLES[job.parameters["act"]]), "number": format_number(number)}
+    return pattern % {"act": gettext(TITLES[act]), "number": format_number(number)}

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 
 from funnel.enums import InterimOutcome, ReturnReason
 from funnel.services.outcomes import problems_of_outcome
@@ -82,7 +82,7 @@ class ReleaseForm(forms.Form):
 class ReassignForm(forms.Form):
     """Give a handoff to another rep."""
 
-    rep = forms.ChoiceField(label=gettext_lazy("To"))
+    rep = forms.ChoiceField(label=pgettext_lazy("receiver", "To"))
     override = forms.BooleanField(label=gettext_lazy("Even where they hold as many as they may"), required=False)
     note = _note()
 

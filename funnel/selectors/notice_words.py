@@ -7,6 +7,7 @@ from django.utils.translation import gettext, gettext_noop
 
 from config.web.formats import format_number
 from funnel.enums import NoticeKind, ReturnReason, StopReason
+from scoring.wording import in_sentence
 
 # By what was told; ``{who}`` is the contact, ``{by}`` who did it, the rest comes from the item.
 _ONE: Final[Mapping[str, str]] = {
@@ -101,7 +102,9 @@ def say_reason(reason: str) -> str:
         return gettext(_RELEASED[reason])
     if reason in StopReason.values:
         return str(StopReason(reason).label)
-    return str(ReturnReason(reason).label).lower() if reason in ReturnReason.values else gettext("no reason was given")
+    if reason in ReturnReason.values:
+        return in_sentence(str(ReturnReason(reason).label))
+    return gettext("no reason was given")
 
 
 class _Words(dict[str, Any]):

@@ -5,15 +5,15 @@ Each is one conditional move (making.py): the state, the fact that it leaves and
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db.models import Q
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 
 from contacts.enums import Answer
-from funnel.enums import HandoffState, ReturnReason
+from funnel.enums import HandoffState, MoveName, ReturnReason
 from funnel.errors import WrongState
 from funnel.models import Handoff
 from funnel.moves import ACCEPT, RETURN, WIN, Move
@@ -21,6 +21,7 @@ from funnel.permissions import check_work_handoff, check_work_handoffs, leads_sa
 from funnel.selectors.handoffs import all_handoffs
 from funnel.services.claiming import claim_handoff, reassign_handoff, take_over_handoff
 from funnel.services.making import Once, make_moves
+from scoring.wording import either
 
 __all__ = [
     "GATES_SET_BY_RETURN",
@@ -33,6 +34,14 @@ __all__ = [
     "work",
 ]
 
+# What whoever works a handoff was about to do, as the beginning of why it cannot be done.
+_AIMS: Final[Mapping[str, str]] = {
+    MoveName.ACCEPT: gettext_noop("to accept it"),
+    MoveName.OUTCOME: gettext_noop("to outcome it"),
+    MoveName.RELEASE: gettext_noop("to release it"),
+    MoveName.RETURN: gettext_noop("to return it"),
+    MoveName.WIN: gettext_noop("to win it"),
+}
 # What a return says about the contact: the gate it sets keeps the contact out of Sales' stages (PRODUCT.md, rule 5).
 GATES_SET_BY_RETURN: dict[str, dict[str, str]] = {
     ReturnReason.NO_AUTHORITY: {"authority": Answer.NO.value},
@@ -95,7 +104,7 @@ def work(
     changes: Mapping[str, Any] | None = None,
     traits: Mapping[str, Any] | None = None,
 ) -> Handoff:
-    """Make ``move`` on a handoff that ``by`` may work, or raise why not; see ``make_moves``.
+    """Make ``move`` (one that a rep makes) on a handoff that ``by`` may work, or raise why not; see ``make_moves``.
 
     Raises ``PermissionDenied``, ``Handoff.DoesNotExist`` or ``WrongState``.
     """
@@ -105,9 +114,10 @@ def work(
     if not make_moves(move, rows, now=now, by=by, reason=reason, note=note, changes=changes, traits=traits):
         handoff = Handoff.objects.get(pk=handoff_id)
         check_work_handoff(by, handoff)
-        needed = " or ".join(str(HandoffState(state).label) for state in move.sources)
+        needed = either([str(HandoffState(state).label) for state in move.sources])
+        aim = gettext(_AIMS[move.name])
         raise WrongState(
-            gettext("This handoff is %(state)s; to %(move)s it, it must be %(needed)s.")
-            % {"state": handoff.get_state_display(), "move": move.name, "needed": needed}
+            gettext("This handoff is %(state)s; %(aim)s, it must be %(needed)s.")
+            % {"state": handoff.get_state_display(), "aim": aim, "needed": needed}
         )
     return all_handoffs().get(pk=handoff_id)

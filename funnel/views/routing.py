@@ -29,6 +29,7 @@ from funnel.selectors.stages import handoff_stages
 from funnel.services.routing import preview_route
 from funnel.services.routing_rules import delete_rule, move_rule, save_rule, switch_rule
 from scoring.selectors import stage_labels
+from scoring.wording import either
 
 _LARGEST_ID = 2**63 - 1
 _METHODS = ["GET", "HEAD", "POST"]
@@ -166,8 +167,7 @@ def _asks(asked: Conditions, labels: Mapping[str, str]) -> str:
         (gettext("in %(values)s"), asked.industries),
         (gettext("by way of %(values)s"), asked.sources),
     ]
-    either = gettext(" or ")
-    words = [pattern % {"values": either.join(values)} for pattern, values in parts if values]
+    words = [pattern % {"values": either(values)} for pattern, values in parts if values]
     if low is not None and high is not None:
         words.append(
             gettext("with %(low)s to %(high)s employees") % {"low": format_number(low), "high": format_number(high)}
@@ -176,4 +176,4 @@ def _asks(asked: Conditions, labels: Mapping[str, str]) -> str:
         words.append(gettext("with at least %(low)s employees") % {"low": format_number(low)})
     elif high is not None:
         words.append(gettext("with at most %(high)s employees") % {"high": format_number(high)})
-    return "contacts " + ", ".join(words) if words else "every contact"
+    return gettext("contacts %(asked)s") % {"asked": ", ".join(words)} if words else gettext("every contact")

@@ -19,9 +19,9 @@ from scoring.moments import to_datetime, to_micros
 from scoring.selectors import compile_row
 from scoring.services.case import Case, open_recorded, open_replayed
 from scoring.services.explain import step_towards
-from scoring.services.sentences import found_at, in_sentence, is_met, kind_behind, stage_sentence
+from scoring.services.sentences import found_at, is_met, kind_behind, stage_sentence
 from scoring.services.snapshots import one_state
-from scoring.wording import amount, both, day, describe, kind_phrase
+from scoring.wording import KIND_PHRASES, amount, both, day, describe, in_sentence, kind_phrase, steps_in_words
 
 # Differences that the first sentence names; what else differs stands in the table.
 _TOLD = 3
@@ -241,16 +241,20 @@ def _enough(ahead: Case, behind: Case, name: str, stage: str) -> list[str]:
     step = step_towards(behind, ahead.rank)
     if step is None:
         return []
-    wish = f"{step['sentence'][0].lower()}{step['sentence'][1:]}"
-    return [gettext("For %(name)s to become %(stage)s: %(step)s") % {"name": name, "stage": stage, "step": wish}]
+    events = [(event["kind"], event["properties"], event["times"]) for event in step["events"]]
+    parts = {"name": name, "stage": stage, "steps": steps_in_words(events, step["attributes"])}
+    return [gettext("For %(name)s to become %(stage)s: it would be enough that %(steps)s.") % parts]
 
 
 def _one(label: str) -> str:
-    """A stage label as what somebody is: ``a sales prospect``."""
+    """A stage label as what somebody is: ``a sales prospect``.
+
+    Where a language has no such article, or bends it, both patterns set the label in quotation marks.
+    """
     parts = {"stage": in_sentence(label)}
     if label[:1].lower() in "aeio":
         return pgettext("a stage that begins with a vowel", "an %(stage)s") % parts
-    return gettext("a %(stage)s") % parts
+    return pgettext("a stage", "a %(stage)s") % parts
 
 
 def _missing(node: Node, ahead: Case, behind: Case) -> list[Node]:
@@ -294,8 +298,8 @@ def _count_difference(node: Node, ahead: Case, behind: Case, parts: dict[str, st
     if count is None or last == UNKNOWN_PAST:
         parts |= {"criterion": describe(node.criterion, ahead.document)}
         return gettext("%(first)s meets %(criterion)s, %(second)s does not") % parts
-    phrase = kind_phrase(kind_behind(ahead, node.leaf, last))
-    parts |= {"deed": phrase, "day": day(to_datetime(last), seen_from=ahead.at)}
+    kind = kind_behind(ahead, node.leaf, last)
+    parts |= {"deed": kind_phrase(kind), "day": day(to_datetime(last), seen_from=ahead.at)}
     ever = behind.facts.event_at[count.of[behind.facts.event_code]]
     if count.at_least > 1:
         label = ahead.document.evidence[node.criterion.count.of].label if node.criterion.count else ""
@@ -309,9 +313,14 @@ def _count_difference(node: Node, ahead: Case, behind: Case, parts: dict[str, st
             "%(first)s %(deed)s on %(day)s, %(second)s has nothing of the kind that still counts (last on %(stale)s)"
         )
         return said % parts
-    if phrase.startswith("was "):
+    if _is_done_to(kind):
         return gettext("%(first)s %(deed)s on %(day)s, %(second)s was not") % parts
     return gettext("%(first)s %(deed)s on %(day)s, %(second)s did not") % parts
+
+
+def _is_done_to(kind: str) -> bool:
+    """Whether others do the deed to a contact (``was sent an e-mail``); told by the kind, in no language."""
+    return KIND_PHRASES.get(kind, kind.replace("_", " ")).startswith("was ")
 
 
 def _after_the_same(decisive: Sequence[Node], ahead: Case, behind: Case) -> Verdicts | None:

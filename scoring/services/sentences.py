@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext
 
 from config.web.formats import format_decimal, format_number
 from contacts.models import Contact
@@ -17,7 +17,7 @@ from scoring.engine.judging import node_truth
 from scoring.moments import to_datetime
 from scoring.services.case import Case, Cases, open_judged, open_recorded, open_replayed
 from scoring.services.snapshots import one_state
-from scoring.wording import amount, both, day, describe, either, kind_phrase, points, reason_of_count
+from scoring.wording import amount, both, day, describe, either, in_sentence, kind_phrase, points, reason_of_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +93,6 @@ def reason_of(case: Case) -> str:
     if case.entered:
         return reasons or gettext("meets the criteria")
     return gettext("kept because it %(reasons)s") % {"reasons": reasons or gettext("met the criteria then")}
-
-
-def in_sentence(label: str) -> str:
-    """A stage's label within a sentence: English writes it small there, other languages leave it as it is."""
-    return label.lower() if (get_language() or "en").startswith("en") else label
 
 
 def unmet_parts(case: Case, node: Node) -> list[str]:

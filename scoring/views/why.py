@@ -26,9 +26,9 @@ from scoring.selectors.pins import ShownPin, shown_pin
 from scoring.selectors.timeline import sentence_case
 from scoring.services.contrast import contrast_contacts
 from scoring.services.explain import explain_contact
-from scoring.services.sentences import answer_words, in_sentence
+from scoring.services.sentences import answer_words
 from scoring.views.contact_head import contact_tabs, header_or_404
-from scoring.wording import kind_phrase
+from scoring.wording import in_sentence, kind_phrase
 
 # Events with a line of their own on the page, the weightiest; the others are summed by signal until somebody asks.
 _LINES = 25

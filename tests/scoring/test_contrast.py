@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils import translation
+from django.utils.translation import gettext
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -47,6 +49,21 @@ def test_the_decisive_difference_in_plain_words() -> None:
     ben = live("Ben", ("newsletter_subscribed", 9))
     told = "Ada asked for a demo on 28 Feb, Ben did not. If Ben did the same now, it would be a sales prospect."
     assert contrast(ada, ben)["sentence"] == contrast(ben, ada)["sentence"] == told
+
+
+def test_german_keeps_the_capitals_of_its_nouns_and_its_own_order() -> None:
+    ada = live("Ada", ("newsletter_subscribed", 9), ("demo_requested", 2))
+    ben = live("Ben", ("newsletter_subscribed", 9))
+    cyd = live("Cyd", ("newsletter_subscribed", 9), ("demo_requested", 2), authority="no")
+    with translation.override("de"):
+        deed = gettext("asked for a demo")
+        assert deed == "hat um eine Demo gebeten"
+        said = contrast(ada, ben)["sentence"]
+        assert said.startswith(f"Ada {deed} (")
+        assert "), Ben nicht. " in said
+        assert "Sales prospect" in said
+        assert "Authority" in contrast(ada, cyd)["sentence"]
+        assert f": {deed} (" in explain_contact(contact_id=ada, at=NOW)["sentence"]
 
 
 @pytest.mark.parametrize(

@@ -53,10 +53,13 @@ def enrol_contact(*, sequence_id: int, contact_id: int, by: User | None, now: da
             raise CannotEnrol("unknown_contact", gettext("No contact has this id."))
         standing = Standing.objects.filter(contact=contact).first()
         if standing is None or standing.stage != sequence.stage:
-            where = stage_label(standing.stage) if standing else "nowhere yet"
-            message = gettext("%(contact)s stands at %(where)s; %(sequence)s is for %(stage_label)s.") % {
+            if standing:
+                pattern = gettext("%(contact)s stands at %(where)s; %(sequence)s is for %(stage_label)s.")
+            else:
+                pattern = gettext("%(contact)s stands at nowhere yet; %(sequence)s is for %(stage_label)s.")
+            message = pattern % {
                 "contact": contact.display_name,
-                "where": where,
+                "where": stage_label(standing.stage) if standing else "",
                 "sequence": sequence.name,
                 "stage_label": stage_label(sequence.stage),
             }
