@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final, Protocol
 
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 
 from funnel.enums import StopReason
 from funnel.working_time import NeverWorks, WorkingTime
@@ -149,10 +149,10 @@ def decide(against: Iterable[Against], *, first_due_at: datetime, now: datetime)
 # --- What -------------------------------------------------------------------------------------------------------------
 
 PLACEHOLDERS: Final[Mapping[str, str]] = {
-    "first_name": "their first name",
-    "last_name": "their last name",
-    "company": "their company's name",
-    "job_title": "their job title",
+    "first_name": gettext_noop("their first name"),
+    "last_name": gettext_noop("their last name"),
+    "company": gettext_noop("their company's name"),
+    "job_title": gettext_noop("their job title"),
 }
 _PLACEHOLDER: Final = re.compile(r"\{([^{}\n]*)\}")
 _LONGEST_VALUE: Final = 100

@@ -19,6 +19,7 @@ from itertools import pairwise
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.translation import gettext
 
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -234,10 +235,13 @@ def week_of(hours: Mapping[str, Sequence[Sequence[Any]]]) -> tuple[tuple[tuple[i
 
 
 def week_in_words(week: Sequence[Sequence[tuple[int, int]]]) -> list[tuple[str, str]]:
-    """Say a week's hours as people do: ``[("Mon–Fri", "09:00–12:00, 13:00–17:00")]``; days alike go together."""
+    """Say a week's hours as people do: ``[("Mon–Fri", "09:00–12:00, 13:00–17:00")]``; days alike go together.
+
+    Days are named in the reader's language; a free day has no hours: ``("Sat–Sun", "")``.
+    """
     lines: list[tuple[list[int], str]] = []
     for number, spans in enumerate(week):
-        said = ", ".join(f"{time_of(opens)}–{time_of(closes)}" for opens, closes in spans) or "free"
+        said = ", ".join(f"{time_of(opens)}–{time_of(closes)}" for opens, closes in spans)
         if lines and lines[-1][1] == said:
             lines[-1][0].append(number)
         else:
@@ -246,7 +250,7 @@ def week_in_words(week: Sequence[Sequence[tuple[int, int]]]) -> list[tuple[str, 
 
 
 def _days_in_words(days: Sequence[int]) -> str:
-    first, last = (WEEKDAYS[number].capitalize() for number in (days[0], days[-1]))
+    first, last = (str(WEEKDAYS_ABBR[number]) for number in (days[0], days[-1]))
     return first if first == last else f"{first}–{last}"
 
 

@@ -72,7 +72,10 @@ class CalendarForm(forms.Form):
         super().__init__(*args, **kwargs)
         for key, label in zip(WEEKDAYS, _DAYS, strict=True):
             self.fields[key] = forms.CharField(
-                label=label, required=False, max_length=200, widget=forms.TextInput(attrs={"placeholder": "free"})
+                label=label,
+                required=False,
+                max_length=200,
+                widget=forms.TextInput(attrs={"placeholder": gettext("free")}),
             )
 
     @classmethod

@@ -59,7 +59,7 @@ class StepForm(forms.Form):
 
     key = forms.UUIDField(required=False, widget=forms.HiddenInput)
     wait_days = forms.IntegerField(label=gettext_lazy("Wait days"), min_value=0, max_value=LONGEST_DAYS, initial=0)
-    wait_hours = forms.IntegerField(label="and hours", min_value=0, max_value=LONGEST_HOURS, initial=0)
+    wait_hours = forms.IntegerField(label=gettext_lazy("and hours"), min_value=0, max_value=LONGEST_HOURS, initial=0)
     in_business_hours = forms.BooleanField(label=gettext_lazy("Only while the team works"), required=False)
     channel = forms.ChoiceField(label=gettext_lazy("By"), choices=StepChannel.choices)
     call_to_action = forms.CharField(

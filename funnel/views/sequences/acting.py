@@ -90,7 +90,7 @@ def enrolment_stop(request: HttpRequest, enrolment_id: int) -> HttpResponse:
     try:
         stopped = stop_enrolment(enrolment_id=min(enrolment_id, _LARGEST_ID), by=person_of(request), now=timezone.now())
     except Enrolment.DoesNotExist:
-        raise Http404("No such enrolment.") from None
+        raise Http404(gettext("There is no such enrolment.")) from None
     except NotUnderWay:
         messages.warning(request, gettext("It had ended already."))
         return redirect(safe_next(request, "/sequences/"))

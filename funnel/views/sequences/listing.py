@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
-from config.web.formats import format_number
+from config.web.formats import format_number, format_percent
 from config.web.pages import link_with, page, person_of
 from config.web.ui import Tab
 from contacts.models import Contact
@@ -116,8 +116,8 @@ def _shares(figures: Figures) -> dict[str, str]:
     if not enrolled:
         return {}
     return {
-        "completed": f"{figures.row.completed / enrolled:.0%}",
-        "moved_on": f"{figures.moved_on / enrolled:.0%}",
+        "completed": format_percent(figures.row.completed / enrolled),
+        "moved_on": format_percent(figures.moved_on / enrolled),
     }
 
 

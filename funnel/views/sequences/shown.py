@@ -50,7 +50,7 @@ def sequence_or_404(sequence_id: int) -> Sequence:
     )
     sequence = found.first()
     if sequence is None:
-        raise Http404("No such sequence.")
+        raise Http404(gettext("There is no such sequence."))
     return sequence
 
 

@@ -138,7 +138,7 @@ def test_the_report_says_what_became_of_each_step_and_why(garden: Garden, mira: 
 
     page = text_of(mira.get(f"/sequences/{sequence.pk}/"))
 
-    assert "4 enrolled 2 under way 0 completed (0%) 2 stopped 1 moved on (25%)" in page
+    assert "4 enrolled 2 under way 0 completed (0 %) 2 stopped 1 moved on (25 %)" in page
     assert "1. First At once 1 waiting: no consent 1 3 0 0" in page
     assert "2. Download the guide 1 day later 1 stopped: left the stage 1 stopped: unsubscribed 0 1 0 2" in page
     assert "3 of the others were enrolled less than 30 days ago and may yet" in page
