@@ -15,14 +15,13 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext
 
 from config.web import charts, formats, icons
-from config.web.concepts import concept_url
-from config.web.templatetags import texts
+from config.web.templatetags import marks, texts
 from config.web.ui import UNDO, Chip, Criterion, LedgerLine, MenuItem, Step, Tab, TimelineDay, Tone
 
 register = template.Library()
-# One {% load ui %} brings the words and numbers along.
+# One {% load ui %} brings the words, numbers and icons along.
 register.filters.update(texts.register.filters)
-register.tags.update(texts.register.tags)
+register.tags.update(texts.register.tags | marks.register.tags)
 
 _TONE_ICONS = {"good": "circle-check", "warn": "triangle-alert", "bad": "circle-x", "note": "info", "": "info"}
 _MESSAGE_TONES: Mapping[str, Tone] = {"success": "good", "warning": "warn", "error": "bad"}
@@ -46,27 +45,6 @@ def _remember(name: str, **values: Any) -> SafeString:
 @lru_cache(maxsize=8192)
 def _render_once(name: str, values: tuple[tuple[str, Any], ...], _language: str | None) -> SafeString:
     return _render(name, **dict(values))
-
-
-# Icons
-
-
-@register.simple_tag
-def icon(name: str, size: str = "", label: str = "", extra: str = "") -> SafeString:
-    """``{% icon "leaf" %}``: an inline icon; silent unless it has a ``label``."""
-    return icons.icon_svg(name, size, label, extra)
-
-
-@register.simple_tag
-def stage_mark(key: str) -> SafeString:
-    """``{% stage_mark key %}``: the icon of a stage."""
-    return icons.icon_svg(icons.stage_icon(key))
-
-
-@register.inclusion_tag("components/what.html")
-def what(key: str, term: str) -> dict[str, str]:
-    """``{% what "engagement" _("Engagement") %}``: a link to where docs/ explain it (config.web.concepts)."""
-    return {"url": concept_url(key), "term": term}
 
 
 # Actions
