@@ -15,6 +15,7 @@ import re
 from typing import Any, Final
 
 import msgspec
+from django.utils.functional import Promise
 
 # Also the full-width forms, which some spreadsheets fold into the others.
 _FORMULA: Final = "=+-@\uff1d\uff0b\uff0d\uff20\u2212\ufe63\ufe62\ufe66\ufe6b"
@@ -49,9 +50,12 @@ def unescape(cell: str) -> str:
 
 
 def as_cell(value: Any) -> str:
-    """Return a JSON value as a cell's text before escaping: texts as they are, None as nothing, others as JSON."""
-    if isinstance(value, str):
-        return value
+    """Return a JSON value as a cell's text before escaping: texts as they are, None as nothing, others as JSON.
+
+    The label of a closed vocabulary is a text too, in the reader's language.
+    """
+    if isinstance(value, str | Promise):
+        return str(value)
     return "" if value is None else msgspec.json.encode(value).decode()
 
 

@@ -167,7 +167,7 @@ def test_the_page_shows_every_part_and_what_loads_later(spring: None, client: Cl
         assert rows_of(page, title)
     assert "sankey" in page
     assert re.findall(r'hx-get="/funnel/part/(\w+)/', page) == ["handoffs", "rules"]
-    for name, title in (("handoffs", "Show handoffs"), ("rules", "Show returned by rule")):
+    for name, title in (("handoffs", "Show Handoffs"), ("rules", "Show Returned by rule")):
         link = re.search(rf'<a href="(/funnel/part/{name}/[^"]*)">{title}</a>', page)
         assert link is not None
         assert "<html" in client.get(link[1].replace("&amp;", "&")).content.decode()
@@ -340,3 +340,25 @@ def test_a_definition_s_page_says_which_of_its_rules_send_back(client: Client, w
     assert "Default rule" in card
     assert "1 of 1" in card
     assert "Reaction rule" not in card
+
+
+def test_pages_speak_the_reader_s_language_and_files_stay_english(client: Client, api: Client, world: World) -> None:
+    tell(("offer", 0, None), ("claim", 1, 4), ("return", 9, None, {"reason": "no_want"}), rep=world.person())
+    german = {"Accept-Language": "de"}
+    query = {**PERIOD, "source": "(unknown)", "by": "motion"}
+    pages = {
+        path: client.get(path, query, headers=german).content.decode()
+        for path in ("/funnel/", "/funnel/part/handoffs/", "/funnel/part/rules/", "/funnel/part/flows/")
+    }
+    for path, page in pages.items():
+        assert '<html lang="de"' in page, path
+    assert ">Quelle<" in pages["/funnel/"]
+    assert "Angeboten" in pages["/funnel/part/handoffs/"]
+    for word in ("Does not want it", "Offer to claim", "With a rep"):
+        assert word not in pages["/funnel/part/handoffs/"]
+    offers = csv_rows(client.get("/funnel/offers.csv", PERIOD, headers=german).getvalue().decode())
+    assert [(row["label"], row["share_of"]) for row in offers[:2]] == [("Offered", ""), ("Claimed", "offered")]
+    (reason,) = csv_rows(client.get("/funnel/reasons.csv", PERIOD, headers=german).getvalue().decode())
+    assert reason["label"] == "Does not want it"
+    figures = api.get("/api/v1/funnel/", {**PERIOD, "part": "handoffs"}, headers=german).json()["tables"]
+    assert [row["label"] for row in figures["reasons"]] == ["Does not want it"]
