@@ -1,15 +1,19 @@
-"""The funnel's tables as CSV, in the definition's labels."""
+"""The funnel's tables as CSV, in the definition's labels; words of ours are English, whoever reads the file."""
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
 from typing import Any
 
+from django.conf import settings
+from django.utils.functional import Promise
+from django.utils.translation import gettext_noop, override
+
 from contacts.services.exporting import Table, stream_table
 from funnel.selectors.tables import Cell, Column, FigureTable, Kind
 
 Read = Callable[[Mapping[str, Any]], Any]
-# What stages are called whose origin is no stage.
-ARRIVAL = "New contacts"
+# What stages are called whose origin is no stage; pages translate it.
+ARRIVAL = gettext_noop("New contacts")
 
 
 def stream_figures(table: FigureTable, *, labels: Mapping[str, str]) -> Iterator[bytes]:
@@ -39,6 +43,9 @@ def _text(cell: Cell, column: Column, labels: Mapping[str, str]) -> Any:
         return labels.get(cell, cell) if cell else ARRIVAL
     if column.kind is Kind.FLAG:
         return "yes" if cell else "no"
+    if isinstance(cell, Promise):
+        with override(settings.LANGUAGE_CODE):
+            return str(cell)
     if isinstance(cell, datetime):
         return cell.isoformat()
     return f"{cell:%Y-%m}" if isinstance(cell, date) else cell

@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import ngettext
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_safe
 
 from config.web import charts
@@ -105,7 +105,7 @@ def overview(request: HttpRequest) -> HttpResponseBase:
         "reasons": charts.bars(
             [("", label, count, f"{_behind('returned')}&reason={key}") for label, key, count in pulse["health"].reasons]
         ),
-        "flows": sankey(labels, [(one.origin, one.target, one.moves) for one in month.flows], arrival=ARRIVAL),
+        "flows": sankey(labels, [(one.origin, one.target, one.moves) for one in month.flows], arrival=gettext(ARRIVAL)),
         "flow_rows": [one for one in month.flows if one.moves],
         "flow_days": _FLOW_DAYS,
         "moves": [

@@ -1,9 +1,11 @@
 """What is asked of the funnel's figures: a period, a segment, and between which stages. Read from an address."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, Final
+
+from django.utils.translation import gettext, gettext_noop
 
 from contacts.enums import Direction, Motion
 from funnel.analytics import Period, Segment
@@ -15,14 +17,14 @@ UNKNOWN: Final = "(unknown)"
 BEGINNING: Final = date(2000, 1, 1)
 DEFAULT_PRESET: Final = "90d"
 PRESETS: Final = {
-    "30d": "Last 30 days",
-    "90d": "Last 90 days",
-    "month": "This month",
-    "last_month": "Last month",
-    "quarter": "This quarter",
-    "year": "This year",
-    "12m": "Last 12 months",
-    "all": "All time",
+    "30d": gettext_noop("Last 30 days"),
+    "90d": gettext_noop("Last 90 days"),
+    "month": gettext_noop("This month"),
+    "last_month": gettext_noop("Last month"),
+    "quarter": gettext_noop("This quarter"),
+    "year": gettext_noop("This year"),
+    "12m": gettext_noop("Last 12 months"),
+    "all": gettext_noop("All time"),
 }
 _LONGEST: Final = 255
 _LARGEST: Final = 2**31 - 1
@@ -72,7 +74,7 @@ def read_asked(given: Mapping[str, str], *, stages: Sequence[str], today: date) 
             fields[column] = _number(name, text, wrong)
     facet = given.get("by") or "source"
     if facet not in FACETS:
-        wrong["by"] = f"One of {', '.join(FACETS)}."
+        wrong["by"] = _one_of(FACETS)
         facet = "source"
     origin, target = _way(given, wrong, stages=stages)
     return Asked(period, preset, Segment(**fields), facet, origin, target), wrong
@@ -105,17 +107,17 @@ def _period(given: Mapping[str, str], wrong: dict[str, str], *, today: date) -> 
             try:
                 dates[name] = date.fromisoformat(text)
             except ValueError:
-                wrong[name] = "A date such as 2026-03-31."
+                wrong[name] = gettext("A date such as 2026-03-31.")
     preset = given.get("period", "")
     if preset and preset not in PRESETS:
-        wrong["period"] = f"One of {', '.join(PRESETS)}."
+        wrong["period"] = _one_of(PRESETS)
         preset = ""
     first, last = dates["from"], dates["to"]
     if first or last:
         period = Period(first or BEGINNING, last or max(today, first or today))
         if period.first <= period.last and period.first >= BEGINNING:
             return period, ""
-        wrong["from"] = "Not after the last day, and not before 2000."
+        wrong["from"] = gettext("Not after the last day, and not before 2000.")
     preset = preset or DEFAULT_PRESET
     return Period(*_preset_days(preset, today)), preset
 
@@ -135,14 +137,18 @@ def _preset_days(preset: str, today: date) -> tuple[date, date]:
     return days[preset]()
 
 
+def _one_of(values: Iterable[str]) -> str:
+    return gettext("One of %(values)s.") % {"values": ", ".join(values)}
+
+
 def _text(name: str, text: str, wrong: dict[str, str]) -> str | None:
     if text == UNKNOWN:
         return ""
     if name in _CHOICES and text not in _CHOICES[name]:
-        wrong[name] = f"One of {', '.join(filter(None, _CHOICES[name]))}, {UNKNOWN}."
+        wrong[name] = _one_of([*filter(None, _CHOICES[name]), UNKNOWN])
         return None
     if len(text) > _LONGEST or "\0" in text:
-        wrong[name] = f"A text of at most {_LONGEST} characters."
+        wrong[name] = gettext("A text of at most %(number)d characters.") % {"number": _LONGEST}
         return None
     return text
 
@@ -150,7 +156,7 @@ def _text(name: str, text: str, wrong: dict[str, str]) -> str | None:
 def _number(name: str, text: str, wrong: dict[str, str]) -> int | None:
     if text.isascii() and text.isdigit() and len(text) < 11 and int(text) <= _LARGEST:
         return int(text)
-    wrong[name] = "A whole number."
+    wrong[name] = gettext("A whole number.")
     return None
 
 
@@ -160,10 +166,10 @@ def _way(given: Mapping[str, str], wrong: dict[str, str], *, stages: Sequence[st
     origin, target = given.get("origin") or usual[0], given.get("target") or usual[1]
     for name, key in (("origin", origin), ("target", target)):
         if key not in stages:
-            wrong[name] = f"One of {', '.join(stages)}."
+            wrong[name] = _one_of(stages)
     if "origin" in wrong or "target" in wrong:
         return usual
     if stages.index(origin) >= stages.index(target):
-        wrong["target"] = "A stage stronger than the origin."
+        wrong["target"] = gettext("A stage stronger than the origin.")
         return usual
     return origin, target

@@ -6,6 +6,8 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Final
 
+from django.utils.translation import gettext_lazy
+
 from funnel.analytics import Period, Report, Segment
 from funnel.enums import ReturnReason
 from funnel.selectors.feedback import RuleReport, rule_report, source_feedback
@@ -50,17 +52,23 @@ class FigureTable:
 
 
 _OFFER_ROWS: Final = (
-    ("offered", "Offered", ""),
-    ("claimed", "Claimed", "offered"),
-    ("decided", "With a rep's verdict", "offered"),
-    ("accepted", "Accepted", "decided"),
-    ("returned", "Returned", "decided"),
-    ("won", "Won", "offered"),
-    ("expired", "Expired", "offered"),
-    ("withdrawn", "Withdrawn", "offered"),
-    ("waiting", "Waiting now", "offered"),
-    ("in_hand", "In hand now", "offered"),
+    ("offered", gettext_lazy("Offered"), ""),
+    ("claimed", gettext_lazy("Claimed"), "offered"),
+    ("decided", gettext_lazy("With a rep's verdict"), "offered"),
+    ("accepted", gettext_lazy("Accepted"), "decided"),
+    ("returned", gettext_lazy("Returned"), "decided"),
+    ("won", gettext_lazy("Won"), "offered"),
+    ("expired", gettext_lazy("Expired"), "offered"),
+    ("withdrawn", gettext_lazy("Withdrawn"), "offered"),
+    ("waiting", gettext_lazy("Waiting now"), "offered"),
+    ("in_hand", gettext_lazy("In hand now"), "offered"),
 )
+# What shares are of, by the second of the rows above.
+_SHARE_OF: Final = {
+    "": "",
+    "offered": gettext_lazy("offered"),
+    "decided": gettext_lazy("with a rep's verdict"),
+}
 
 
 class Tables:
@@ -202,18 +210,17 @@ class Tables:
 
     def _offers(self) -> Iterator[Row]:
         counts = self.handoffs.offers.counts
-        names = {name: label for name, label, _ in _OFFER_ROWS}
         for name, label, of in _OFFER_ROWS:
             part = share(counts[name], counts[of]) if of else None
             cells = {"figure": name, "label": label, "count": counts[name], "share": part}
             yield Row(
-                {**cells, "share_of": names[of].lower() if of else ""},
+                {**cells, "share_of": _SHARE_OF[of]},
                 {"count": HandoffsBehind({"figure": name})},
             )
         yield Row(
             {
                 "figure": "released",
-                "label": "Released to the queue",
+                "label": gettext_lazy("Released to the queue"),
                 "count": self.handoffs.released,
                 "share": None,
                 "share_of": "",
@@ -222,8 +229,8 @@ class Tables:
 
     def _clocks(self) -> Iterator[Row]:
         clocks = (
-            ("claim", "Offer to claim", self.handoffs.claims),
-            ("attempt", "Claim to first attempt", self.handoffs.attempts),
+            ("claim", gettext_lazy("Offer to claim"), self.handoffs.claims),
+            ("attempt", gettext_lazy("Claim to first attempt"), self.handoffs.attempts),
         )
         for name, label, clock in clocks:
             yield Row(

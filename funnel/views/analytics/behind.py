@@ -7,6 +7,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop
 from django.views.decorators.http import require_safe
 
 from config.web.pages import link_with, page
@@ -21,22 +22,22 @@ from funnel.selectors.handoff_figures import FIGURES, offered_in
 from funnel.selectors.tables import read_asked
 from funnel.services.figures_csv import ARRIVAL
 from funnel.views.analytics.pages import head
-from funnel.views.analytics.showing import NOWHERE
+from funnel.views.analytics.showing import NOWHERE, RULE_KINDS
 from scoring.selectors import stage_labels
 
 _PAGE = 50
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIGURE_WORDS = {
-    "offered": "Offered",
-    "claimed": "Offered and claimed",
-    "accepted": "Accepted by a rep",
-    "decided": "With a rep's verdict",
-    "won": "Won",
-    "returned": "Returned",
-    "expired": "Expired",
-    "withdrawn": "Withdrawn",
-    "waiting": "Waiting now",
-    "in_hand": "In hand now",
+    "offered": gettext_noop("Offered"),
+    "claimed": gettext_noop("Offered and claimed"),
+    "accepted": gettext_noop("Accepted by a rep"),
+    "decided": gettext_noop("With a rep's verdict"),
+    "won": gettext_noop("Won"),
+    "returned": gettext_noop("Returned"),
+    "expired": gettext_noop("Expired"),
+    "withdrawn": gettext_noop("Withdrawn"),
+    "waiting": gettext_noop("Waiting now"),
+    "in_hand": gettext_noop("In hand now"),
 }
 
 
@@ -76,15 +77,16 @@ def funnel_handoffs(request: HttpRequest) -> HttpResponse:
     figure = request.GET.get("figure", "")
     figure = figure if figure in FIGURES else "offered"
     handoffs = offered_in(asked.period, asked.segment).filter(FIGURES[figure])
-    words = [_FIGURE_WORDS[figure]]
+    words = [gettext(_FIGURE_WORDS[figure])]
     reason = request.GET.get("reason", "")
     if reason in ReturnReason.values:
         handoffs = handoffs.filter(reason=reason)
-        words.append(f"\N{LEFT DOUBLE QUOTATION MARK}{ReturnReason(reason).label}\N{RIGHT DOUBLE QUOTATION MARK}")
+        words.append(gettext("“%(reason)s”") % {"reason": ReturnReason(reason).label})
     if rule := _rule(request.GET.get("rule", "")):
         definition, kind, key = rule
         handoffs = led_by(handoffs, kind=kind, rule=key, definition=definition)
-        words.append(f"{kind} {key} of {definition}")
+        named = {"kind": RULE_KINDS[kind.value], "rule": key, "definition": definition}
+        words.append(gettext("%(kind)s %(rule)s of %(definition)s") % named)
     mark = _read_mark(request.GET.get("after", ""))
     if mark is not None:
         handoffs = handoffs.filter(Q(offered_at__lt=mark[0]) | Q(offered_at=mark[0], pk__lt=mark[1]))
@@ -124,21 +126,22 @@ def _behind(given: Mapping[str, str], labels: Mapping[str, str]) -> Behind:
 def _sentence(behind: Behind, labels: Mapping[str, str]) -> str:
     origin = labels.get(behind.origin or "", "")
     target = labels.get(behind.target or "", "")
+    named = {"origin": origin, "target": target}
     if behind.number is Number.REACHED:
-        return f"Reached {origin}"
+        return gettext("Reached %(origin)s") % named
     if behind.number is Number.CONVERTED:
-        return f"Reached {origin}, and got to {target}"
+        return gettext("Reached %(origin)s, and got to %(target)s") % named
     if behind.number is Number.STRICT:
-        return f"Went straight on from {origin} to {target}"
+        return gettext("Went straight on from %(origin)s to %(target)s") % named
     if behind.number is Number.SKIPPED:
-        return f"Got to {target} without standing at {origin}"
+        return gettext("Got to %(target)s without standing at %(origin)s") % named
     if behind.origin == "":
-        return f"{ARRIVAL} at {target}" if target else ARRIVAL
+        return gettext("New contacts at %(target)s") % named if target else gettext(ARRIVAL)
     if origin and target:
-        return f"Moved from {origin} to {target}"
+        return gettext("Moved from %(origin)s to %(target)s") % named
     if target:
-        return f"Entered {target}"
-    return f"Left {origin}" if origin else "Changed their stage"
+        return gettext("Entered %(target)s") % named
+    return gettext("Left %(origin)s") % named if origin else gettext("Changed their stage")
 
 
 def _rule(text: str) -> tuple[str, RuleKind, str] | None:

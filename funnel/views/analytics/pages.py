@@ -7,10 +7,12 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, Stream
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy, gettext_noop
 from django.views.decorators.http import require_safe
 from django_htmx.middleware import HtmxDetails
 
 from config.web.errors import error_body
+from config.web.formats import format_date
 from config.web.pages import link_with, page
 from config.web.ui import Chip, Tab
 from contacts.enums import Direction, Motion
@@ -30,17 +32,21 @@ _ALL_MOVES: Final = "moves"
 _OF_DEFINITION: Final = "definition"
 _RULES_IN_CARD: Final = 5
 _SEGMENT_NAMES: Final = {
-    "source": "Source",
-    "motion": "Motion",
-    "direction": "Direction",
-    "campaign": "Campaign",
-    "country": "Country",
-    "industry": "Industry",
-    "company": "Company",
-    "employees_at_least": "Employees from",
-    "employees_at_most": "Employees to",
+    "source": gettext_noop("Source"),
+    "motion": gettext_noop("Motion"),
+    "direction": gettext_noop("Direction"),
+    "campaign": gettext_noop("Campaign"),
+    "country": gettext_noop("Country"),
+    "industry": gettext_noop("Industry"),
+    "company": gettext_noop("Company"),
+    "employees_at_least": gettext_noop("Employees from"),
+    "employees_at_most": gettext_noop("Employees to"),
 }
-_WORDS: Final = {**dict(Motion.choices), **dict(Direction.choices), UNKNOWN: "not known"}
+_WORDS: Final[Mapping[str, Any]] = {
+    **dict(Motion.choices),
+    **dict(Direction.choices),
+    UNKNOWN: gettext_lazy("not known"),
+}
 
 
 @page(check_view_contacts)
@@ -59,7 +65,7 @@ def funnel(request: HttpRequest) -> HttpResponse:
         "wrong": wrong,
         "sections": [section(name, tables, labels, definition) for name in at_once],
         "later": [{"name": name, "title": _title(name), "url": part_url(name, asked)} for name in later],
-        "anchors": [(name, PARTS[name][0]) for name in (*MOVES, *LATER)],
+        "anchors": [(name, _title(name)) for name in (*MOVES, *LATER)],
     }
     return render(request, "funnel/analytics/page.html", context)
 
@@ -131,7 +137,7 @@ def head(request: HttpRequest, asked: Asked, labels: Mapping[str, str]) -> dict[
     """What the head of each of these pages shows: the question, in a form and as chips that can be taken away."""
     segment = {name: value for name in _SEGMENT_NAMES if (value := request.GET.get(name, "").strip())}
     chips = [
-        Chip(_SEGMENT_NAMES[name], _WORDS.get(value, value), link_with(request.GET, **{name: None}))
+        Chip(gettext(_SEGMENT_NAMES[name]), str(_WORDS.get(value, value)), link_with(request.GET, **{name: None}))
         for name, value in segment.items()
     ]
     return {
@@ -140,7 +146,7 @@ def head(request: HttpRequest, asked: Asked, labels: Mapping[str, str]) -> dict[
         "given": segment,
         "labels": labels,
         "stages": list(labels.items()),
-        "presets": PRESETS.items(),
+        "presets": [(preset, gettext(label)) for preset, label in PRESETS.items()],
         "channels": source_channels(),
         "motions": [(value, label) for value, label in Motion.choices if value],
         "directions": [(value, label) for value, label in Direction.choices if value],
@@ -156,7 +162,11 @@ def facet_tabs(request: HttpRequest, asked: Asked) -> dict[str, Any]:
     """Tabs that choose the facet of the sources, on the page itself: a part has no address of its own there."""
     return {
         "facet_tabs": [
-            Tab(_SEGMENT_NAMES[facet], f"/funnel/{link_with(request.GET, by=facet)}#sources", facet == asked.facet)
+            Tab(
+                gettext(_SEGMENT_NAMES[facet]),
+                f"/funnel/{link_with(request.GET, by=facet)}#sources",
+                facet == asked.facet,
+            )
             for facet in FACETS
         ]
     }
@@ -165,8 +175,8 @@ def facet_tabs(request: HttpRequest, asked: Asked) -> dict[str, Any]:
 def period_text(asked: Asked) -> str:
     """The period in words."""
     if asked.preset == "all":
-        return "all time"
-    first, last = (f"{day.day} {day:%b %Y}" for day in (asked.period.first, asked.period.last))
+        return gettext("all time")
+    first, last = (format_date(day) for day in (asked.period.first, asked.period.last))
     return first if first == last else f"{first} \N{EN DASH} {last}"
 
 
@@ -176,4 +186,4 @@ def _in_force() -> tuple[Definition, dict[str, str]]:
 
 
 def _title(name: str) -> str:
-    return "Contacts" if name == _ALL_MOVES else PARTS[name][0]
+    return gettext("Contacts") if name == _ALL_MOVES else gettext(PARTS[name][0])

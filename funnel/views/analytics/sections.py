@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
+from django.utils.translation import gettext
+
 from config.web import charts
+from config.web.formats import format_number
 from config.web.sankey import sankey
 from funnel.selectors.figures import AGES
 from funnel.selectors.tables import PARTS, Asked, FigureTable, Tables
 from funnel.services.figures_csv import ARRIVAL
-from funnel.views.analytics.showing import behind_url, shown_table
+from funnel.views.analytics.showing import RULE_KINDS, behind_url, shown_table
 from scoring.models import Definition
 
 # The parts that follow from transitions: they come with the page where rollups answer them.
@@ -40,7 +43,7 @@ def section(name: str, tables: Tables, labels: Mapping[str, str], definition: De
     shown |= make(found, tables, labels)
     if name == "rules":
         shown["rule_rows"] = _rule_rows(found["rules"], tables.asked, definition)
-    return Section(name, PARTS[name][0], shown)
+    return Section(name, gettext(PARTS[name][0]), shown)
 
 
 Found = Mapping[str, FigureTable]
@@ -69,7 +72,7 @@ def _conversion(found: Found, tables: Tables, labels: Mapping[str, str]) -> dict
 
 def _flows(found: Found, tables: Tables, labels: Mapping[str, str]) -> dict[str, Any]:
     rows = [(row.cells["origin"], row.cells["target"], row.cells["moves"]) for row in found["flows"].rows]
-    return {"sankey": sankey(labels, rows, arrival=ARRIVAL)}
+    return {"sankey": sankey(labels, rows, arrival=gettext(ARRIVAL))}
 
 
 def _cohorts(found: Found, tables: Tables, labels: Mapping[str, str]) -> dict[str, Any]:
@@ -104,7 +107,8 @@ def _cohorts(found: Found, tables: Tables, labels: Mapping[str, str]) -> dict[st
             for row, cells, links in zip(rows, heat, urls, strict=True)
         ],
         "curve": charts.curves(
-            [f"{days} d" for days in AGES], [(tables.asked.target, f"reached {labels[tables.asked.target]}", together)]
+            [gettext("%(number)s d") % {"number": format_number(days)} for days in AGES],
+            [(tables.asked.target, gettext("reached %(stage)s") % {"stage": labels[tables.asked.target]}, together)],
         )
         if any(share is not None for share in together)
         else None,
@@ -157,6 +161,7 @@ def _rule_rows(rules: FigureTable, asked: Asked, definition: Definition) -> list
     return [
         {
             "cells": row.cells,
+            "kind": RULE_KINDS[row.cells["kind"]],
             "urls": {key: behind_url(behind, asked) for key, behind in row.behind.items() if row.cells[key]},
             "definition": owners.get(row.cells["definition"]),
         }
