@@ -10,6 +10,7 @@ from typing import Concatenate, ParamSpec, TypeAlias
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
+from django.utils.translation import gettext, gettext_noop
 
 from contacts.enums import JobKind, Role, Scope
 from contacts.models import Contact
@@ -25,7 +26,10 @@ LEADERS = frozenset({Role.MANAGER, Role.ADMIN})
 ADMINS = frozenset({Role.ADMIN})
 
 # Who speaks for a team (the values of scoring's Team).
-_VOICES = {"marketing": frozenset({Role.MARKETER, Role.ADMIN}), "sales": LEADERS}
+_VOICES = {
+    "marketing": (frozenset({Role.MARKETER, Role.ADMIN}), gettext_noop("agree for Marketing")),
+    "sales": (LEADERS, gettext_noop("agree for Sales")),
+}
 
 _READ = frozenset({Scope.CONTACTS_READ, Scope.HANDOFFS_READ, Scope.DEFINITIONS_READ, Scope.FUNNEL_READ})
 
@@ -74,9 +78,9 @@ def owner_id_of(contact: Contact) -> int | None:
 
 
 def require_role(user: Person, roles: frozenset[Role], what: str) -> None:
-    """Raise ``PermissionDenied`` unless ``user`` holds one of ``roles``; ``what`` completes "may not ..."."""
+    """Raise ``PermissionDenied`` unless ``user`` holds one of ``roles``; ``what`` (English) completes "may not ..."."""
     if not roles_of(user) & roles:
-        raise PermissionDenied(f"Your role may not {what}.")
+        raise PermissionDenied(gettext("Your role may not %(what)s.") % {"what": gettext(what)})
 
 
 def answers(check: Callable[Concatenate[Person, P], None]) -> Callable[Concatenate[Person, P], bool]:
@@ -95,51 +99,53 @@ def answers(check: Callable[Concatenate[Person, P], None]) -> Callable[Concatena
 
 def check_view_contacts(user: Person) -> None:
     """Everybody with a role looks at contacts, timelines, reasons and figures."""
-    require_role(user, EVERYBODY, "see contacts")
+    require_role(user, EVERYBODY, gettext_noop("see contacts"))
 
 
 def check_edit_contact(user: Person, contact: Contact) -> None:
     """Marketers, managers and administrators edit any contact; a rep only one they own."""
-    require_role(user, EVERYBODY, "edit contacts")
+    require_role(user, EVERYBODY, gettext_noop("edit contacts"))
     if is_sales_only(user) and owner_id_of(contact) != user.pk:
-        raise PermissionDenied("This contact is not yours: a sales rep edits only contacts they have claimed.")
+        raise PermissionDenied(gettext("This contact is not yours: a sales rep edits only contacts they have claimed."))
 
 
 def check_log_activity(user: Person, contact: Contact) -> None:
     """Logging a call, meeting or note adds evidence to a contact: the same people as may edit it."""
-    require_role(user, EVERYBODY, "log activities")
+    require_role(user, EVERYBODY, gettext_noop("log activities"))
     if is_sales_only(user) and owner_id_of(contact) != user.pk:
-        raise PermissionDenied("This contact is not yours: a sales rep logs activities of contacts they have claimed.")
+        raise PermissionDenied(
+            gettext("This contact is not yours: a sales rep logs activities of contacts they have claimed.")
+        )
 
 
 def check_correct_events(user: Person) -> None:
     """Retracting and reclassifying changes what is true of a contact at any time: those who may send raw events."""
-    require_role(user, EDITORS, "correct events")
+    require_role(user, EDITORS, gettext_noop("correct events"))
 
 
 def check_pin_stage(user: Person) -> None:
     """A pin says in everybody's sight where a contact stands: those who may edit all contacts."""
-    require_role(user, EDITORS, "pin a stage")
+    require_role(user, EDITORS, gettext_noop("pin a stage"))
 
 
 def check_create_contacts(user: Person) -> None:
     """New contacts come from people who may edit all of them (a rep would create what is not theirs)."""
-    require_role(user, EDITORS, "create contacts")
+    require_role(user, EDITORS, gettext_noop("create contacts"))
 
 
 def check_erase_contacts(user: Person) -> None:
     """Erasing cannot be undone: managers and administrators."""
-    require_role(user, LEADERS, "erase contacts")
+    require_role(user, LEADERS, gettext_noop("erase contacts"))
 
 
 def check_export_person(user: Person) -> None:
     """All that is known of a person, in one file: managers and administrators, who answer for it."""
-    require_role(user, LEADERS, "export a person's data")
+    require_role(user, LEADERS, gettext_noop("export a person's data"))
 
 
 def check_see_jobs(user: Person) -> None:
     """Who ordered which long work when, and what came of it: those who may order some."""
-    require_role(user, EDITORS, "see jobs")
+    require_role(user, EDITORS, gettext_noop("see jobs"))
 
 
 def check_steer_job(user: Person, kind: str) -> None:
@@ -150,74 +156,76 @@ def check_steer_job(user: Person, kind: str) -> None:
 
 def check_record_consent(user: Person, contact: Contact) -> None:
     """What somebody said about being written to is recorded by those who may edit the contact."""
-    require_role(user, EVERYBODY, "record consent")
+    require_role(user, EVERYBODY, gettext_noop("record consent"))
     if is_sales_only(user) and owner_id_of(contact) != user.pk:
-        raise PermissionDenied("This contact is not yours: a sales rep records consent of contacts they have claimed.")
+        raise PermissionDenied(
+            gettext("This contact is not yours: a sales rep records consent of contacts they have claimed.")
+        )
 
 
 def check_suppress_addresses(user: Person) -> None:
     """Seeing which addresses are suppressed, and adding one: those who may edit all contacts."""
-    require_role(user, EDITORS, "suppress addresses")
+    require_role(user, EDITORS, gettext_noop("suppress addresses"))
 
 
 def check_lift_suppressions(user: Person) -> None:
     """Letting mail through again that was stopped is answered for: managers and administrators."""
-    require_role(user, LEADERS, "lift suppressions")
+    require_role(user, LEADERS, gettext_noop("lift suppressions"))
 
 
 def check_manage_forms(user: Person) -> None:
     """A form opens the installation to the world, as a write key does: administrators."""
-    require_role(user, ADMINS, "manage forms")
+    require_role(user, ADMINS, gettext_noop("manage forms"))
 
 
 def check_import(user: Person) -> None:
     """Imports change many contacts at once: those who may edit all of them."""
-    require_role(user, EDITORS, "import files")
+    require_role(user, EDITORS, gettext_noop("import files"))
 
 
 def check_export(user: Person) -> None:
     """An export takes many contacts out of the house at once: those who may edit all of them."""
-    require_role(user, EDITORS, "export lists")
+    require_role(user, EDITORS, gettext_noop("export lists"))
 
 
 def check_merge(user: Person) -> None:
     """Merging says that two contacts are one person, which changes what counts for both: those who may edit all."""
-    require_role(user, EDITORS, "merge contacts")
+    require_role(user, EDITORS, gettext_noop("merge contacts"))
 
 
 def check_act_on_contacts(user: Person) -> None:
     """Tagging contacts, and acting on many at once: those who may edit all of them."""
-    require_role(user, EDITORS, "act on many contacts")
+    require_role(user, EDITORS, gettext_noop("act on many contacts"))
 
 
 def check_see_handoffs(user: Person) -> None:
     """Everybody sees what was handed over and what became of it."""
-    require_role(user, EVERYBODY, "see handoffs")
+    require_role(user, EVERYBODY, gettext_noop("see handoffs"))
 
 
 def check_work_handoffs(user: Person) -> None:
     """Claiming and working handoffs is Sales' part: reps, managers, administrators."""
-    require_role(user, SELLERS, "claim or work handoffs")
+    require_role(user, SELLERS, gettext_noop("claim or work handoffs"))
 
 
 def check_see_definitions(user: Person) -> None:
     """Everybody reads the definition that both teams share."""
-    require_role(user, EVERYBODY, "see definitions")
+    require_role(user, EVERYBODY, gettext_noop("see definitions"))
 
 
 def check_edit_definitions(user: Person) -> None:
     """Marketers tune the definition; managers and administrators too."""
-    require_role(user, EDITORS, "change definitions")
+    require_role(user, EDITORS, gettext_noop("change definitions"))
 
 
 def check_run_definitions(user: Person) -> None:
     """What-ifs, comparisons, backtests and trainings keep a worker busy: those who tune the definition."""
-    require_role(user, EDITORS, "try out definitions")
+    require_role(user, EDITORS, gettext_noop("try out definitions"))
 
 
 def check_publish_definitions(user: Person) -> None:
     """Publishing and rolling back: those who tune the definition, once the teams it asks for have agreed."""
-    require_role(user, EDITORS, "publish definitions")
+    require_role(user, EDITORS, gettext_noop("publish definitions"))
 
 
 def check_approve_definition(user: Person, team: str) -> None:
@@ -225,22 +233,23 @@ def check_approve_definition(user: Person, team: str) -> None:
 
     Not a rep's: reps write no definitions, so their managers speak for them.
     """
-    require_role(user, _VOICES[team], f"agree for {team.capitalize()}")
+    roles, what = _VOICES[team]
+    require_role(user, roles, what)
 
 
 def check_manage_sources(user: Person) -> None:
     """Write keys open the installation to machines: administrators."""
-    require_role(user, ADMINS, "manage sources")
+    require_role(user, ADMINS, gettext_noop("manage sources"))
 
 
 def check_manage_hooks(user: Person) -> None:
     """Webhooks carry what happens out of the house: administrators."""
-    require_role(user, ADMINS, "manage webhooks")
+    require_role(user, ADMINS, gettext_noop("manage webhooks"))
 
 
 def check_manage_team(user: Person) -> None:
     """People and roles: administrators."""
-    require_role(user, ADMINS, "manage the team")
+    require_role(user, ADMINS, gettext_noop("manage the team"))
 
 
 can_view_contacts = answers(check_view_contacts)

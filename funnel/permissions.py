@@ -2,7 +2,7 @@
 
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 
 from contacts.permissions import (
     EDITORS,
@@ -70,12 +70,12 @@ def check_work_handoff(user: Person, handoff: Handoff) -> None:
 
 def check_lead_handoffs(user: Person) -> None:
     """Reassigning and taking over is for managers and administrators."""
-    require_role(user, LEADERS, "give handoffs to others or take them over")
+    require_role(user, LEADERS, gettext_noop("give handoffs to others or take them over"))
 
 
 def check_plan_sales(user: Person) -> None:
     """Working hours, limits, routing and the settings of handing over are for managers and administrators."""
-    require_role(user, LEADERS, "plan how Sales works")
+    require_role(user, LEADERS, gettext_noop("plan how Sales works"))
 
 
 def check_see_rep(user: Person, rep: User) -> None:
@@ -104,17 +104,17 @@ can_change_calendar = answers(check_change_calendar)
 
 def check_see_sequences(user: Person) -> None:
     """Everybody sees what contacts are sent in which stage."""
-    require_role(user, EVERYBODY, "see sequences")
+    require_role(user, EVERYBODY, gettext_noop("see sequences"))
 
 
 def check_edit_sequences(user: Person) -> None:
     """Writing, activating and pausing sequences: those who tune the definition."""
-    require_role(user, EDITORS, "change sequences")
+    require_role(user, EDITORS, gettext_noop("change sequences"))
 
 
 def check_enrol(user: Person) -> None:
     """Putting a contact into a sequence, and taking one out: those who may edit all contacts."""
-    require_role(user, EDITORS, "enrol contacts in sequences")
+    require_role(user, EDITORS, gettext_noop("enrol contacts in sequences"))
 
 
 can_edit_sequences = answers(check_edit_sequences)

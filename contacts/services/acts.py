@@ -14,7 +14,9 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext
 
+from config.web.formats import format_number
 from contacts.enums import JobKind
 from contacts.models import Event, Job, Kind
 from contacts.permissions import check_act_on_contacts, check_correct_events, check_pin_stage
@@ -73,7 +75,7 @@ def _untag(ids: Sequence[int], options: Mapping[str, Any], by: User, now: dateti
 def _pin(ids: Sequence[int], options: Mapping[str, Any], by: User, now: datetime) -> Outcome:
     until = parse_datetime(options["until"])
     if until is None or until <= now:
-        raise CannotRun("The pin would have run out before it was set.")
+        raise CannotRun(gettext("The pin would have run out before it was set."))
     done = pin_stage(contact_ids=ids, stage=options["stage"], note=options["note"], until=until, by=by, now=now)
     return Outcome(set(done), dict.fromkeys(set(ids) - set(done), GONE))
 
@@ -166,9 +168,10 @@ def act_parameters(
     """
     ACTS[act].check(by)
     if not contact_ids:
-        raise CannotRun("Nobody is chosen.")
+        raise CannotRun(gettext("Nobody is chosen."))
     if len(contact_ids) > MOST_CONTACTS:
-        raise CannotRun(f"At most {MOST_CONTACTS:,} contacts at once.")
+        most = format_number(MOST_CONTACTS)
+        raise CannotRun(gettext("At most %(number)s contacts at once.") % {"number": most})
     ids = sorted(set(contact_ids))
     return {"act": act, "contacts": ids, "options": dict(options), "undoes": undoes}
 
@@ -183,11 +186,11 @@ def undo_parameters(job: Job, *, by: User) -> dict[str, Any]:
     said = job.parameters
     back = ACTS[said["act"]].undo if said.get("act") in ACTS else ""
     if not back or said.get("undoes"):
-        raise CannotRun("This cannot be undone as one.")
+        raise CannotRun(gettext("This cannot be undone as one."))
     if job.finished_at is None:
-        raise CannotRun("It is still under way.")
+        raise CannotRun(gettext("It is still under way."))
     if Job.objects.filter(kind=JobKind.ACT, parameters__undoes=job.pk).exists():
-        raise CannotRun("It was undone already.")
+        raise CannotRun(gettext("It was undone already."))
     outcome = said.get("outcome", {})
     options = {**said["options"], "events": outcome["events"]} if outcome.get("events") else said["options"]
     return act_parameters(act=back, contact_ids=outcome.get("done", []), options=options, by=by, undoes=job.pk)
@@ -202,7 +205,7 @@ def act_on_contacts(job: Job, progress: Progress) -> Mapping[str, Any]:
     said = job.parameters
     act, by = ACTS[said["act"]], job.requested_by
     if by is None or not by.is_active:
-        raise CannotRun("Whoever ordered it is no longer here.")
+        raise CannotRun(gettext("Whoever ordered it is no longer here."))
     act.check(by)
     ids: list[int] = said["contacts"]
     outcome: dict[str, Any] = said.get("outcome") or {"done": [], "events": [], "refused": {}, "why": {}, "reached": 0}

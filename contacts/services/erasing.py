@@ -9,6 +9,7 @@ from typing import Any, Final
 from django.db import OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from contacts.enums import IdentityKind
 from contacts.models import AttributeChange, Contact, ErasedName, Identity, Job
@@ -78,7 +79,7 @@ def erase_person(job: Job, progress: Progress) -> Mapping[str, Any]:
     """
     progress.begin(1)
     if job.contact is None:
-        raise CannotRun("There is nobody to erase.")
+        raise CannotRun(gettext("There is nobody to erase."))
     if job.contact.erased_at is not None:
         # A worker was killed after all was done and before it could say so.
         return dict(job.result or {})
@@ -89,7 +90,7 @@ def erase_person(job: Job, progress: Progress) -> Mapping[str, Any]:
             if getattr(error.__cause__, "pgcode", "") not in _IN_THE_WAY:
                 raise
             time.sleep(_PAUSE)
-    raise CannotRun("Others kept working on this contact; order the erasure again.")
+    raise CannotRun(gettext("Others kept working on this contact; order the erasure again."))
 
 
 def _erase(job: Job, *, now: datetime) -> dict[str, Any]:
@@ -125,7 +126,7 @@ def _hold(cursor: CursorWrapper, contact_id: int) -> list[int]:
         contact_ids = found
         cursor.execute(LOCK, [contact_ids])
     if not Contact.objects.filter(pk=contact_id, present=True).exists():
-        raise CannotRun("This contact became part of another one since; erase that one.")
+        raise CannotRun(gettext("This contact became part of another one since; erase that one."))
     return contact_ids
 
 

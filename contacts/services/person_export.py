@@ -12,6 +12,7 @@ from typing import Any, Final
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from contacts.models import (
     AttributeChange,
@@ -53,9 +54,9 @@ def export_person(job: Job, progress: Progress) -> Mapping[str, Any]:
     progress.begin(1)
     contact = job.contact
     if contact is None or contact.erased_at is not None:
-        raise CannotRun("This person was erased; nothing is left to be exported.")
+        raise CannotRun(gettext("This person was erased; nothing is left to be exported."))
     if contact.merged_into_id is not None:
-        raise CannotRun("This contact became part of another one since; export that one.")
+        raise CannotRun(gettext("This contact became part of another one since; export that one."))
     now, counts = timezone.now(), dict[str, int]()
     with _one_state():
         write_export_file(job_id=job.pk, pieces=write_person(contact.pk, now=now, counts=counts))

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
+from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
 from django.db.models import Case, F, Model, Q, Value, When
 from django.db.models.functions import Coalesce
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import gettext_noop
 
 from contacts.enums import WorkState
 from contacts.models import Work
@@ -223,7 +225,9 @@ class Workshop(Generic[W]):
 
     def _attempt(self, work: W) -> bool:
         try:
-            result = self.perform(work, Progress(work))
+            # A small piece is done while a page waits, in its reader's language; what is kept is for everybody.
+            with translation.override(settings.LANGUAGE_CODE):
+                result = self.perform(work, Progress(work))
         except Cancelled:
             self.finish(work, state=WorkState.CANCELLED)
         except self.refusals as error:
@@ -245,5 +249,5 @@ class Workshop(Generic[W]):
         # None: its order was removed meanwhile.
         if attempts is None or attempts < MAX_ATTEMPTS:
             return False
-        self.finish(work, state=WorkState.FAILED, error="Something went wrong; the log says what.")
+        self.finish(work, state=WorkState.FAILED, error=gettext_noop("Something went wrong; the log says what."))
         return True

@@ -150,7 +150,7 @@ def _ordered_by(found: Job) -> str:
 def _summary(found: Job) -> str:
     """What came of it, in a line."""
     if found.error:
-        return found.error
+        return gettext(found.error)
     result = found.result or {}
     if found.kind == JobKind.ERASE:
         reason = ErasureReason(found.parameters["reason"]).label if found.parameters.get("reason") else ""

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django import forms
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from contacts.enums import Direction
 from funnel.conversation import (
@@ -71,9 +71,9 @@ class ActivityForm(forms.Form):
         """Refuse the future and the time before 2000."""
         moment: datetime = self.cleaned_data["occurred_at"]
         if moment > self._now + _TOLERANCE:
-            raise forms.ValidationError("That has not happened yet.")
+            raise forms.ValidationError(gettext("That has not happened yet."))
         if moment.year < 2000:
-            raise forms.ValidationError("Enter a date after 1 January 2000.")
+            raise forms.ValidationError(gettext("Enter a date after 1 January 2000."))
         return min(moment, self._now)
 
     def clean(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from contacts.services.acts import UNCHANGED, Outcome
 from contacts.services.work import CannotRun
@@ -32,7 +33,7 @@ def assign_contacts(contact_ids: Sequence[int], options: Mapping[str, Any], by: 
     """
     to = User.objects.filter(pk=options["to"], is_active=True).first()
     if to is None:
-        raise CannotRun("There is no such rep any more.")
+        raise CannotRun(gettext("There is no such rep any more."))
     states = [HandoffState.OFFERED, *HELD_STATES]
     rows = Handoff.objects.filter(contact_id__in=list(contact_ids), state__in=states)
     handoffs: dict[int, tuple[int, int | None]] = {row.contact_id: (row.pk, row.claimed_by_id) for row in rows}

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from django.utils import timezone
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext, gettext_noop
 
 from contacts.services.work import CannotRun, Progress, Unwatched
 from scoring.definition import DefinitionDocument, FitRule, Signal, stored_document
@@ -172,7 +172,8 @@ def _flagged_stage(document: DefinitionDocument, key: str) -> int:
     keys = [stage.key for stage in document.stages]
     if key:
         if key not in keys:
-            raise CannotRun(f"{key!r} is no stage of this definition; it uses {', '.join(keys)}.")
+            message = gettext("%(stage)s is no stage of this definition; it uses %(stages)s.")
+            raise CannotRun(message % {"stage": repr(key), "stages": ", ".join(keys)})
         return keys.index(key)
     handed_over = [place for place, stage in enumerate(document.stages) if stage.handoff]
     below_customer = [place for place, stage in enumerate(document.stages) if stage.key != "customer"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from contacts.models import Contact
 from contacts.services.work import Cancelled, CannotRun, Progress, Unwatched
@@ -135,7 +136,7 @@ def run_compare(run: Run, progress: Progress) -> dict[str, Any]:
         CannotRun: the run names no other definition.
     """
     if run.other is None:
-        raise CannotRun("A comparison needs a second definition.")
+        raise CannotRun(gettext("A comparison needs a second definition."))
     clear_cells(run)
     try:
         return compare(

@@ -13,6 +13,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils.translation import gettext, gettext_noop
 
+from config.web.formats import format_date
 from contacts.services.work import CannotRun, Progress
 from scoring import learning
 from scoring.definition import DefinitionDocument
@@ -181,7 +182,9 @@ def train_weights(history: History, times: ObservationTimes) -> tuple[learning.W
         }
         weights = learning.train(history.values[train], history.label[train])
     except learning.TooFewOutcomes as error:
-        raise TooLittleHistory(f"{error} The later part begins on {to_datetime(split.at):%-d %b %Y}.") from error
+        said = {"reason": str(error), "day": format_date(to_datetime(split.at).date())}
+        message = gettext("%(reason)s The later part begins on %(day)s.")
+        raise TooLittleHistory(message % said) from error
     except learning.NothingToTrainWith as error:
         raise CannotRun(str(error)) from error
     trained = learning.likelihoods(weights, history.values[train])

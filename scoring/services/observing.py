@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from django.db.models import QuerySet
 from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.translation import gettext
 
+from config.web.formats import format_number
 from contacts.models import Contact
 from contacts.services.work import CannotRun, Progress
 from scoring.definition import Criterion, DefinitionDocument, Match
@@ -21,6 +23,7 @@ from scoring.moments import to_micros
 from scoring.selectors import load_facts
 from scoring.services.ranges import contact_ranges
 from scoring.services.snapshots import Snapshot, open_snapshot
+from scoring.wording import either
 
 MODES: tuple[Mode, ...] = ("month-ends", "own-times")
 HORIZON_DAYS = 90
@@ -49,11 +52,13 @@ class ObservationTimes:
             CannotRun: the mode is unknown, the horizon out of range or the period empty.
         """
         if self.mode not in MODES:
-            raise CannotRun(f"{self.mode!r} is no way to choose moments; use {' or '.join(MODES)}.")
+            message = gettext("%(mode)s is no way to choose moments; use %(modes)s.")
+            raise CannotRun(message % {"mode": repr(self.mode), "modes": either(MODES)})
         if not 1 <= self.horizon_days <= LONGEST_HORIZON_DAYS:
-            raise CannotRun(f"The horizon must lie between 1 and {LONGEST_HORIZON_DAYS:,} days.")
+            message = gettext("The horizon must lie between 1 and %(most)s days.")
+            raise CannotRun(message % {"most": format_number(LONGEST_HORIZON_DAYS)})
         if self.since is not None and self.until is not None and self.until < self.since:
-            raise CannotRun("The period ends before it begins; choose a later end.")
+            raise CannotRun(gettext("The period ends before it begins; choose a later end."))
         return Schedule(
             mode=self.mode,
             now=to_micros(now),
@@ -78,14 +83,18 @@ class Outcome:
         """
         if self.evidence:
             if self.evidence not in document.evidence:
-                known = ", ".join(sorted(document.evidence)) or "none"
-                raise CannotRun(f"{self.evidence!r} is no evidence of this definition; it has {known}.")
+                message = gettext("%(name)s is no evidence of this definition; it has none.")
+                if document.evidence:
+                    message = gettext("%(name)s is no evidence of this definition; it has %(known)s.")
+                said = {"name": repr(self.evidence), "known": ", ".join(sorted(document.evidence))}
+                raise CannotRun(message % said)
             return document.evidence[self.evidence]
         unknown = sorted(set(self.kinds) - {kind.name for kind in kinds})
         if unknown:
-            raise CannotRun(f"{unknown[0]!r} is neither an evidence of this definition nor an event kind.")
+            message = gettext("%(name)s is neither an evidence of this definition nor an event kind.")
+            raise CannotRun(message % {"name": repr(unknown[0])})
         if not self.kinds:
-            raise CannotRun("Say what counts as the outcome: an evidence of the definition, or event kinds.")
+            raise CannotRun(gettext("Say what counts as the outcome: an evidence of the definition, or event kinds."))
         label = " or ".join(f'"{kind.replace("_", " ")}"' for kind in self.kinds)
         return Evidence(label=label, any_of=(Match(kinds=self.kinds),))
 
@@ -126,7 +135,8 @@ def read_times(parameters: Mapping[str, Any]) -> ObservationTimes:
     if horizon in (None, ""):
         horizon = HORIZON_DAYS
     elif isinstance(horizon, bool) or not (str(horizon).isascii() and str(horizon).isdecimal()):
-        raise CannotRun(f"horizon_days must be a whole number of days, not {horizon!r}.")
+        message = gettext("horizon_days must be a whole number of days, not %(value)s.")
+        raise CannotRun(message % {"value": repr(horizon)})
     return ObservationTimes(
         mode=parameters.get("mode") or "month-ends",
         horizon_days=int(horizon),
@@ -145,7 +155,8 @@ def _moment(parameters: Mapping[str, Any], name: str, time_of_day: time) -> date
     except ValueError:
         at = None
     if at is None:
-        raise CannotRun(f"{name} must be a date such as 2026-01-31, not {text!r}.")
+        message = gettext("%(name)s must be a date such as 2026-01-31, not %(value)s.")
+        raise CannotRun(message % {"name": name, "value": repr(text)})
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 

@@ -164,7 +164,7 @@ def _refuse_while_unfinished(publications: "QuerySet[Publication]") -> None:
 def run_publication(run: Run, progress: Progress) -> dict[str, Any]:
     """Judge everybody at the publication of the run, or whom an earlier attempt has left."""
     if run.publication is None:
-        raise CannotRun("There is no publication to judge by.")
+        raise CannotRun(gettext("There is no publication to judge by."))
     changed = judge_publication(
         run.publication, connections=run.parameters.get("connections", 1), progress=progress, reached=run.reached
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from contacts.models import Contact, Due, Standing
 from contacts.services.work import CannotRun, Progress
@@ -58,7 +59,7 @@ def run_roll_back(run: Run, progress: Progress) -> dict[str, Any]:
     """
     publication = run.publication
     if publication is None or publication.retracted_at is None:
-        raise CannotRun("There is no publication to take back.")
+        raise CannotRun(gettext("There is no publication to take back."))
     touched = Standing.objects.filter(evaluated_at__gte=publication.effective_at).order_by("contact_id")
     left = touched.filter(contact_id__gt=run.reached).values_list("contact_id", flat=True)
     # What was rebuilt for good is not among those touched any more, but was counted when it was.

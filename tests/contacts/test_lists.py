@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.http import QueryDict
 from django.test.utils import CaptureQueriesContext
+from django.utils import translation
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -230,6 +231,13 @@ def test_a_few_are_acted_on_at_once_and_undoing_takes_back_exactly_that() -> Non
     assert tags_of([ann.pk, bob.pk]) == {ann.pk: ["fair"]}
     with pytest.raises(CannotRun):
         undo_act(job=job, by=by)
+
+
+def test_why_an_act_failed_is_kept_for_readers_of_every_language() -> None:
+    by, ann = make_user(Role.MARKETER), stand("Ann")
+    with translation.override("de"):
+        job = act("pin", [ann], by, stage=STAGES[0], note="", until="2020-01-01T00:00:00Z")
+    assert (job.state, job.error) == (WorkState.FAILED, "The pin would have run out before it was set.")
 
 
 def test_many_wait_for_the_worker_and_a_rep_may_not() -> None:

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, Final, Literal, TypeAlias, cast
 import msgspec
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils.translation import gettext
 
 from contacts.enums import SourceKind
 from contacts.ingest.csv import BadRecord, CsvReader, Record
@@ -180,7 +181,7 @@ def run_import(
         size = event_rows.CHUNK_ROWS
     else:
         if mapping is None:
-            raise MappingError("A file of contacts needs columns.")
+            raise MappingError(gettext("A file of contacts needs columns."))
         rows = RowReader(mapping, file_name=run.file_name, started_at=run.started_at, run_id=run.pk)
         read = rows.read
         mode = cast("Mode", run.mode)
@@ -255,5 +256,6 @@ def bind(reader: Reader, document: MappingDocument | None, what: What) -> Mappin
         return None
     bound = Mapping(document, reader.header, what)
     if what == "contacts" and bound.event and not Kind.objects.filter(name=bound.event, system=False).exists():
-        raise MappingError(f"event: {bound.event!r} is no kind of event that may be imported.")
+        message = gettext("event: %(kind)s is no kind of event that may be imported.")
+        raise MappingError(message % {"kind": repr(bound.event)})
     return bound
