@@ -28,6 +28,7 @@ FRAME = {
     "form_errors",
     "toasts",
     "connection_words",
+    "palette",
     "languages",
     # Asks for itself every second; what it consists of is shown.
     "work",
