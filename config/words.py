@@ -81,7 +81,9 @@ def read_catalogue(area: str, language: str) -> Catalog:
     if not path.exists():
         return Catalog(locale=language)
     with path.open("rb") as file:
-        return read_po(file, locale=language)
+        catalogue = read_po(file, locale=language)
+    catalogue.creation_date = catalogue.revision_date = _LONG_AGO
+    return catalogue
 
 
 def update_catalogues() -> None:
@@ -108,7 +110,7 @@ def update_catalogues() -> None:
             path = catalogue_path(area, language)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(as_po(catalogue))
-            path.with_suffix(".mo").write_bytes(as_mo(catalogue))
+            path.with_suffix(".mo").write_bytes(as_mo(read_catalogue(area, language)))
 
 
 def as_po(catalogue: Catalog) -> bytes:
