@@ -170,7 +170,7 @@ def test_the_first_bytes_come_before_anything_is_read(editor: User) -> None:
     assert len(queries) == 0
 
 
-def test_a_chunk_costs_two_queries_however_many_rows_it_has(monkeypatch: pytest.MonkeyPatch, editor: User) -> None:
+def test_a_chunk_costs_three_queries_however_many_rows_it_has(monkeypatch: pytest.MonkeyPatch, editor: User) -> None:
     def queries(chunk: int) -> int:
         monkeypatch.setattr(exporting, "CHUNK", chunk)
         with CaptureQueriesContext(connection) as captured:
@@ -186,7 +186,8 @@ def test_a_chunk_costs_two_queries_however_many_rows_it_has(monkeypatch: pytest.
         make_contact()
     assert queries(100) == one
     # Seven rows in chunks of three: two more chunks.
-    assert queries(3) == one + 4
+    # Each asks for its keys, its rows and their tags.
+    assert queries(3) == one + 6
 
 
 def test_rows_that_change_meanwhile_are_neither_lost_nor_repeated(

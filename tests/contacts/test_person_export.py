@@ -63,7 +63,8 @@ def test_it_holds_everything_and_counts_it(boss: User) -> None:
     assert all(lists.values()), lists
     assert lists.keys() == {
         "attribute_changes", "consent", "corrections", "events", "form_submissions", "handoffs", "identities", "mails",
-        "merges", "notifications", "sequences", "standings", "suppressions", "transitions", "webhooks",
+        "merges", "notifications", "sequences", "standings", "suppressions", "tags",
+        "transitions", "webhooks",
     }  # fmt: skip
     assert not any(value.lower() in json.dumps(job.result).lower() for value in VALUES), "a job names nobody"
 

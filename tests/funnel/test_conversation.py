@@ -111,7 +111,7 @@ class TestLogging:
         }
         world.settle()
         page = read(signed_in(rita), f"/handoffs/{handoff.pk}/")
-        assert "with Rhea Rep · call back · they began it" in page
+        assert "with Rhea Rep · wants to hear from us again · they began it" in page
         assert "Call me in May." in page
 
     @pytest.mark.parametrize("activity", list(Activity))

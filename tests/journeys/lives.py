@@ -12,6 +12,7 @@ from contacts.models import (
     AttributeChange,
     ConsentEntry,
     Contact,
+    ContactTag,
     Due,
     Event,
     EventCorrection,
@@ -27,6 +28,7 @@ from contacts.models import (
     Source,
     SourceWarning,
     Suppression,
+    Tag,
 )
 from contacts.services.erased_names import keyed_hash
 from funnel.enums import HandoffState
@@ -114,6 +116,9 @@ def _rows_of(contact: Contact, other: Contact, source: Source, rep: User, now: d
     form, _ = Form.objects.get_or_create(source=source, token="newsletter", defaults={"name": "Newsletter"})
     FormSubmission.objects.create(form=form, contact=contact, origin_contact_id=other.pk, message=uuid.uuid4())
     Due.objects.create(contact=contact, occurred_at=now)
+    ContactTag.objects.create(
+        contact=contact, origin_contact_id=other.pk, tag=Tag.objects.get_or_create(name="warm")[0], tagged_at=now
+    )
     Mail.objects.create(
         contact=contact, origin_contact_id=other.pk, address=EMAIL, subject=SECRET, body=SECRET, due_at=now,
         state=MailState.WAITING,

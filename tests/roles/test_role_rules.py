@@ -16,6 +16,7 @@ pytestmark = pytest.mark.django_db
 # Rule: the roles that pass it, R(ep), M(arketer), L(ead: manager), A(dmin).
 MATRIX: dict[str, str] = {
     "can_view_contacts": "RMLA",
+    "can_act_on_contacts": "MLA",
     "can_correct_events": "MLA",
     "can_create_contacts": "MLA",
     "can_erase_contacts": "LA",
@@ -27,6 +28,7 @@ MATRIX: dict[str, str] = {
     "can_import": "MLA",
     "can_export": "MLA",
     "can_merge": "MLA",
+    "can_pin_stage": "MLA",
     "can_see_handoffs": "RMLA",
     "can_work_handoffs": "RLA",
     "can_see_definitions": "RMLA",

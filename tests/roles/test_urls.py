@@ -175,8 +175,9 @@ def test_pages_change_nothing_for_strangers(world: World) -> None:
             "handoff-log",
             "handoff-release",
         ):
-            (call,) = PAGES[name]
-            client.post(scene.url(call), call.body or {})
+            for call in PAGES[name]:
+                if call.method == "post":
+                    client.post(scene.url(call), call.body or {})
         assert list(Handoff.objects.order_by("id").values()) == before
 
 
