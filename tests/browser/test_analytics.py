@@ -41,7 +41,7 @@ def test_hovering_a_flow_tells_it(shop: Shop, open_as: Open) -> None:
     shop.offer("Wanda")
     page = opened(open_as("mara"), "/funnel/?period=30d")
     page.locator(".sankey-band").first.hover(force=True)
-    expect(page.locator(".sankey [data-readout]")).to_contain_text("moves")
+    expect(page.locator(".sankey [data-readout]")).to_contain_text("move")
 
 
 def test_every_part_without_scripts(shop: Shop, open_as: Open) -> None:
