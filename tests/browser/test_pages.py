@@ -50,7 +50,9 @@ def look_around(page: Page, path: str) -> list[str]:
 
 
 # What the role matrix lists and another test of this folder opens with more to see on it.
-ELSEWHERE = re.compile(r"^(import(-|$)|duplicate|source(-|$)|definition-(what|compare|backtest|learn)|run|form-edit)")
+ELSEWHERE = re.compile(
+    r"^(notifications-live|import(-|$)|duplicate|source(-|$)|definition-(what|compare|backtest|learn)|run|form-edit)"
+)
 
 
 def addresses(shop: Shop) -> list[str]:
