@@ -17,11 +17,13 @@ __all__ = ["FRESHNESS", "judge", "log_odds_of_profiles", "node_truth", "profile_
 FRESHNESS = 5_000
 
 
-def judge(compiled: Compiled, facts: Facts, at: IntArray, prior: Prior) -> Verdicts:
+def judge(compiled: Compiled, facts: Facts, at: IntArray, prior: Prior, *, freshness: int = FRESHNESS) -> Verdicts:
     """Judge each contact at its own moment ``at`` (microseconds), given where it stood before.
 
     Events later than the moment are ignored. The stage is the strongest whose enter criteria hold, or the
     strongest at or below the prior one whose keep criteria hold, whichever is stronger (a Schmitt trigger).
+    ``freshness``: a score that loses so many millipoints asks for a review as well; 0 for reviews that may change
+    a stage only.
     """
     event_moment = at[facts.event_contact]
     live = facts.event_at <= event_moment
@@ -29,7 +31,7 @@ def judge(compiled: Compiled, facts: Facts, at: IntArray, prior: Prior) -> Verdi
     fit = facts.profile_fit[profile]
     returns = _Returns(compiled, facts, at, live)
     review = np.where(returns.cooling, returns.last + compiled.cool_down, NEVER)
-    scores = _Scored(compiled, facts, profile, weigh_events(compiled, facts, event_moment, live))
+    scores = _Scored(compiled, facts, profile, weigh_events(compiled, facts, event_moment, live), freshness)
     np.minimum(review, scores.next_change(at), out=review)
 
     truths: dict[int, BoolArray] = {}
@@ -57,7 +59,7 @@ def judge(compiled: Compiled, facts: Facts, at: IntArray, prior: Prior) -> Verdi
         else:
             if leaf.handoff and returns.any and since_return is None:
                 weights = weigh_events(compiled, facts, event_moment, live & returns.eligible)
-                since_return = _Scored(compiled, facts, profile, weights)
+                since_return = _Scored(compiled, facts, profile, weights, freshness)
                 np.minimum(review, since_return.next_change(at), out=review)
             truths[index] = (since_return if leaf.handoff and since_return else scores).reaches(criterion, fit)
 
@@ -88,7 +90,9 @@ def judge(compiled: Compiled, facts: Facts, at: IntArray, prior: Prior) -> Verdi
 class _Scored:
     """All scores of the contacts from one choice of evidence: engagement, and the learned score where there is one."""
 
-    def __init__(self, compiled: Compiled, facts: Facts, profile: IntArray, weights: list[Weights]) -> None:
+    def __init__(
+        self, compiled: Compiled, facts: Facts, profile: IntArray, weights: list[Weights], freshness: int
+    ) -> None:
         fit = facts.profile_fit[profile]
         # A score is fit and engagement together, and the fit does not fade.
         thresholds: list[int | IntArray] = [*compiled.thresholds]
@@ -99,7 +103,7 @@ class _Scored:
             facts,
             [(layer, layer.millipoints) for layer in weights],
             thresholds,
-            freshness=FRESHNESS,
+            freshness=freshness,
         )
         self.learned: Scores | None = None
         if compiled.learned is not None:

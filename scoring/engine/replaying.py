@@ -65,6 +65,7 @@ def replay(
     until: IntArray,
     published_at: int = UNKNOWN_PAST,
     renamed: IntArray | None = None,
+    freshness: int = FRESHNESS,
 ) -> list[Change]:
     """Fold each contact's moments later than its last one, up to and including ``until``; update the timeline.
 
@@ -73,6 +74,7 @@ def replay(
     late the caller comes, so that live and replayed timelines are equal. Returns the changes in time order
     for each contact. ``renamed`` contacts come from a stage that this definition does not use: their first
     judgement is a change in any case. A publication that leaves a contact as it was leaves no trace in its timeline.
+    ``freshness``: as of ``judge``.
     """
     leaves_unused_stage = np.zeros(facts.contacts, dtype=np.bool_)
     if renamed is not None:
@@ -94,7 +96,7 @@ def replay(
         place = np.searchsorted(part_contacts, active)
         at[place] = upcoming
         prior = Prior(timeline.stage[part_contacts], timeline.furthest[part_contacts])
-        verdicts = judge(compiled, part, at, prior)
+        verdicts = judge(compiled, part, at, prior, freshness=freshness)
         stage = verdicts.stage[place]
         before = timeline.stage[active]
         moved = np.flatnonzero((stage != before) | leaves_unused_stage[active])
@@ -200,14 +202,16 @@ def next_change(
 ) -> list[Change]:
     """The first change of each contact that time alone will bring within ``horizon`` microseconds.
 
-    Reviews are followed one by one without new facts, at most ``limit`` of them.
+    Reviews are followed one by one without new facts, at most ``limit`` of them: only those that may change a stage,
+    since one that merely refreshes a score moves no other. (All are at whole minutes, and none comes after the first
+    such minute at which the stage is another.)
     """
     silent = np.maximum(timeline.evaluated_at, 0) + horizon
     for _ in range(limit):
         step = np.minimum(timeline.review_at, silent)
         if (timeline.review_at > silent).all():
             return []
-        found = replay(compiled, facts, timeline, until=step)
+        found = replay(compiled, facts, timeline, until=step, freshness=0)
         if found:
             return found
     return []

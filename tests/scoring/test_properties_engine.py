@@ -27,6 +27,7 @@ from scoring.engine import (
 )
 from scoring.engine.facts import DAY, MINUTE
 from scoring.engine.properties import meets_property
+from scoring.engine.replaying import next_change
 from scoring.moments import to_datetime, to_micros
 from tests.scoring.languages import KINDS as KIND_NAMES
 from tests.scoring.languages import documents
@@ -221,3 +222,18 @@ def test_time_does_not_ask_for_a_review_each_minute(
         replay(compiled, facts, timeline, until=timeline.review_at.copy())
         reviews += 1
         assert reviews < 3_000
+
+
+@settings(max_examples=15, phases=SEARCH)
+@given(document=documents(), history=EVENTS, profile=PROFILES, at=TIMES)
+def test_what_is_foretold_comes_true(
+    document: DefinitionDocument, history: list[Event], profile: dict[str, object], at: int
+) -> None:
+    """A forecast leaves out the reviews that only refresh scores, and finds the change that living finds."""
+    compiled = compiled_of(document)
+    facts = facts_of(compiled, [[event for event in history if event[0] <= at]], profile)
+    lived, _ = fold(compiled, facts, until=at)
+    foreseen = replace(lived, **{name: getattr(lived, name).copy() for name in lived.__slots__})
+    foretold = next_change(compiled, facts, foreseen, horizon=300 * DAY)
+    later = replay(compiled, facts, lived, until=np.maximum(lived.evaluated_at, 0) + 300 * DAY)
+    assert [(one.at, one.to_rank) for one in foretold[:1]] == [(one.at, one.to_rank) for one in later[:1]]
