@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from contacts.enums import IdentityKind
 from contacts.ingest.identifiers import normalise_company_name
 from contacts.models import Company, Contact, Event
+from contacts.selectors.browse import Query, contact_filters
 from contacts.selectors.search import matches_of
 
 _LONGEST_ID = 18
@@ -37,6 +38,7 @@ class ContactFilters(django_filters.FilterSet):  # type: ignore[misc]  # django-
     stage = django_filters.CharFilter(field_name="standing__stage", help_text="Key of the stage.")
     owner = django_filters.CharFilter(method="by_owner", help_text="Id of its owner; `none`: Marketing's.")
     source = django_filters.CharFilter(field_name="source_channel", help_text="Channel it came by, exactly.")
+    tag = django_filters.CharFilter(method="by_tag", help_text="Name of a tag that it bears, whole, any case.")
     q = django_filters.CharFilter(
         method="by_text",
         help_text="Words of the name, e-mail address or company, in any order, case and accents aside. Where nobody has"
@@ -62,6 +64,10 @@ class ContactFilters(django_filters.FilterSet):  # type: ignore[misc]  # django-
             return queryset.filter(standing__owner=None)
         filtered: QuerySet[Contact] = IdFilter(field_name="standing__owner").filter(queryset, value)
         return filtered
+
+    def by_tag(self, queryset: QuerySet[Contact], name: str, value: str) -> QuerySet[Contact]:
+        """Narrow by tag."""
+        return queryset.filter(contact_filters(Query(tag=value)))
 
     def by_text(self, queryset: QuerySet[Contact], name: str, value: str) -> QuerySet[Contact]:
         """Narrow by text."""

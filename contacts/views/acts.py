@@ -59,7 +59,8 @@ REASONS: Final[Mapping[str, str]] = {
 def contacts_act(request: HttpRequest, act: str) -> HttpResponse:
     """Ask for the options of an act (GET), say its consequences (POST), and do it (POST with ``confirm``).
 
-    ``contact`` (several) or, with ``all=1``, everybody whom ``view``, the query of a list's address, finds.
+    ``contact`` (several) or, with ``all=1``, everybody whom ``view``, the query of a list's address, finds. With
+    ``back=contact`` and one contact, its page comes back afterwards instead of the list.
     """
     if act not in FORMS or act not in ACTS:
         raise Http404("No such act.")
@@ -72,10 +73,13 @@ def contacts_act(request: HttpRequest, act: str) -> HttpResponse:
     if not ids or len(ids) > MOST_CONTACTS:
         messages.error(request, _wrong_number(len(ids)))
         return redirect(back)
+    of_contact = said.get("back") == "contact" and len(ids) == 1
+    if of_contact:
+        back = reverse("contact", args=ids)
     form = FORMS[act](said if request.method == "POST" else None, now=now)
     is_said = (form.is_valid() if form.is_bound else not form.fields) and (request.method == "POST" or not form.fields)
     if request.method == "POST" and is_said and "confirm" in said:
-        return _done(request, act, ids, form, back)
+        return _done(request, act, ids, form, back, of_contact=of_contact)
     context = {
         "act": act,
         "title": gettext(TITLES[act]),
@@ -89,6 +93,7 @@ def contacts_act(request: HttpRequest, act: str) -> HttpResponse:
         "ids": [] if is_all else ids,
         "view": view,
         "back": back,
+        "of_contact": of_contact,
         "tags": tag_names() if act == "tag" else [],
     }
     return render(request, "contacts/act.html", context, status=422 if form.errors else 200)
@@ -128,7 +133,7 @@ def contacts_act_result(request: HttpRequest, job_id: int) -> HttpResponse:
 @page(check_act_on_contacts)
 @require_POST
 def contacts_act_undo(request: HttpRequest, job_id: int) -> HttpResponse:
-    """Take back what an act did."""
+    """Take back what an act did; ``back=contact`` in the address leads to the one contact afterwards, else the list."""
     job = get_object_or_404(Job, pk=job_id, kind=JobKind.ACT)
     try:
         undoing = undo_act(job=job, by=person_of(request))
@@ -137,8 +142,10 @@ def contacts_act_undo(request: HttpRequest, job_id: int) -> HttpResponse:
         return redirect("contacts-act-result", job.pk)
     if undoing.finished_at is None:
         return redirect("contacts-act-result", undoing.pk)
-    messages.success(request, _told(undoing))
-    return redirect("contacts")
+    ids = undoing.parameters["contacts"]
+    of_contact = request.GET.get("back") == "contact" and len(ids) == 1
+    messages.success(request, _told_of_one(undoing) if of_contact else _told(undoing))
+    return redirect("contact", ids[0]) if of_contact else redirect("contacts")
 
 
 def _chosen(said: QueryDict, view: str) -> tuple[list[int], bool]:
@@ -241,7 +248,9 @@ def _of_events(act: str, ids: Sequence[int], options: Mapping[str, Any]) -> str:
     return pattern % given
 
 
-def _done(request: HttpRequest, act: str, ids: Sequence[int], form: ActForm, back: str) -> HttpResponse:
+def _done(
+    request: HttpRequest, act: str, ids: Sequence[int], form: ActForm, back: str, *, of_contact: bool
+) -> HttpResponse:
     try:
         job = order_act(
             act=act, contact_ids=ids, options=form.options() if form.is_bound else {}, by=person_of(request)
@@ -250,10 +259,15 @@ def _done(request: HttpRequest, act: str, ids: Sequence[int], form: ActForm, bac
         messages.error(request, str(error))
         return redirect(back)
     outcome = job.parameters.get("outcome") or {}
+    if of_contact and "unchanged" in outcome.get("why", {}):
+        messages.info(request, gettext("Nothing was changed."))
+        return redirect(back)
     if job.state != WorkState.FINISHED or outcome.get("why"):
         return redirect("contacts-act-result", job.pk)
     undo = f"{UNDO}{reverse('contacts-act-undo', args=[job.pk])}" if _may_undo(job, outcome) else ""
-    messages.success(request, _told(job), extra_tags=undo)
+    if undo and of_contact:
+        undo += "?back=contact"
+    messages.success(request, _told_of_one(job) if of_contact else _told(job), extra_tags=undo)
     return redirect(back)
 
 
@@ -268,3 +282,15 @@ def _told(job: Job) -> str:
     number = len(outcome.get("done", ()))
     pattern = ngettext("%(act)s: %(number)s contact done.", "%(act)s: %(number)s contacts done.", number)
     return pattern % {"act": gettext(TITLES[act]), "number": format_number(number)}
+
+
+def _told_of_one(job: Job) -> str:
+    """Say what was done to the one contact whose page comes back."""
+    given = {"name": "".join(_names(job.parameters["contacts"])), "tag": job.parameters["options"].get("tag", "")}
+    match job.parameters["act"]:
+        case "tag":
+            return gettext("%(name)s bears the tag “%(tag)s” now.") % given
+        case "untag":
+            return gettext("The tag “%(tag)s” is taken off %(name)s.") % given
+        case _:
+            return _told(job)

@@ -11,7 +11,16 @@ from django.utils.translation import gettext
 from config.web.formats import format_day
 from config.web.ui import MenuItem, Step, steps_of
 from contacts.models import Contact, Due, Standing
-from contacts.permissions import can_erase_contacts, can_export, can_log_activity, can_merge, can_pin_stage
+from contacts.permissions import (
+    can_act_on_contacts,
+    can_erase_contacts,
+    can_export,
+    can_log_activity,
+    can_merge,
+    can_pin_stage,
+)
+from contacts.selectors.browse import tag_names
+from contacts.selectors.views import tags_of
 from scoring.definition import DefinitionDocument
 from scoring.models import Definition
 from scoring.selectors.definitions import published_definition
@@ -25,6 +34,7 @@ class ContactHeader:
     ``standing`` is None for the moment between a contact's arrival and its first judgement. ``stage_key`` is the stage
     shown: the judged one, or that of ``pin``. Scores, as of ``scores_at``, and thresholds are in thousandths of a
     point; a threshold is what the strictest stage asks for. ``waiting``: facts came in that are not judged yet.
+    ``known_tags`` are those there are, for whoever may tag the contact.
     """
 
     contact: Contact
@@ -39,6 +49,9 @@ class ContactHeader:
     scores_at: datetime | None
     waiting: bool
     pin: ShownPin | None
+    tags: tuple[str, ...]
+    known_tags: tuple[str, ...]
+    may_tag: bool
     may_log: bool
     may_pin: bool
     actions: tuple[MenuItem, ...]
@@ -67,9 +80,10 @@ class ContactHeader:
 
 
 def contact_header(*, contact_id: int, user: User, now: datetime) -> ContactHeader:
-    """Return the head of a contact's pages; three queries beside those of the permissions, and those of a gated pin.
+    """Return the head of a contact's pages; four queries beside those of the permissions.
 
-    Raises ``Contact.DoesNotExist``, also for a contact that was merged into another.
+    One more for whoever may tag the contact, and those of a gated pin. Raises ``Contact.DoesNotExist``, also for
+    a contact that was merged into another.
     """
     due = Due.objects.filter(contact=OuterRef("pk"))
     rows = Contact.objects.select_related("company", "standing__owner").annotate(waiting=Exists(due))
@@ -80,6 +94,7 @@ def contact_header(*, contact_id: int, user: User, now: datetime) -> ContactHead
         standing = None
     definition, document = published_definition()
     pin = shown_pin(contact_id, document, at=now)
+    may_tag = can_act_on_contacts(user)
     return ContactHeader(
         contact=contact,
         standing=standing,
@@ -93,6 +108,9 @@ def contact_header(*, contact_id: int, user: User, now: datetime) -> ContactHead
         scores_at=standing.evaluated_at if standing else None,
         waiting=contact.waiting,
         pin=pin,
+        tags=tuple(tags_of([contact_id]).get(contact_id, ())),
+        known_tags=tuple(tag_names()) if may_tag else (),
+        may_tag=may_tag,
         may_log=can_log_activity(user, contact),
         may_pin=can_pin_stage(user),
         actions=_actions(user, contact_id, pin),

@@ -50,5 +50,5 @@ def test_unknown_contacts_and_errors_are_described() -> None:
     assert set(document["components"]["schemas"]["Error"]["properties"]) == {"code", "message", "fields"}
     parameters = document["paths"]["/api/v1/contacts/"]["get"]["parameters"]
     assert {parameter["name"] for parameter in parameters} == {
-        "email", "external_id", "stage", "owner", "source", "q", "updated_since", "cursor", "limit",
+        "email", "external_id", "stage", "owner", "source", "tag", "q", "updated_since", "cursor", "limit",
     }  # fmt: skip

@@ -10,6 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from contacts.models import AttributeChange, Company, Contact, Due, Standing
+from contacts.services.tags import tag_contacts
 from tests.factories import make_contact, make_event, make_source, make_token, make_user, record
 
 pytestmark = pytest.mark.django_db
@@ -120,6 +121,11 @@ def test_filters(api: Api) -> None:
     assert ids("?q=acme") == only_ann
     assert ids("?q=100%25") == set()
     assert ids("?q=globex&stage=audience") == only_bob
+    tag_contacts(contact_ids=[bob.pk], name="Trade fair", by=make_user("marketer"), now=datetime.now(UTC))
+    assert ids("?tag=trade%20FAIR") == only_bob
+    assert ids("?tag=trade%20fair&stage=lead") == set()
+    assert ids("?tag=trade") == set()
+    assert api("GET", CONTACTS + "?tag=a%00b", status=400)["fields"].keys() == {"tag"}
     later = (datetime.now(UTC) + timedelta(hours=1)).isoformat().replace("+", "%2B")
     assert ids(f"?updated_since={later}") == set()
     assert ids("?updated_since=2020-01-01T00:00:00Z") == only_ann | only_bob

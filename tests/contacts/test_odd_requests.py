@@ -90,7 +90,7 @@ def test_companies(body: Any) -> None:
     st.sampled_from(["contacts", "events", "companies"]),
     st.dictionaries(
         st.sampled_from(
-            ["email", "external_id", "stage", "owner", "source", "q", "updated_since", "kind", "since", "until",
+            ["email", "external_id", "stage", "owner", "source", "tag", "q", "updated_since", "kind", "since", "until",
              "domain", "name", "cursor", "limit", "x"]
         ),
         st.text(max_size=12) | st.sampled_from(["2026-01-01", "99999-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59",

@@ -12,6 +12,8 @@ from django.test.utils import CaptureQueriesContext
 
 from contacts.enums import Role
 from contacts.models import Contact, Event
+from contacts.selectors.views import tags_of
+from contacts.services.tags import tag_contacts
 from scoring.models import Transition
 from scoring.services.evaluate import drain_due
 from scoring.services.explain import explain_contact
@@ -143,3 +145,83 @@ def test_every_page_of_a_contact_costs_the_same_for_one_thing_and_for_three(page
     queries(one, "")
     for part in ("", "journey/", "consent/", "pin/", "merge/"):
         assert queries(one, part) == queries(three, part), part
+
+
+def test_tags_stand_in_the_head_and_lead_to_all_who_bear_them(pages: Client) -> None:
+    contact, other = ann(("page_viewed", 1), first_name="Ann"), ann(("page_viewed", 1), first_name="Bob")
+    tag_contacts(contact_ids=[contact.pk, other.pk], name="Trade fair", by=make_user("manager"), now=datetime.now(UTC))
+    for part in ("", "why/", "journey/", "consent/", "pin/"):
+        page = pages.get(f"/contacts/{contact.pk}/{part}").content.decode()
+        assert '<a class="truncate" href="/contacts/?tag=Trade%20fair">Trade fair</a>' in page, part
+    found = pages.get("/contacts/?tag=Trade%20fair").content.decode()
+    assert f'href="/contacts/{contact.pk}/"' in found
+    assert f'href="/contacts/{other.pk}/"' in found
+
+
+def test_a_tag_is_added_and_taken_off_in_the_head_with_a_way_back(pages: Client) -> None:
+    contact = ann(("page_viewed", 1), first_name="Ann")
+    path = f"/contacts/{contact.pk}/"
+    sent = {"contact": contact.pk, "back": "contact", "confirm": "1"}
+
+    def tags() -> list[str]:
+        return list(tags_of([contact.pk]).get(contact.pk, []))
+
+    def way_back(page: str) -> str:
+        found = re.search(r'action="(/contacts/acts/jobs/\d+/undo/\?back=contact)"', page)
+        assert found
+        return found[1]
+
+    added = pages.post("/contacts/acts/tag/", {**sent, "act-tag": " Trade  fair "}, follow=True)
+    assert added.redirect_chain == [(path, 302)]
+    assert "Ann bears the tag “Trade fair” now." in unescape(added.content.decode())
+    assert tags() == ["Trade fair"]
+    undone = pages.post(way_back(added.content.decode()), follow=True)
+    assert undone.redirect_chain == [(path, 302)]
+    assert "The tag “Trade fair” is taken off Ann." in unescape(undone.content.decode())
+    assert tags() == []
+    pages.post("/contacts/acts/tag/", {**sent, "act-tag": "fair"})
+    again = pages.post("/contacts/acts/tag/", {**sent, "act-tag": "FAIR"}, follow=True)
+    assert again.redirect_chain == [(path, 302)]
+    assert "Nothing was changed." in again.content.decode()
+    taken = pages.post("/contacts/acts/untag/", {**sent, "act-tag": "fair"}, follow=True)
+    assert tags() == []
+    pages.post(way_back(taken.content.decode()))
+    assert tags() == ["fair"]
+
+
+def test_what_cannot_be_a_tag_is_said_and_leads_back_to_the_contact(pages: Client) -> None:
+    contact = ann(("page_viewed", 1), first_name="Ann")
+    sent = {"contact": contact.pk, "back": "contact", "confirm": "1", "act-tag": "one, two"}
+    refused = pages.post("/contacts/acts/tag/", sent)
+    page = refused.content.decode()
+    assert refused.status_code == 422
+    assert "A tag holds no comma." in page
+    assert f'<a href="/contacts/{contact.pk}/">Ann</a>' in page
+    assert '<input type="hidden" name="back" value="contact">' in page
+
+
+def test_who_may_not_tag_sees_the_tags_and_cannot_change_them(pages: Client) -> None:
+    contact = ann(("page_viewed", 1))
+    tag_contacts(contact_ids=[contact.pk], name="fair", by=make_user("manager"), now=datetime.now(UTC))
+    rep = Client()
+    rep.force_login(make_user(Role.REP))
+    page = rep.get(f"/contacts/{contact.pk}/").content.decode()
+    assert '<a href="/contacts/?tag=fair">fair</a>' in page
+    assert "/contacts/acts/" not in page
+    assert "/contacts/acts/untag/" in pages.get(f"/contacts/{contact.pk}/").content.decode()
+
+
+def test_the_head_costs_the_same_for_one_tag_and_for_three(pages: Client) -> None:
+    one, three = ann(("page_viewed", 1)), ann(("page_viewed", 1))
+    by, now = make_user("manager"), datetime.now(UTC)
+    tag_contacts(contact_ids=[one.pk], name="a", by=by, now=now)
+    for name in ("a", "b", "c"):
+        tag_contacts(contact_ids=[three.pk], name=name, by=by, now=now)
+
+    def queries(contact: Contact) -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert pages.get(f"/contacts/{contact.pk}/").status_code == 200
+        return len(captured)
+
+    queries(one)
+    assert queries(one) == queries(three)
