@@ -15,7 +15,7 @@ from config.web.formats import format_number
 from config.web.icons import stage_icon
 from config.web.live import is_live, live_answer
 from config.web.pages import link_with, page, person_of
-from config.web.ui import Tab
+from config.web.ui import MenuItem, Tab
 from contacts.models import SavedView, Standing
 from contacts.permissions import can_act_on_contacts, can_export, check_view_contacts
 from contacts.selectors.browse import (
@@ -61,6 +61,15 @@ _SORTS: Final = {
     "activity": Sort.RECENT,
     "since": Sort.SINCE,
     "created": Sort.NEWEST,
+}
+# By what the list can be ordered, and the words for the order that is the natural one and for the other.
+_ORDERS: Final = {
+    "engagement": (gettext_noop("Highest engagement first"), gettext_noop("Lowest engagement first")),
+    "fit": (gettext_noop("Best fit first"), gettext_noop("Worst fit first")),
+    "activity": (gettext_noop("Last active first"), gettext_noop("Longest inactive first")),
+    "since": (gettext_noop("Latest in their stage first"), gettext_noop("Longest in their stage first")),
+    "created": (gettext_noop("Newest first"), gettext_noop("Oldest first")),
+    "name": (gettext_noop("Name, A to Z"), gettext_noop("Name, Z to A")),
 }
 _NUMBERS: Final = frozenset({"engagement", "fit"})
 # On a narrow screen the name, with its stage, and these two.
@@ -120,6 +129,7 @@ def contacts(request: HttpRequest) -> HttpResponseBase:
         "columns": [_column(request, query, key, gettext(COLUMN_LABELS[key])) for key in columns],
         "column_choices": [(key, gettext(COLUMN_LABELS[key]), key in columns) for key in COLUMNS],
         "summary": _summary(query, found),
+        **_orders(request, query),
         "next_url": _next(request, found),
         "first_url": link_with(request.GET) if query.after else "",
         "candidates_capped": found.candidates_capped,
@@ -188,6 +198,20 @@ def _column(request: HttpRequest, query: Query, key: str, label: str) -> Column:
         url = link_with(request.GET, sort=sort.value, reverse="1" if is_here and not query.backwards else None)
         order = ("descending" if query.descending else "ascending") if is_here else ""
     return Column(key, label, key in _NUMBERS, key != "name" and key not in _NARROW, url, order)
+
+
+def _orders(request: HttpRequest, query: Query) -> dict[str, Any]:
+    """The orders as a menu, each with its opposite; its label is the one in force."""
+    label, items = "", []
+    for key, words in _ORDERS.items():
+        sort = _SORTS[key]
+        for backwards, word in enumerate(words):
+            is_here = query.sort is sort and query.backwards == bool(backwards)
+            label = gettext(word) if is_here else label
+            value = None if sort is Sort.SCORE else sort.value
+            url = link_with(request.GET, sort=value, reverse="1" if backwards else None)
+            items.append(MenuItem(gettext(word), url, "check" if is_here else "", current=is_here))
+    return {"sort_label": label, "sort_items": items}
 
 
 def _cleared(given: QueryDict, query: Query) -> str:

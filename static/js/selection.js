@@ -1,5 +1,5 @@
-// Choosing rows of the list: shift-click chooses all between, the box in the head all of the page. The bar of acts is
-// out of the way until somebody is chosen; without this script it always stands there and works the same.
+// Choosing rows of the list: shift-click chooses all between, the box in the head all of the page. The bar of acts
+// shows itself by CSS once somebody is chosen; without scripts it always stands there and works the same.
 let last = null;
 
 const bar = () => document.querySelector("[data-bulk]");
@@ -11,7 +11,6 @@ const show = () => {
   const all = boxes();
   const chosen = all.filter((box) => box.checked).length;
   const everybody = form.querySelector("[data-bulk-all]");
-  form.classList.toggle("is-idle", chosen === 0);
   if (chosen === 0 && everybody) everybody.checked = false;
   const head = document.querySelector("[data-bulk-page]");
   if (head) {

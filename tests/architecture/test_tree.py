@@ -111,6 +111,17 @@ def test_the_environment_is_read_in_one_place() -> None:
     assert readers <= allowed
 
 
+def test_no_template_writes_an_id_as_a_number_for_people() -> None:
+    """Numbers are written with separators (1,234), which nobody reads back as an id."""
+    spoken = re.compile(r"""=["'][^"'{}]*\{\{\s*[\w.]*\b(?:pk|\w+_pk|contact_id|company_id|user_id)\s*\}\}""")
+    assert [
+        f"{relative(path)}:{number}"
+        for path in named(".html")
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if spoken.search(line)
+    ] == []
+
+
 def commands() -> list[Path]:
     return [
         path

@@ -1,10 +1,14 @@
 """The list of contacts as people use it: chips, columns, saved views, and acts on the chosen ones."""
 
+import re
+from html import unescape
+
 import pytest
 from django.test import Client
 
 from contacts.enums import Role
 from contacts.models import Contact, ContactTag, Job, SavedView
+from tests.contacts.test_contacts_api import stand
 from tests.factories import make_contact, make_user
 from tests.scoring.test_companies import judge
 
@@ -106,3 +110,28 @@ def test_reps_see_no_boxes_and_the_export_writes_the_chosen_columns_and_contacts
     lines = b"".join(answer).decode("utf-8-sig").splitlines()
     assert lines[0] == "ripen_id,email,first_name,last_name,ripen_stage,ripen_tags"
     assert len(lines) == 2
+
+
+def test_who_is_chosen_is_named_whole_however_long_the_number(client: Client) -> None:
+    contact = Contact.objects.create(pk=1_234_567, first_name="Ann")
+    stand(contact)
+    box = re.search(r'name="contact" value="([^"]*)"', text_of(client, "/contacts/"))
+    assert box
+    asked = text_of(client, f"/contacts/acts/tag/?contact={box[1]}")
+    sent = re.findall(r'<input type="hidden" name="contact" value="([^"]*)">', asked)
+    client.post("/contacts/acts/tag/", {"contact": sent, "act-tag": "Fair", "confirm": "1"})
+    assert ContactTag.objects.get().contact == contact
+    sent = re.findall(r'name="contact" value="([^"]*)"', text_of(client, f"/contacts/{contact.pk}/"))
+    client.post("/contacts/acts/untag/", {"contact": sent[0], "act-tag": "Fair", "confirm": "1", "back": "contact"})
+    assert not ContactTag.objects.exists()
+
+
+def test_the_order_can_be_chosen_above_the_list(client: Client) -> None:
+    people(2)
+    menu = unescape(text_of(client, "/contacts/?stage=lead").split('class="list-idle"')[1].split("</details>")[0])
+    assert "2 of 2" in menu
+    assert "<span>Highest engagement first</span>" in menu
+    assert 'href="?stage=lead&sort=name">Name, A to Z' in menu
+    there = text_of(client, "/contacts/?stage=lead&sort=name&reverse=1")
+    assert "<span>Name, Z to A</span>" in there
+    assert there.index("Ann 1") < there.index("Ann 0")
