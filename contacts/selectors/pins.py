@@ -49,9 +49,11 @@ def pins_of(contact_id: int, *, at: datetime) -> list[Pin]:
     return _with_ends(rows, at)
 
 
-def last_pin_fact(contact_id: int) -> Event | None:
-    """Return the latest fact about the contact's pin: set or taken back; None where there never was any."""
-    found: Event | None = _facts([contact_id]).order_by("-occurred_at", "-id").first()
+def pin_facts(contact_ids: Sequence[int]) -> dict[int, list[Event]]:
+    """Return the facts about the pins of each contact, set or taken back, latest first; one query."""
+    found: dict[int, list[Event]] = {}
+    for event in _facts(contact_ids).order_by("contact_id", "-occurred_at", "-id"):
+        found.setdefault(event.contact_id, []).append(event)
     return found
 
 

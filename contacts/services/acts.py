@@ -21,18 +21,20 @@ from contacts.enums import JobKind
 from contacts.models import Event, Job, Kind
 from contacts.permissions import check_act_on_contacts, check_correct_events, check_pin_stage
 from contacts.services.corrections import MAX_EVENTS, Corrected, reclassify_events, restore_events, retract_events
-from contacts.services.pinning import pin_stage, unpin_stage
+from contacts.services.pinning import pin_stage, undo_pins, unpin_stage
 from contacts.services.tags import tag_contacts, untag_contacts
 from contacts.services.work import CannotRun, Progress
 
 # So many contacts at most; whoever means more narrows the view down.
 MOST_CONTACTS: Final = 10_000
 CHUNK: Final = 100
+PINS_BACK: Final = "pins-back"
 # So many refusals are kept by name; the others are counted.
 REFUSALS_KEPT: Final = 200
 
 GONE: Final = "gone"
 UNCHANGED: Final = "unchanged"
+CHANGED_SINCE: Final = "changed_since"
 
 
 @dataclass(slots=True)
@@ -40,12 +42,14 @@ class Outcome:
     """What an act did to some contacts.
 
     ``done``: ids of contacts that it changed; ``refused``: contact id -> code of why not (``gone``, ``unchanged``, or
-    the act's own). ``events``: ids of events that it marked, for acts on events.
+    the act's own). ``events``: ids of events that it marked, for acts on events; ``facts``: of those that it recorded
+    and that undoing needs to know.
     """
 
     done: set[int] = field(default_factory=set)
     refused: dict[int, str] = field(default_factory=dict)
     events: set[int] = field(default_factory=set)
+    facts: set[int] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +81,17 @@ def _pin(ids: Sequence[int], options: Mapping[str, Any], by: User, now: datetime
     if until is None or until <= now:
         raise CannotRun(gettext("The pin would have run out before it was set."))
     done = pin_stage(contact_ids=ids, stage=options["stage"], note=options["note"], until=until, by=by, now=now)
-    return Outcome(set(done), dict.fromkeys(set(ids) - set(done), GONE))
+    return Outcome(set(done), dict.fromkeys(set(ids) - set(done), GONE), facts=set(done.values()))
 
 
 def _unpin(ids: Sequence[int], options: Mapping[str, Any], by: User, now: datetime) -> Outcome:
     done = unpin_stage(contact_ids=ids, by=by, now=now)
-    return Outcome(set(done), dict.fromkeys(set(ids) - set(done), UNCHANGED))
+    return Outcome(set(done), dict.fromkeys(set(ids) - set(done), UNCHANGED), facts=set(done.values()))
+
+
+def _put_pins_back(ids: Sequence[int], options: Mapping[str, Any], by: User, now: datetime) -> Outcome:
+    done = undo_pins(contact_ids=ids, event_ids=options["facts"], by=by, now=now)
+    return Outcome(set(done), dict.fromkeys(set(ids) - set(done), CHANGED_SINCE))
 
 
 def _retract(ids: list[int], reason: str, by: User, now: datetime) -> Corrected:
@@ -142,8 +151,9 @@ def chosen_events(contact_ids: Sequence[int], options: Mapping[str, Any]) -> lis
 ACTS: Final[dict[str, Act]] = {
     "tag": Act(check_act_on_contacts, _tag, "untag"),
     "untag": Act(check_act_on_contacts, _untag, "tag"),
-    "pin": Act(check_pin_stage, _pin, "unpin"),
-    "unpin": Act(check_pin_stage, _unpin),
+    "pin": Act(check_pin_stage, _pin, PINS_BACK),
+    "unpin": Act(check_pin_stage, _unpin, PINS_BACK),
+    PINS_BACK: Act(check_pin_stage, _put_pins_back),
     "retract": Act(check_correct_events, _on_events(_retract), "restore"),
     "restore": Act(check_correct_events, _on_events(_restore), "retract"),
     "bot": Act(check_correct_events, _on_events(_bot), "human"),
@@ -192,7 +202,10 @@ def undo_parameters(job: Job, *, by: User) -> dict[str, Any]:
     if Job.objects.filter(kind=JobKind.ACT, parameters__undoes=job.pk).exists():
         raise CannotRun(gettext("It was undone already."))
     outcome = said.get("outcome", {})
-    options = {**said["options"], "events": outcome["events"]} if outcome.get("events") else said["options"]
+    if back == PINS_BACK and not outcome.get("facts"):
+        raise CannotRun(gettext("This cannot be undone as one."))
+    known = {name: outcome[name] for name in ("events", "facts") if outcome.get(name)}
+    options = {**said["options"], **known}
     return act_parameters(act=back, contact_ids=outcome.get("done", []), options=options, by=by, undoes=job.pk)
 
 
@@ -208,7 +221,14 @@ def act_on_contacts(job: Job, progress: Progress) -> Mapping[str, Any]:
         raise CannotRun(gettext("Whoever ordered it is no longer here."))
     act.check(by)
     ids: list[int] = said["contacts"]
-    outcome: dict[str, Any] = said.get("outcome") or {"done": [], "events": [], "refused": {}, "why": {}, "reached": 0}
+    outcome: dict[str, Any] = said.get("outcome") or {
+        "done": [],
+        "events": [],
+        "facts": [],
+        "refused": {},
+        "why": {},
+        "reached": 0,
+    }
     progress.begin(len(ids), done=outcome["reached"])
     while outcome["reached"] < len(ids):
         chunk = ids[outcome["reached"] : outcome["reached"] + act.chunk]
@@ -227,6 +247,7 @@ def act_on_contacts(job: Job, progress: Progress) -> Mapping[str, Any]:
 def _add(outcome: dict[str, Any], happened: Outcome, number: int) -> None:
     outcome["done"] = [*outcome["done"], *sorted(happened.done)]
     outcome["events"] = [*outcome["events"], *sorted(happened.events)]
+    outcome["facts"] = [*outcome.get("facts", ()), *sorted(happened.facts)]
     room = REFUSALS_KEPT - len(outcome["refused"])
     kept = sorted(happened.refused.items())[: max(room, 0)]
     outcome["refused"] = {**outcome["refused"], **{str(contact_id): code for contact_id, code in kept}}

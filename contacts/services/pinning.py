@@ -1,6 +1,6 @@
 """Pinning contacts to a stage: a person's word, kept as a fact, that replaces the stage shown and nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from contacts.ingest.incoming import IncomingEvent, mint_message_id
 from contacts.models import Contact, Event
 from contacts.permissions import check_pin_stage
-from contacts.selectors.pins import PINNED, UNPINNED, Pin, last_pin_fact, pins_in_force, pins_of
+from contacts.selectors.pins import PINNED, UNPINNED, Pin, pin_facts, pins_in_force, read_pin
 from contacts.services.record import internal_source, record_events
 
 MAX_NOTE: Final = 500
@@ -49,7 +49,8 @@ def pin_stage(
         raise CannotPin("note", gettext("A note holds at most %(most)s characters.") % {"most": MAX_NOTE})
     if not now < until <= now + LONGEST:
         raise CannotPin("until", gettext("A pin ends within a year from now."))
-    return _record(contact_ids, PINNED, {"stage": stage, "note": note, "until": until.isoformat()}, by=by, now=now)
+    said = {"stage": stage, "note": note, "until": until.isoformat()}
+    return _record(dict.fromkeys(contact_ids, said), by=by, now=now)
 
 
 def unpin_stage(*, contact_ids: Sequence[int], by: User, now: datetime) -> dict[int, int]:
@@ -60,7 +61,7 @@ def unpin_stage(*, contact_ids: Sequence[int], by: User, now: datetime) -> dict[
     """
     check_pin_stage(by)
     held = pins_in_force(contact_ids, at=now)
-    return _record(list(held), UNPINNED, {}, by=by, now=now)
+    return _record(dict.fromkeys(held), by=by, now=now)
 
 
 def undo_pin(*, contact_id: int, event_id: int, by: User, now: datetime) -> Pin | None:
@@ -70,28 +71,48 @@ def undo_pin(*, contact_id: int, event_id: int, by: User, now: datetime) -> Pin 
         PermissionDenied: ``by`` may not pin.
         CannotPin: somebody has said something else since.
     """
-    check_pin_stage(by)
-    with transaction.atomic():
-        # One after the other for each contact: what was the latest fact stays it until this is recorded.
-        Contact.objects.select_for_update(no_key=True).filter(pk=contact_id).first()
-        latest = last_pin_fact(contact_id)
-        if latest is None or latest.pk != event_id:
-            raise CannotPin("", gettext("The pin was changed meanwhile; look at it again."))
-        before = next((pin for pin in pins_of(contact_id, at=now) if pin.event_id != event_id), None)
-        held_then = before is not None and (before.ended_at is None or before.ended_at >= latest.occurred_at)
-        if before is not None and held_then and before.until > now:
-            said = {"stage": before.stage, "note": before.note, "until": before.until.isoformat()}
-            _record([contact_id], PINNED, said, by=by, now=now)
-        else:
-            _record([contact_id], UNPINNED, {}, by=by, now=now)
+    if not undo_pins(contact_ids=[contact_id], event_ids=[event_id], by=by, now=now):
+        raise CannotPin("", gettext("The pin was changed meanwhile; look at it again."))
     return pins_in_force([contact_id], at=now).get(contact_id)
 
 
-def _record(contact_ids: Sequence[int], kind: str, said: dict[str, str], *, by: User, now: datetime) -> dict[int, int]:
-    present = Contact.objects.filter(pk__in=list(contact_ids), present=True).order_by("pk").values_list("pk", flat=True)
+def undo_pins(*, contact_ids: Sequence[int], event_ids: Sequence[int], by: User, now: datetime) -> dict[int, int]:
+    """Put the pins of contacts back to what they were before the facts ``event_ids``. One transaction.
+
+    A contact of whose pin somebody has said something else since is left alone. Returns contact id -> id of the fact.
+
+    Raises:
+        PermissionDenied: ``by`` may not pin.
+    """
+    check_pin_stage(by)
+    undone = set(event_ids)
+    with transaction.atomic():
+        # One after the other for each contact: what was the latest fact stays it until this is recorded.
+        rows = Contact.objects.select_for_update(no_key=True).filter(pk__in=list(contact_ids), present=True)
+        facts = pin_facts(list(rows.order_by("pk").values_list("pk", flat=True)))
+        before = {key: _said_before(latest, now) for key, latest in facts.items() if latest[0].pk in undone}
+        return _record(before, by=by, now=now)
+
+
+def _said_before(latest_first: Sequence[Event], now: datetime) -> dict[str, str] | None:
+    """What the pin said before the latest fact, where it would still hold; None where there was none."""
+    pin = read_pin(latest_first[1]) if len(latest_first) > 1 else None
+    if pin is None or pin.until <= now:
+        return None
+    return {"stage": pin.stage, "note": pin.note, "until": pin.until.isoformat()}
+
+
+def _record(said: Mapping[int, dict[str, str] | None], *, by: User, now: datetime) -> dict[int, int]:
+    """Record of each contact what its pin says; None takes it back. Contacts that are gone are left out."""
+    present = Contact.objects.filter(pk__in=list(said), present=True).order_by("pk").values_list("pk", flat=True)
     events = [
         IncomingEvent(
-            index=index, message_id=mint_message_id(), kind=kind, occurred_at=now, id=contact_id, properties=dict(said)
+            index=index,
+            message_id=mint_message_id(),
+            kind=UNPINNED if said[contact_id] is None else PINNED,
+            occurred_at=now,
+            id=contact_id,
+            properties=dict(said[contact_id] or {}),
         )
         for index, contact_id in enumerate(present)
     ]

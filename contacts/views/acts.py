@@ -38,6 +38,7 @@ TITLES: Final[Mapping[str, str]] = {
     "untag": gettext_noop("Take a tag off contacts"),
     "pin": gettext_noop("Pin contacts to a stage"),
     "unpin": gettext_noop("Take pins back"),
+    "pins-back": gettext_noop("Put pins back as they were"),
     "assign": gettext_noop("Assign contacts"),
     "retract": gettext_noop("Retract events"),
     "restore": gettext_noop("Restore events"),
@@ -47,6 +48,7 @@ TITLES: Final[Mapping[str, str]] = {
 REASONS: Final[Mapping[str, str]] = {
     "gone": gettext_noop("is not there any more"),
     "unchanged": gettext_noop("was so already, or has nothing of the kind"),
+    "changed_since": gettext_noop("was pinned or unpinned by somebody since"),
     "no_handoff": gettext_noop("has no open handoff: an owner moves by handoffs alone"),
     "limit": gettext_noop("is beyond the claim limit of this rep"),
     "not_ready": gettext_noop("has left the stages that are handed to Sales"),
@@ -206,9 +208,9 @@ def _consequence(act: str, ids: Sequence[int], form: ActForm) -> str:
         case "unpin":
             pattern = ngettext(
                 "The pin of %(number)s contact is taken back, where it has one: it shows the stage that it was judged "
-                "to. This cannot be undone as one.",
+                "to.",
                 "The pins of %(number)s contacts are taken back, where they have one: they show the stage that they "
-                "were judged to. This cannot be undone as one.",
+                "were judged to.",
                 number,
             )
         case "assign":

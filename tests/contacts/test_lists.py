@@ -22,6 +22,7 @@ from contacts.selectors.views import DEFAULT_COLUMNS, columns_of, tags_of, views
 from contacts.services.acting import order_act, undo_act
 from contacts.services.merging import merge_contacts
 from contacts.services.parting import undo_merge
+from contacts.services.pinning import pin_stage, undo_pins
 from contacts.services.saved_views import BadView, change_view, choose_columns, delete_view, save_view
 from contacts.services.tags import BadTag, tag_contacts, untag_contacts
 from contacts.services.work import CannotRun
@@ -262,6 +263,43 @@ def test_pins_are_set_and_taken_back_and_the_note_is_not_kept_with_the_job() -> 
     assert "note" not in job.parameters["options"]
     undo_act(job=job, by=by)
     assert pins_in_force(ids, at=datetime.now(UTC) + timedelta(seconds=1)) == {}
+
+
+def test_undoing_pins_brings_back_those_that_they_replaced() -> None:
+    by = make_user(Role.MARKETER)
+    ann, bob, cid = (make_contact({"kind": "form_submitted"}) for _ in range(3))
+    ids = [ann.pk, bob.pk, cid.pk]
+    until = datetime.now(UTC) + timedelta(days=9)
+    pin_stage(contact_ids=[ann.pk], stage="customer", note="Paid in cash.", until=until, by=by, now=datetime.now(UTC))
+    job = act("pin", [ann, bob, cid], by, stage="lead", until=until.isoformat(), note="all")
+    pin_stage(contact_ids=[cid.pk], stage="audience", note="No!", until=until, by=by, now=datetime.now(UTC))
+    undoing = undo_act(job=job, by=by)
+    held = pins_in_force(ids, at=datetime.now(UTC))
+    assert {key: (pin.stage, pin.note, pin.until) for key, pin in held.items()} == {
+        ann.pk: ("customer", "Paid in cash.", until), cid.pk: ("audience", "No!", until),
+    }  # fmt: skip
+    assert undoing.result == {"done": 2, "not_changed_since": 1}
+    taken = act("unpin", [ann, bob, cid], by)
+    assert pins_in_force(ids, at=datetime.now(UTC)) == {}
+    undo_act(job=taken, by=by)
+    assert {key: pin.stage for key, pin in pins_in_force(ids, at=datetime.now(UTC)).items()} == {
+        ann.pk: "customer", cid.pk: "audience",
+    }  # fmt: skip
+
+
+def test_undoing_pins_takes_as_many_statements_for_one_as_for_three() -> None:
+    by, until = make_user(Role.MARKETER), datetime.now(UTC) + timedelta(days=9)
+    people = [make_contact({"kind": "form_submitted"}) for _ in range(4)]
+
+    def queries(contacts: list[Contact]) -> int:
+        ids = [one.pk for one in contacts]
+        facts = pin_stage(contact_ids=ids, stage="lead", note="all", until=until, by=by, now=datetime.now(UTC))
+        with CaptureQueriesContext(connection) as captured:
+            undo_pins(contact_ids=ids, event_ids=list(facts.values()), by=by, now=datetime.now(UTC))
+        return len(captured)
+
+    queries(people[:1])
+    assert queries(people[:1]) == queries(people[1:])
 
 
 def test_events_are_retracted_by_kind_and_time_and_restored() -> None:
