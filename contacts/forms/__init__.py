@@ -6,7 +6,7 @@ from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
-from contacts.enums import Role, Scope
+from contacts.enums import Scope
 
 
 class SourceForm(forms.Form):
@@ -32,19 +32,6 @@ class SourceForm(forms.Form):
         initial=[Scope.EVENTS_WRITE.value],
         widget=forms.CheckboxSelectMultiple,
     )
-
-
-class PersonForm(forms.Form):
-    """Somebody new."""
-
-    email = forms.EmailField(label=gettext_lazy("E-mail"), max_length=150)
-    role = forms.ChoiceField(label=gettext_lazy("Role"), choices=Role.choices)
-
-
-class TokenForm(forms.Form):
-    """A new personal token."""
-
-    name = forms.CharField(label=gettext_lazy("What for"), max_length=100)
 
 
 def local_now(now: datetime) -> str:

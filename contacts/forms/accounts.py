@@ -11,6 +11,16 @@ from contacts.models import Invitation
 from contacts.services.profiles import Profile, time_zones
 
 
+def _part_of_name(label: Any, autocomplete: str, *, required: bool = False) -> forms.CharField:
+    widget = forms.TextInput(attrs={"autocomplete": autocomplete})
+    return forms.CharField(label=label, max_length=150, required=required, widget=widget)
+
+
+def _new_password(label: Any, **options: Any) -> forms.CharField:
+    widget = forms.PasswordInput(attrs={"autocomplete": "new-password"})
+    return forms.CharField(label=label, max_length=200, strip=False, widget=widget, **options)
+
+
 class InviteForm(forms.Form):
     """Somebody to be invited."""
 
@@ -35,18 +45,8 @@ class TokenForm(forms.Form):
 class ProfileForm(forms.Form):
     """One's own name, language and time zone."""
 
-    first_name = forms.CharField(
-        label=gettext_lazy("First name"),
-        max_length=150,
-        required=False,
-        widget=forms.TextInput(attrs={"autocomplete": "given-name"}),
-    )
-    last_name = forms.CharField(
-        label=gettext_lazy("Last name"),
-        max_length=150,
-        required=False,
-        widget=forms.TextInput(attrs={"autocomplete": "family-name"}),
-    )
+    first_name = _part_of_name(gettext_lazy("First name"), "given-name")
+    last_name = _part_of_name(gettext_lazy("Last name"), "family-name")
     language = forms.ChoiceField(label=gettext_lazy("Language"), required=False)
     time_zone = forms.ChoiceField(label=gettext_lazy("Time zone"), required=False)
 
@@ -80,28 +80,12 @@ class JoinForm(forms.Form):
         disabled=True,
         widget=forms.EmailInput(attrs={"autocomplete": "username"}),
     )
-    first_name = forms.CharField(
-        label=gettext_lazy("First name"), max_length=150, widget=forms.TextInput(attrs={"autocomplete": "given-name"})
+    first_name = _part_of_name(gettext_lazy("First name"), "given-name", required=True)
+    last_name = _part_of_name(gettext_lazy("Last name"), "family-name")
+    password = _new_password(
+        gettext_lazy("Password"), help_text=gettext_lazy("At least ten characters. Long beats complicated.")
     )
-    last_name = forms.CharField(
-        label=gettext_lazy("Last name"),
-        max_length=150,
-        required=False,
-        widget=forms.TextInput(attrs={"autocomplete": "family-name"}),
-    )
-    password = forms.CharField(
-        label=gettext_lazy("Password"),
-        max_length=200,
-        strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text=gettext_lazy("At least ten characters. Long beats complicated."),
-    )
-    again = forms.CharField(
-        label=gettext_lazy("Password again"),
-        max_length=200,
-        strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-    )
+    again = _new_password(gettext_lazy("Password again"))
 
     def __init__(self, *args: Any, invitation: Invitation, **kwargs: Any) -> None:
         """Show for which address it is."""

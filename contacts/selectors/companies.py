@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.expressions import F
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
 
@@ -75,9 +75,7 @@ def browse_companies(*, text: str = "", after: str = "", limit: int = PAGE_SIZE)
 
     An unreadable ``after`` gives the first page.
     """
-    companies = Company.objects.order_by("label", "id")
-    for word in text.replace("\0", "").casefold().split():
-        companies = companies.filter(Q(label__contains=word) | Q(domain__contains=word))
+    companies = _bearing(_words_of(text)).order_by("label", "id")
     mark, _, last = after.rpartition("\x1f")
     if last.isascii() and last.isdigit() and len(last) < 19:
         companies = companies.filter(TupleGreaterThan(Tuple(F("label"), F("id")), (mark.replace("\0", ""), int(last))))
@@ -143,12 +141,21 @@ def find_companies(text: str, *, limit: int) -> list[Company]:
 
     Of many that have the words so many are looked at as NAMES_LOOKED_AT says, whichever they are.
     """
-    words = text.replace("\0", "").casefold().split()
+    words = _words_of(text)
     if not words:
         return []
-    matching = Company.objects.order_by()
-    for word in words:
-        matching = matching.filter(Q(label__contains=word) | Q(domain__contains=word))
     phrase = " ".join(words)
-    found = list(matching[:NAMES_LOOKED_AT])
+    found = list(_bearing(words)[:NAMES_LOOKED_AT])
     return sorted(found, key=lambda company: (not company.label.startswith(phrase), company.label, company.pk))[:limit]
+
+
+def _words_of(text: str) -> list[str]:
+    return text.replace("\0", "").casefold().split()
+
+
+def _bearing(words: Sequence[str]) -> QuerySet[Company]:
+    """The companies with all of the words in their name or domain, in no order."""
+    companies = Company.objects.order_by()
+    for word in words:
+        companies = companies.filter(Q(label__contains=word) | Q(domain__contains=word))
+    return companies
