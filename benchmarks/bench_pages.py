@@ -28,7 +28,13 @@ LIMITS: Final = {
     "palette": 100,
     "overview": 100,
     "queue": 100,
+    "my prospects": 100,
+    "timeline": 100,
     "why": 100,
+    "journey": 100,
+    "companies": 100,
+    "funnel": 100,
+    "definition": 100,
 }
 QUERIES: Final = (
     *("a", "jo", "mar", "m", "an", "anna", "maria", "thomas", "julia", "muller", "garcia", "schmidt"),
@@ -78,12 +84,14 @@ def measure(rounds: int) -> None:
 
     from contacts.enums import Role
     from contacts.models import Standing
+    from scoring.models import Definition
 
     person = User.objects.create_user(username="bench@example.com", email="bench@example.com")
     person.groups.add(Group.objects.get(name=Role.MANAGER))
     client = Client(SERVER_NAME="127.0.0.1")
     client.force_login(person)
     people = list(Standing.objects.filter(stage="sales_prospect").values_list("pk", flat=True)[:rounds]) or [1]
+    definition = Definition.objects.filter(state="published").latest("pk")
     deep = deep_page(client, 20)
     asked: dict[str, Callable[[int], str]] = {
         "contacts, first page": lambda _: "/contacts/",
@@ -92,7 +100,13 @@ def measure(rounds: int) -> None:
         "palette": lambda turn: f"/search/?part=1&q={QUERIES[turn % len(QUERIES)]}",
         "overview": lambda _: "/",
         "queue": lambda _: "/queue/",
+        "my prospects": lambda _: "/mine/",
+        "timeline": lambda turn: f"/contacts/{people[turn % len(people)]}/",
         "why": lambda turn: f"/contacts/{people[turn % len(people)]}/why/",
+        "journey": lambda turn: f"/contacts/{people[turn % len(people)]}/journey/",
+        "companies": lambda _: "/companies/",
+        "funnel": lambda _: "/funnel/",
+        "definition": lambda _: f"/definitions/{definition.pk}/",
     }
     print(
         f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; milliseconds; processor p50 and p95, clock p50 and p95"

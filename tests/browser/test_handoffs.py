@@ -120,7 +120,7 @@ def test_a_call_is_logged_without_leaving_the_page_and_ends_the_clock(shop: Shop
     form.get_by_role("button", name="Record").click()
     expect(page.get_by_role("status").filter(has_text="Call, not reached recorded")).to_be_visible()
     expect(page.get_by_text("The line was busy all morning.")).to_be_visible()
-    expect(page.get_by_text("left a message")).to_be_visible()
+    expect(page.get_by_text("· left a message")).to_be_visible()
     expect(page.get_by_text("First contact due")).to_be_hidden()
     expect(page).to_have_url(f"{shop.app.base_url}/handoffs/{handoff}/")
     assert shop.ask("SELECT attempted_at IS NOT NULL FROM funnel_handoff WHERE id = %s", handoff)
