@@ -12,7 +12,7 @@ from tests.browser.conftest import Shop
 
 Open = Callable[..., Page]
 BUDGET = 150 * 1024
-_WATCH = """
+WATCH = """
 window.shifts = [];
 new PerformanceObserver((list) => {
   for (const entry of list.getEntries()) {
@@ -58,7 +58,7 @@ def test_nothing_jumps_while_parts_are_swapped(shop: Shop, open_as: Open) -> Non
     for _ in range(3):
         shop.offer(name)
     page = open_as("rita")
-    page.add_init_script(_WATCH)
+    page.add_init_script(WATCH)
     page.goto("/contacts/")
     page.wait_for_load_state("networkidle")
     page.get_by_label("Search contacts").fill(name)
@@ -74,7 +74,7 @@ def test_nothing_jumps_while_parts_are_swapped(shop: Shop, open_as: Open) -> Non
 def test_nothing_jumps_while_a_page_loads(shop: Shop, open_as: Open) -> None:
     contact, _ = shop.offer()
     page = open_as("ada")
-    page.add_init_script(_WATCH)
+    page.add_init_script(WATCH)
     found = []
     for path in ("/", "/contacts/", f"/contacts/{contact}/", f"/contacts/{contact}/why/", "/queue/", "/definitions/"):
         page.goto(path)
