@@ -1,6 +1,6 @@
 """Definitions and judgements in plain words, in the language of whoever reads them. No database, no clock."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import reduce
 
@@ -22,7 +22,6 @@ from scoring.definition import (
     Signal,
 )
 from scoring.engine.facts import UNKNOWN_PAST
-from scoring.engine.properties import EXAMPLE
 from scoring.moments import to_datetime
 
 # What a contact did, as the end of a sentence that begins with its stage.
@@ -179,7 +178,7 @@ def _describe_profile(criterion: Criterion, document: DefinitionDocument) -> str
         gate = next(gate for gate in document.gates if gate.key == criterion.gate)
         is_answer = isinstance(gate.closed_when, bool)
         pattern = gettext("%(gate)s not %(answer)s") if is_answer else gettext('%(gate)s not "%(answer)s"')
-        answer = _said(gate.closed_when) if is_answer else gate.closed_when
+        answer = _answer(gate.closed_when)
         return pattern % {"gate": in_sentence(gate.label), "answer": answer}
     if criterion.qualifiers is not None:
         asked = ", ".join(qualifier.label for qualifier in document.qualifiers)
@@ -221,7 +220,7 @@ def describe_test(test: AttributeTest) -> str:
         return name
     if test.words is not None:
         return gettext("%(name)s contains %(words)s") % {"name": name, "words": ", ".join(test.words)}
-    return _comparison(name, test.equals, test.one_of, test.at_least, test.at_most)
+    return _comparison(name, test.equals, test.one_of, test.at_least, test.at_most, said=_answer)
 
 
 def attribute_name(name: str) -> str:
@@ -237,11 +236,13 @@ def _comparison(
     one_of: Sequence[Scalar] | None,
     at_least: float | None,
     at_most: float | None,
+    *,
+    said: Callable[[Scalar], str],
 ) -> str:
     if equals is not None:
-        return gettext("%(name)s is %(value)s") % {"name": name, "value": _said(equals)}
+        return gettext("%(name)s is %(value)s") % {"name": name, "value": said(equals)}
     if one_of is not None:
-        return gettext("%(name)s is one of %(values)s") % {"name": name, "values": ", ".join(map(_said, one_of))}
+        return gettext("%(name)s is one of %(values)s") % {"name": name, "values": ", ".join(map(said, one_of))}
     parts = {"name": name, "least": amount(at_least or 0), "most": amount(at_most or 0)}
     if at_least is None:
         return gettext("%(name)s to %(most)s") % parts
@@ -250,10 +251,23 @@ def _comparison(
     return gettext("%(name)s from %(least)s to %(most)s") % parts
 
 
-def _said(value: Scalar) -> str:
+def value_word(value: Scalar) -> str:
+    """A value as it is, and whether something is true in words."""
     if isinstance(value, bool):
         return gettext("true") if value else gettext("false")
     return amount(value) if isinstance(value, float) else str(value)
+
+
+def answer_word(answer: str) -> str:
+    """An answer that is one of ours (yes, no, unknown, inbound, outbound) in the reader's language; others as given."""
+    known = {"yes": gettext("yes"), "no": gettext("no"), "unknown": gettext("unknown")}
+    known |= {"inbound": gettext("inbound"), "outbound": gettext("outbound")}
+    return known.get(answer, answer)
+
+
+def _answer(value: Scalar) -> str:
+    """What an attribute is compared with, as people read it; a property's value is a source's own, and never ours."""
+    return answer_word(value) if isinstance(value, str) else value_word(value)
 
 
 def describe_match(match: Match) -> str:
@@ -294,7 +308,7 @@ def describe_property_test(name: str, test: PropertyTest) -> str:
         return gettext('%(name)s contains "%(text)s"') % {"name": name, "text": test.contains}
     if test.pattern is not None:
         return gettext("%(name)s fits the pattern %(pattern)s") % {"name": name, "pattern": test.pattern}
-    return _comparison(name, test.equals, test.one_of, test.at_least, test.at_most)
+    return _comparison(name, test.equals, test.one_of, test.at_least, test.at_most, said=value_word)
 
 
 def describe_counting(count: Counting) -> str:
@@ -353,47 +367,3 @@ def reason_of_count(count: Count, *, kind: str, number: int, last: int, seen_fro
         "%(deed)s %(number)s time, last on %(day)s", "%(deed)s %(number)s times, last on %(day)s", number
     )
     return pattern % {**parts, "number": format_number(number)}
-
-
-def step_sentence(events: Sequence[tuple[str, Mapping[str, object], int]], attributes: Mapping[str, object]) -> str:
-    """What would be enough, as a sentence: it asked for a demo, its means were "yes".
-
-    ``events``: kind, what its events must carry, and how many there are.
-    """
-    return gettext("It would be enough that %(steps)s.") % {"steps": steps_in_words(events, attributes)}
-
-
-def steps_in_words(events: Sequence[tuple[str, Mapping[str, object], int]], attributes: Mapping[str, object]) -> str:
-    """What would be enough, as clauses: ``it asked for a demo and its e-mail were known``; see ``step_sentence``."""
-    parts = [_deeds(kind, carried, times) for kind, carried, times in events]
-    return both(parts + [_wish(name, value) for name, value in attributes.items()])
-
-
-def _deeds(kind: str, carried: Mapping[str, object], times: int) -> str:
-    """Events in the sentence; what only stands for anything is not said."""
-    said = [
-        f'{name} "{_said(value)}"' if isinstance(value, str) else f"{name} {_said(value)}"
-        for name, value in carried.items()
-        if isinstance(value, str | int | float) and not str(value).startswith(EXAMPLE)
-    ]
-    deed = gettext("it %(deed)s") % {"deed": kind_phrase(kind)}
-    if said:
-        deed = gettext("%(deed)s (%(details)s)") % {"deed": deed, "details": ", ".join(said)}
-    if times == 1:
-        return deed
-    return ngettext("%(deed)s %(number)s time", "%(deed)s %(number)s times", times) % {"deed": deed, "number": times}
-
-
-def _wish(name: str, value: object) -> str:
-    what = attribute_name(name)
-    if name == "email":
-        return gettext("its e-mail were known")
-    if value == "known" or name == "phone":
-        return gettext("its %(name)s were known") % {"name": what}
-    if value is True:
-        *subject, state = what.split()
-        if not subject:
-            return gettext("it were %(state)s") % {"state": state}
-        return gettext("its %(subject)s were %(state)s") % {"subject": " ".join(subject), "state": state}
-    shown = amount(value) if isinstance(value, float) else value
-    return gettext('its %(name)s were "%(value)s"') % {"name": what, "value": shown}

@@ -1,6 +1,8 @@
 """How often the clocks of handoffs were met, over all and by rep: from their moves, and the deadline each move met."""
 
-from collections.abc import Sequence
+# ruff: noqa: S608  put together of constants
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -56,9 +58,14 @@ class RepFigures:
         return share(self.accepted, self.decided)
 
 
+def _counts(figures: Mapping[str, str], *names: str) -> str:
+    """The columns that count these figures."""
+    return ", ".join(f"count(*) FILTER (WHERE {figures[name]})" for name in names)
+
+
 # A clock that ran out while nobody looked is missed, however its wait ended: what counts is the deadline.
 _WAITS: Final = """
-SELECT begun.at AS since, ended.name AS name, ended.at AS until,
+SELECT begun.id AS begun_id, begun.at AS since, ended.name AS name, ended.at AS until,
        CASE WHEN ended.id IS NULL THEN handoff.due_at ELSE ended.due_at END AS deadline,
        ended.id IS NULL AS goes_on, coalesce(ended.to_state IN ('claimed', 'accepted'), false) AS taken
 FROM funnel_handoffmove AS begun
@@ -72,15 +79,23 @@ LEFT JOIN LATERAL (
 WHERE begun.name IN ('offer', 'release', 'resume') AND begun.to_state = 'offered'
   AND begun.at >= %(begin)s AND begun.at < %(end)s {segment}
 """
-_CLAIMS: Final = """
-WITH wait AS ({waits}),
+JUDGED_WAITS: Final = """
+wait AS ({waits}),
 judged AS (
     SELECT *, coalesce(name = 'expire' OR coalesce(until, %(now)s) > deadline, false) AS missed,
            date_part('epoch', coalesce(until, %(now)s) - since) AS seconds FROM wait
 )
-SELECT count(*) FILTER (WHERE taken AND NOT missed AND deadline IS NOT NULL), count(*) FILTER (WHERE missed),
-       count(*) FILTER (WHERE goes_on AND NOT missed),
-       count(*) FILTER (WHERE NOT goes_on AND NOT missed AND (NOT taken OR deadline IS NULL)),
+"""
+# What is counted of judged waits, and of holds: by figure the condition.
+CLAIM_FIGURES: Final = {
+    "met": "taken AND NOT missed AND deadline IS NOT NULL",
+    "missed": "missed",
+    "running": "goes_on AND NOT missed",
+    "void": "NOT goes_on AND NOT missed AND (NOT taken OR deadline IS NULL)",
+}
+_CLAIMS: Final = f"""
+WITH {JUDGED_WAITS}
+SELECT {_counts(CLAIM_FIGURES, "met", "missed", "running", "void")},
        percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) FILTER (WHERE taken),
        percentile_cont(0.9) WITHIN GROUP (ORDER BY seconds) FILTER (WHERE taken),
        coalesce(sum(seconds), 0)
@@ -89,7 +104,8 @@ FROM judged
 # From one rep taking it until it is no longer theirs. Without a deadline at its end, the clock had been stopped by an
 # attempt, where one was ever set.
 _HOLDS: Final = """
-SELECT held.to_rep_id AS rep_id, held.name AS taken_by, held.at AS since, held.due_at AS claim_deadline,
+SELECT held.id AS begun_id, held.to_rep_id AS rep_id, held.name AS taken_by, held.at AS since,
+       held.due_at AS claim_deadline,
        ended.id IS NULL AS goes_on, ended.name AS name, ended.reason AS reason, waited.at AS waited_since,
        handoff.attempted_at AS attempted_at,
        EXISTS (SELECT 1 FROM funnel_handoffmove AS word WHERE word.handoff_id = held.handoff_id AND word.name = 'accept'
@@ -118,27 +134,35 @@ LEFT JOIN LATERAL (
 WHERE held.name IN ('claim', 'take over', 'reassign', 'resume') AND held.to_state IN ('claimed', 'accepted')
   AND held.at >= %(begin)s AND held.at < %(end)s {segment}
 """
-_ATTEMPT_COUNTS: Final = """
-       count(*) FILTER (WHERE attempt = 'met'), count(*) FILTER (WHERE attempt = 'missed'),
-       count(*) FILTER (WHERE attempt = 'running'), count(*) FILTER (WHERE attempt = 'void'),
-       percentile_cont(0.5) WITHIN GROUP (ORDER BY date_part('epoch', attempted_at - since))
-           FILTER (WHERE attempt = 'met' AND attempted_at >= since),
-       percentile_cont(0.9) WITHIN GROUP (ORDER BY date_part('epoch', attempted_at - since))
-           FILTER (WHERE attempt = 'met' AND attempted_at >= since)
+HOLDS: Final = "hold AS ({holds})"
+HOLD_FIGURES: Final = {
+    "attempt_met": "attempt = 'met'",
+    "attempt_missed": "attempt = 'missed'",
+    "attempt_running": "attempt = 'running'",
+    "attempt_void": "attempt = 'void'",
+    "taken": "true",
+    "accepted": "accepted OR name IN ('win', 'close as won')",
+    "decided": "accepted OR name IN ('win', 'close as won', 'return')",
+    "returned": "name = 'return'",
+    "won": "name IN ('win', 'close as won')",
+    "released": "name = 'release'",
+    "in_hand": "goes_on",
+}
+_ATTEMPTED_AFTER: Final = """
+(ORDER BY date_part('epoch', attempted_at - since)) FILTER (WHERE attempt = 'met' AND attempted_at >= since)
 """
-_REPS: Final = """
-WITH hold AS ({holds})
-SELECT grouping(rep_id), rep_id, {attempts}, count(*),
+_REPS: Final = f"""
+WITH {HOLDS}
+SELECT grouping(rep_id), rep_id,
+       {_counts(HOLD_FIGURES, "attempt_met", "attempt_missed", "attempt_running", "attempt_void")},
+       percentile_cont(0.5) WITHIN GROUP {_ATTEMPTED_AFTER}, percentile_cont(0.9) WITHIN GROUP {_ATTEMPTED_AFTER},
+       {_counts(HOLD_FIGURES, "taken")},
        count(*) FILTER (WHERE waited_since IS NOT NULL AND since <= claim_deadline),
        count(*) FILTER (WHERE waited_since IS NOT NULL AND since > claim_deadline),
        count(*) FILTER (WHERE waited_since IS NULL OR claim_deadline IS NULL),
        percentile_cont(0.5) WITHIN GROUP (ORDER BY date_part('epoch', since - waited_since)),
        percentile_cont(0.9) WITHIN GROUP (ORDER BY date_part('epoch', since - waited_since)),
-       count(*) FILTER (WHERE accepted OR name IN ('win', 'close as won')),
-       count(*) FILTER (WHERE accepted OR name IN ('win', 'close as won', 'return')),
-       count(*) FILTER (WHERE name = 'return'),
-       count(*) FILTER (WHERE name IN ('win', 'close as won')),
-       count(*) FILTER (WHERE name = 'release'), count(*) FILTER (WHERE goes_on)
+       {_counts(HOLD_FIGURES, "accepted", "decided", "returned", "won", "released", "in_hand")}
 FROM hold WHERE rep_id IS NOT NULL GROUP BY GROUPING SETS ((), (rep_id))
 """
 
@@ -188,12 +212,19 @@ def hold_figures(period: Period, segment: Segment, *, now: datetime) -> tuple[At
     return overall, released, tuple(sorted(reps, key=lambda rep: (-rep.taken, rep.name, rep.rep_id)))
 
 
-def ask(sql: str, period: Period, segment: Segment, *, now: datetime | None = None) -> Sequence[tuple[Any, ...]]:
-    """Ask a query on ``handoff`` of a period and a segment, and return all rows."""
+def ask(
+    sql: str,
+    period: Period,
+    segment: Segment,
+    *,
+    now: datetime | None = None,
+    given: Mapping[str, Any] | None = None,
+) -> Sequence[tuple[Any, ...]]:
+    """Ask a query on ``handoff`` of a period and a segment, ``given`` its other parameters, and return all rows."""
     condition, values = segment_sql(segment)
-    for name, part in (("waits", _WAITS), ("holds", _HOLDS), ("attempts", _ATTEMPT_COUNTS), ("segment", condition)):
+    for name, part in (("waits", _WAITS), ("holds", _HOLDS), ("segment", condition)):
         sql = sql.replace(f"{{{name}}}", part)
     with connection.cursor() as cursor:
-        cursor.execute(sql, {"begin": period.start, "end": period.end, "now": now, **values})
+        cursor.execute(sql, {"begin": period.start, "end": period.end, "now": now, **values, **(given or {})})
         rows: Sequence[tuple[Any, ...]] = cursor.fetchall()
     return rows

@@ -13,8 +13,8 @@ from django.db.models.functions import Coalesce
 from funnel.enums import HandoffState
 from funnel.models import Handoff
 from funnel.selectors.cards import HandoffCard, handoffs_for_cards, make_cards
+from funnel.selectors.marks import read_mark, write_mark
 from funnel.selectors.working import sales_settings, working_times
-from scoring.moments import to_datetime, to_micros
 
 PAGE_SIZE = 50
 COUNT_CAP = 1000
@@ -88,7 +88,7 @@ def queue(
     )
     if only_kept:
         offered = offered.filter(assigned_to=user)
-    if (mark := _read_mark(after)) is not None:
+    if (mark := read_mark(after)) is not None:
         offered = offered.filter(TupleGreaterThan(Tuple(F("by"), F("id")), mark))
     rows = list(offered.order_by("by", "id")[: limit + 1])
     more, rows = len(rows) > limit, rows[:limit]
@@ -98,7 +98,7 @@ def queue(
     return QueuePage(
         cards=cards[: len(rows)],
         gone=cards[len(rows) :],
-        next=f"{to_micros(rows[-1].by)}_{rows[-1].pk}" if more else "",
+        next=write_mark(rows[-1].by, rows[-1].pk) if more else "",
         waiting=_count(_waiting()),
         kept=_count(_waiting().filter(assigned_to=user)),
         starving=starving(now=now, hours=settings.starving_hours),
@@ -140,13 +140,3 @@ def _waiting() -> "QuerySet[Handoff]":
 def _count(rows: "QuerySet[Handoff]") -> int:
     counted: int = rows.order_by()[:COUNT_CAP].aggregate(n=Count("id"))["n"]
     return counted
-
-
-def _read_mark(after: str) -> tuple[datetime, int] | None:
-    micros, _, key = after.partition("_")
-    if not (micros.isdecimal() and key.isdecimal() and len(micros) < 18 and len(key) < 19):
-        return None
-    try:
-        return to_datetime(int(micros)), int(key)
-    except (ValueError, OverflowError):
-        return None

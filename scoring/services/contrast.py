@@ -21,7 +21,8 @@ from scoring.services.case import Case, open_recorded, open_replayed
 from scoring.services.explain import step_towards
 from scoring.services.sentences import found_at, is_met, kind_behind, stage_sentence
 from scoring.services.snapshots import one_state
-from scoring.wording import KIND_PHRASES, amount, both, day, describe, in_sentence, kind_phrase, steps_in_words
+from scoring.step_words import steps_in_words
+from scoring.wording import KIND_PHRASES, amount, both, day, describe, in_sentence, kind_phrase
 
 # Differences that the first sentence names; what else differs stands in the table.
 _TOLD = 3

@@ -20,7 +20,8 @@ from scoring.services.case import Case, open_recorded, open_replayed
 from scoring.services.likelihood import explain_likelihood
 from scoring.services.sentences import found_at, is_met, stage_sentence, unmet_parts
 from scoring.services.snapshots import one_state
-from scoring.wording import describe, step_sentence
+from scoring.step_words import step_sentence
+from scoring.wording import describe
 
 # How far ahead "when will it fall if nothing happens" looks.
 HORIZON = 400 * DAY

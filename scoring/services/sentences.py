@@ -17,7 +17,18 @@ from scoring.engine.judging import node_truth
 from scoring.moments import to_datetime
 from scoring.services.case import Case, Cases, open_judged, open_recorded, open_replayed
 from scoring.services.snapshots import one_state
-from scoring.wording import amount, both, day, describe, either, in_sentence, kind_phrase, points, reason_of_count
+from scoring.wording import (
+    amount,
+    answer_word,
+    both,
+    day,
+    describe,
+    either,
+    in_sentence,
+    kind_phrase,
+    points,
+    reason_of_count,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +161,7 @@ def answer_words(value: object) -> str:
         return gettext("unknown")
     if isinstance(value, bool):
         return gettext("yes") if value else gettext("no")
-    known = {"yes": gettext("yes"), "no": gettext("no"), "unknown": gettext("unknown")}
-    known |= {"inbound": gettext("inbound"), "outbound": gettext("outbound")}
-    return known.get(str(value), str(value))
+    return answer_word(str(value))
 
 
 def likelihood(value: float) -> str:

@@ -143,22 +143,22 @@ def test_mine_is_grouped_by_what_each_waits_for_and_nobody_elses(world: World) -
     world.offer("offered@acme.example")
 
     own = mine(user=rep, now=world.now)
-    assert emails(own.claimed) == ["claimed@acme.example", "accepted@acme.example"], "nobody got in touch yet"
-    assert emails(own.talking) == ["talking@acme.example"]
-    assert emails(own.waiting) == ["waiting@acme.example"]
-    assert emails(own.due) == []
-    assert emails(own.closed) == ["won@acme.example"]
+    assert emails(own.claimed.cards) == ["claimed@acme.example", "accepted@acme.example"], "nobody got in touch yet"
+    assert emails(own.talking.cards) == ["talking@acme.example"]
+    assert emails(own.waiting.cards) == ["waiting@acme.example"]
+    assert emails(own.due.cards) == []
+    assert emails(own.closed.cards) == ["won@acme.example"]
     hers = ["outcome", "return", "win", "release"]
-    assert [move.name for move in own.claimed[0].moves] == ["accept", *hers]
-    assert [move.name for move in own.claimed[1].moves] == hers
-    assert own.closed[0].moves == ()
+    assert [move.name for move in own.claimed.cards[0].moves] == ["accept", *hers]
+    assert [move.name for move in own.claimed.cards[1].moves] == hers
+    assert own.closed.cards[0].moves == ()
 
     passed = mine(user=rep, now=then)
-    assert emails(passed.due) == ["waiting@acme.example"]
-    assert "Waiting for them" in passed.due[0].due
+    assert emails(passed.due.cards) == ["waiting@acme.example"]
+    assert "Waiting for them" in passed.due.cards[0].due
     silent = mine(user=rep, now=world.now + timedelta(days=7))
-    assert set(emails(silent.due)) == {"waiting@acme.example", "talking@acme.example"}
-    assert emails(silent.talking) == []
+    assert set(emails(silent.due.cards)) == {"waiting@acme.example", "talking@acme.example"}
+    assert emails(silent.talking.cards) == []
 
 
 def test_what_the_contact_says_keeps_a_conversation_from_going_stale(world: World) -> None:
@@ -167,12 +167,12 @@ def test_what_the_contact_says_keeps_a_conversation_from_going_stale(world: Worl
     record_outcome(handoff_id=handoff.pk, by=rep, outcome="in_talks", now=world.now)
     world.later(days=6)
     world.happens("ann@acme.example", "page_viewed")
-    assert emails(mine(user=rep, now=world.now + timedelta(days=1)).due) == ["ann@acme.example"], (
+    assert emails(mine(user=rep, now=world.now + timedelta(days=1)).due.cards) == ["ann@acme.example"], (
         "looking is not talking"
     )
     world.happens("ann@acme.example", "email_replied", properties={"with": "Rhea Rep"})
-    assert mine(user=rep, now=world.now + timedelta(days=6)).due == ()
-    assert emails(mine(user=rep, now=world.now + timedelta(days=7)).due) == ["ann@acme.example"]
+    assert mine(user=rep, now=world.now + timedelta(days=6)).due.cards == ()
+    assert emails(mine(user=rep, now=world.now + timedelta(days=7)).due.cards) == ["ann@acme.example"]
 
 
 def test_queue_and_mine_take_the_same_number_of_queries_for_one_and_for_three(world: World) -> None:

@@ -63,6 +63,8 @@ def test_german_keeps_the_capitals_of_its_nouns_and_its_own_order() -> None:
         assert "), Ben nicht. " in said
         assert "Sales prospect" in said
         assert "Authority" in contrast(ada, cyd)["sentence"]
+        # Answers that are words of ours are words of the reader's language, in conditions too.
+        assert "Authority nicht „nein“: Ada ja, Cyd nein." in contrast(ada, cyd)["sentence"]
         assert f": {deed} (" in explain_contact(contact_id=ada, at=NOW)["sentence"]
 
 

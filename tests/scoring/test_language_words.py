@@ -15,6 +15,7 @@ from scoring.definition import (
     read_document,
     to_builtins,
 )
+from scoring.step_words import step_sentence
 from scoring.wording import (
     describe,
     describe_counting,
@@ -23,7 +24,6 @@ from scoring.wording import (
     describe_signal,
     describe_test,
     points,
-    step_sentence,
 )
 from tests.scoring.worlds import default_document
 

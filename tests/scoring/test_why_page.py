@@ -107,6 +107,18 @@ def test_day_definition_and_other_contact_work_together(pages: Client) -> None:
     assert wrong.count('aria-invalid="true"') == 3
 
 
+def test_answers_are_said_in_the_readers_language(pages: Client) -> None:
+    """What a gate closes at and what was found are words of ours; what a company wrote itself stays as it is."""
+    contact = person("Ann", {"kind": "demo_requested", "occurred_at": ago(days=2)}, authority="no")
+    german = {"Accept-Language": "de"}
+    page = unescape(pages.get(f"/contacts/{contact.pk}/why/", headers=german).content.decode())
+    assert "Authority nicht „nein“" in page
+    definition = Definition.objects.get(key="default")
+    rules = unescape(pages.get(f"/definitions/{definition.pk}/", headers=german).content.decode())
+    assert "„nein“" in rules
+    assert "„no“" not in page + rules
+
+
 def test_a_day_before_anything_was_known(pages: Client) -> None:
     ada = person("Ada", {"kind": "demo_requested"})
     page = read(pages, ada, at="2020-01-01")

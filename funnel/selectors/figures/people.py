@@ -19,6 +19,9 @@ class Number(StrEnum):
     CONVERTED = "converted"
     STRICT = "strict"
     SKIPPED = "skipped"
+    BEFORE = "before"
+    AFTER = "after"
+    CHANGED = "changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,9 @@ class Behind:
 
     ``moves``: who moved from ``origin`` (None: from anywhere; "": arrived) to ``target`` (None: to anywhere) in the
     period: flows, entries, exits, entered_at. ``reached``: who reached ``origin`` in it; ``converted``, ``strict`` and
-    ``skipped``: who of those got to ``target``.
+    ``skipped``: who of those got to ``target``. ``before`` and ``after``: who stood at ``origin`` at the first moment
+    of the period, and at the first one after it; ``changed``: who did at just one of the two, so that those that came
+    less those that went are the change.
     """
 
     number: Number
@@ -39,16 +44,18 @@ class Behind:
 class People:
     """A page of contact ids, ascending; ``next`` is the ``after`` of the following page, None on the last one.
 
-    Erased people are counted, but nobody to be shown.
+    ``went``: of a change those that stood there before and not after. Erased people are counted, but nobody to be
+    shown.
     """
 
     contact_ids: tuple[int, ...]
     next: int | None
+    went: frozenset[int] = frozenset()
 
 
 # Ids from 2 ** 40 on are husks of erased people.
 _PEOPLE: Final = """
-SELECT came.contact_id FROM funnel_reached AS came
+SELECT came.contact_id, {went} FROM funnel_reached AS came
 WHERE came.contact_id > %(after)s AND {belongs} AND {segment}
   AND EXISTS (SELECT FROM contacts_contact WHERE id = came.contact_id AND present)
 ORDER BY came.contact_id LIMIT %(limit)s
@@ -60,12 +67,27 @@ EXISTS (SELECT FROM funnel_passage AS passage WHERE passage.contact_id = came.co
 """
 _REACHED: Final = "moments[%(place)s + 1] >= %(start)s AND moments[%(place)s + 1] < %(end)s"
 _BIT: Final = f"{PLACES} * %(place)s + %(goal)s"
+# Who stands there has reached it, which its own row says; where it stood last before a moment is a look at its moves.
+_STOOD: Final = """
+(moments[%(place)s + 1] < {moment} AND %(place)s = (
+    SELECT target FROM funnel_passage AS passage WHERE passage.contact_id = came.contact_id AND at < {moment}
+    ORDER BY at DESC LIMIT 1)) IS TRUE
+"""
+_BEFORE: Final = _STOOD.format(moment="%(start)s")
+_AFTER: Final = _STOOD.format(moment="%(end)s")
+_MOVED_THERE: Final = """
+EXISTS (SELECT FROM funnel_passage AS passage WHERE passage.contact_id = came.contact_id
+    AND at >= %(start)s AND at < %(end)s AND %(place)s IN (origin, target))
+"""
 _BELONGS: Final = {
     Number.MOVES: _MOVED,
     Number.REACHED: _REACHED,
     Number.CONVERTED: f"{_REACHED} AND cardinality(moments) > %(goal)s",
     Number.STRICT: f"{_REACHED} AND strict >> ({_BIT}) & 1 = 1",
     Number.SKIPPED: f"{_REACHED} AND skipped >> ({_BIT}) & 1 = 1",
+    Number.BEFORE: _BEFORE,
+    Number.AFTER: _AFTER,
+    Number.CHANGED: f"{_MOVED_THERE} AND ({_BEFORE}) <> ({_AFTER})",
 }
 
 
@@ -90,6 +112,15 @@ def people_behind(
         "after": after,
         "limit": limit + 1,
     }
-    statement = _PEOPLE.format(belongs=_BELONGS[behind.number], segment=condition(segment))
-    found = [contact_id for (contact_id,) in select(statement, given)]
-    return People(tuple(found[:limit]), found[limit - 1] if len(found) > limit else None)
+    statement = _PEOPLE.format(
+        belongs=_BELONGS[behind.number],
+        went=_BEFORE if behind.number is Number.CHANGED else "false",
+        segment=condition(segment),
+    )
+    found = select(statement, given)
+    contact_ids = [contact_id for contact_id, _ in found]
+    return People(
+        tuple(contact_ids[:limit]),
+        contact_ids[limit - 1] if len(found) > limit else None,
+        frozenset(contact_id for contact_id, went in found if went),
+    )

@@ -29,7 +29,7 @@ class PeopleBehind:
 
 @dataclass(frozen=True, slots=True)
 class HandoffsBehind:
-    """A number of handoffs that were offered in the period: parameters of the list that shows them."""
+    """A number of handoffs that were offered in the period, or of their turns: what the list of them is asked by."""
 
     asked: Mapping[str, str]
     segment: Segment | None = None
@@ -113,7 +113,13 @@ class Tables:
                     "after": stage.after,
                     "change": stage.after - stage.before,
                 },
-                {"entries": _moves(None, stage.key), "exits": _moves(stage.key, None)},
+                {
+                    "before": PeopleBehind(Behind(Number.BEFORE, stage.key)),
+                    "entries": _moves(None, stage.key),
+                    "exits": _moves(stage.key, None),
+                    "after": PeopleBehind(Behind(Number.AFTER, stage.key)),
+                    "change": PeopleBehind(Behind(Number.CHANGED, stage.key)),
+                },
             )
 
     def _entered_at(self) -> Iterator[Row]:
@@ -224,15 +230,16 @@ class Tables:
                 "count": self.handoffs.released,
                 "share": None,
                 "share_of": "",
-            }
+            },
+            {"count": _turns("hold", "released")},
         )
 
     def _clocks(self) -> Iterator[Row]:
         clocks = (
-            ("claim", gettext_lazy("Offer to claim"), self.handoffs.claims),
-            ("attempt", gettext_lazy("Claim to first attempt"), self.handoffs.attempts),
+            ("claim", gettext_lazy("Offer to claim"), self.handoffs.claims, ("claim", "")),
+            ("attempt", gettext_lazy("Claim to first attempt"), self.handoffs.attempts, ("hold", "attempt_")),
         )
-        for name, label, clock in clocks:
+        for name, label, clock, (kind, prefix) in clocks:
             yield Row(
                 {
                     "clock": name,
@@ -244,7 +251,8 @@ class Tables:
                     "attained": clock.attained,
                     "median": clock.median,
                     "p90": clock.p90,
-                }
+                },
+                {figure: _turns(kind, f"{prefix}{figure}") for figure in ("met", "missed", "running", "void")},
             )
 
     def _unowned(self) -> Iterator[Row]:
@@ -271,7 +279,11 @@ class Tables:
                     "won": rep.won,
                     "released": rep.released,
                     "in_hand": rep.in_hand,
-                }
+                },
+                {
+                    figure: _turns("hold", figure, rep=str(rep.rep_id))
+                    for figure in ("taken", "accepted", "decided", "returned", "won", "released", "in_hand")
+                },
             )
 
     def _reasons(self) -> Iterator[Row]:
@@ -344,6 +356,10 @@ class Tables:
 
 def _moves(origin: str | None, target: str | None) -> PeopleBehind:
     return PeopleBehind(Behind(Number.MOVES, origin, target))
+
+
+def _turns(kind: str, figure: str, **more: str) -> HandoffsBehind:
+    return HandoffsBehind({"turns": kind, "figure": figure, **more})
 
 
 def _last_day(month: date) -> date:

@@ -21,7 +21,7 @@ from contacts.selectors.browse import source_channels
 from funnel.selectors.figures import FACETS
 from funnel.selectors.tables import PARTS, PRESETS, TABLES, UNKNOWN, Asked, Tables, read_asked
 from funnel.services.figures_csv import stream_figures
-from funnel.views.analytics.sections import LATER, MOVES, section
+from funnel.views.analytics.sections import LATER, MOVES, is_at_once, section
 from funnel.views.analytics.showing import behind_url, part_url
 from scoring.models import Definition
 from scoring.selectors import published_definition
@@ -56,9 +56,9 @@ def funnel(request: HttpRequest) -> HttpResponse:
     definition, labels = _in_force()
     now = timezone.now()
     asked, wrong = read_asked(request.GET, stages=list(labels), today=now.date())
-    at_once = list(MOVES) if asked.segment.is_rolled_up else []
+    at_once = [name for name in MOVES if is_at_once(name, asked)]
     tables = Tables(asked, now=now)
-    later = [*([] if at_once else [_ALL_MOVES]), *LATER]
+    later = [*([name for name in MOVES if name not in at_once] if at_once else [_ALL_MOVES]), *LATER]
     context = {
         **head(request, asked, labels),
         "definition": definition,

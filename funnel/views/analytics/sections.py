@@ -10,7 +10,7 @@ from django.utils.translation import gettext
 from config.web import charts
 from config.web.formats import format_number
 from config.web.sankey import sankey
-from funnel.selectors.figures import AGES
+from funnel.selectors.figures import AGES, has_shares
 from funnel.selectors.tables import PARTS, Asked, FigureTable, Tables
 from funnel.services.figures_csv import ARRIVAL
 from funnel.views.analytics.showing import RULE_KINDS, behind_url, shown_table
@@ -33,6 +33,11 @@ class Section:
     def template(self) -> str:
         """What it is rendered by."""
         return f"funnel/analytics/section_{self.name}.html"
+
+
+def is_at_once(name: str, asked: Asked) -> bool:
+    """Whether rollups answer one of ``MOVES``; the others are counted from the moves, after the page."""
+    return has_shares(asked.segment, asked.facet) if name == "sources" else asked.segment.is_rolled_up
 
 
 def section(name: str, tables: Tables, labels: Mapping[str, str], definition: Definition) -> Section:
