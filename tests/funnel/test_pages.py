@@ -280,7 +280,7 @@ class TestMine:
         monkeypatch.setattr("funnel.selectors.mine.MORE_SIZE", 2)
         rita = world.person()
         client = signed_in(rita)
-        ended = []
+        ended: list[str] = []
         for number in range(3):
             handoff = world.claimed(by=rita, email=f"p{number}@acme.example")
             client.post(f"/handoffs/{handoff.pk}/return/", {"return-reason": "no_want", "return-note": "No"})

@@ -48,7 +48,7 @@ def spring(world: World) -> None:
     tell_a_spring()
 
 
-def read(client: Client, path: str, status: int = 200, **query: str) -> str:
+def read(client: Client, path: str, status: int = 200, /, **query: str) -> str:
     answer = client.get(path, {**PERIOD, **query})
     assert answer.status_code == status
     return answer.getvalue().decode()
