@@ -108,6 +108,10 @@ class Handoff(models.Model):
             models.Index(
                 Coalesce("due_at", "first_offered_at"), "id", condition=models.Q(state="offered"), name="handoff_by_due"
             ),
+            # Who has waited longest is asked by every page of the queue, and by the overview.
+            models.Index(
+                fields=["first_offered_at"], condition=models.Q(state="offered"), name="handoff_waiting_since"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -238,7 +238,18 @@ def test_health_counts_the_period_and_names_the_top_reasons(world: World) -> Non
     later = handoff_health(now=world.now + timedelta(days=31))
     assert (later.waiting, later.in_hand) == (1, 1), "what is open counts however old it is"
     assert (set(later.offers.counts.values()), later.reasons) == ({0}, ())
-    assert queries(lambda: handoff_health(now=world.now)) == 4
+    assert queries(lambda: handoff_health(now=world.now)) == 6
+
+
+def test_health_of_a_large_period_is_counted_once_a_minute(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.offer("first@acme.example")
+    monkeypatch.setattr("funnel.selectors.health.KEPT_FROM", 1)
+    assert handoff_health(now=world.now).offers.counts["offered"] == 1
+    world.offer("second@acme.example")
+    kept = handoff_health(now=world.now)
+    assert (kept.waiting, kept.offers.counts["offered"]) == (2, 1), "what is open is never kept"
+    assert queries(lambda: handoff_health(now=world.now)) == 3
+    assert handoff_health(now=world.now, days=31).offers.counts["offered"] == 2
 
 
 def story(contact: Contact) -> list[str]:

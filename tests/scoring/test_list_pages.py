@@ -8,6 +8,7 @@ from django.test import Client
 
 from contacts.enums import Role
 from contacts.models import Contact, ContactTag, Job, SavedView
+from contacts.selectors.views import COLUMNS
 from tests.contacts.test_contacts_api import stand
 from tests.factories import make_contact, make_user
 from tests.scoring.test_companies import judge
@@ -51,6 +52,16 @@ def test_live_tabs_answer_alone_and_not_twice(client: Client) -> None:
     assert b"<table" not in answer.content
     again = client.get("/contacts/?stage=lead", headers={"X-Ripen-Live": "1", "If-None-Match": answer["ETag"]})
     assert again.status_code == 304
+
+
+def test_every_column_says_something_of_somebody_of_whom_little_is_known(client: Client) -> None:
+    people(1)
+    client.post("/contacts/views/columns/", {"column": list(COLUMNS), "view": ""})
+    shown = text_of(client, "/contacts/")
+    cells = re.findall(r'<td class="[^"]*(?:only-wide|is-number)?[^"]*">(.*?)</td>', shown, re.DOTALL)
+    said = [unescape(re.sub(r"<[^>]+>", "", cell)).strip() for cell in cells[-len(COLUMNS) :]]
+    assert len(said) == len(COLUMNS)
+    assert all(said)
 
 
 def test_columns_are_chosen_and_a_view_is_saved_shared_deleted_and_restored(client: Client) -> None:
