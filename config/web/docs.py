@@ -180,7 +180,7 @@ def _render(slug: str, _changed: int) -> Doc:
             elif level in {2, 3}:
                 headings.append(Heading(level, words, anchor))
         elif token.type == "paragraph_open" and not summary and token.level == 0:
-            summary = _SENTENCE.split(_plain(tokens[number + 1]), maxsplit=1)[0]
+            summary = _SENTENCE.split(_without_lead(tokens[number + 1]), maxsplit=1)[0]
     body = markdown.renderer.render(_without_title(tokens), markdown.options, {})
     # A table without heads is written with empty ones; a reader aloud would name each column by nothing.
     body = body.replace('<th scope="col"></th>', "<td></td>")
@@ -243,6 +243,15 @@ def _plain(inline: Token) -> str:
     return "".join(
         " " if child.type in {"softbreak", "hardbreak"} else child.content for child in inline.children or ()
     ).strip()
+
+
+def _without_lead(inline: Token) -> str:
+    """The words of a paragraph without the bold one, such as "Decision.", that it begins with and that says nothing."""
+    words = _plain(inline)
+    children = [child for child in inline.children or () if child.type != "text" or child.content]
+    if len(children) > 2 and children[0].type == "strong_open" and children[1].content.endswith("."):
+        return words.removeprefix(children[1].content).strip()
+    return words
 
 
 def _point_within(tokens: Sequence[Token], slug: str) -> Iterator[str]:

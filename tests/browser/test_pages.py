@@ -127,6 +127,23 @@ def test_pages_in_other_states(shop: Shop, open_as: Open) -> None:
     assert [wrong for path in paths for wrong in look(page, path)] == []
 
 
+def test_a_name_without_a_space_pushes_nothing_aside(shop: Shop, open_as: Open) -> None:
+    contact, handoff = shop.offer("Wolfeschlegelstein" * 6)
+    company = {"name": "Hausenbergerdorff" * 7, "domain": "hausenbergerdorff.example"}
+    who = {"email": "long.name@hausenbergerdorff.example"}
+    shop.send(
+        {
+            "kind": "newsletter_subscribed",
+            "contact": who,
+            "traits": {"last_name": "Bergerdorff" * 10, "company": company},
+        }
+    )
+    named = shop.ask("SELECT company_id FROM contacts_contact WHERE email = %s", who["email"])
+    page = open_as("ada")
+    paths = [f"/contacts/{contact}/", f"/contacts/{contact}/why/", f"/handoffs/{handoff}/", f"/companies/{named}/"]
+    assert [wrong for path in paths for wrong in look(page, path)] == []
+
+
 def test_pages_for_those_outside(shop: Shop, browser: Browser) -> None:
     context = browser.new_context(base_url=shop.app.base_url)
     page = context.new_page()

@@ -38,6 +38,10 @@ def test_every_page_is_listed_with_a_summary(reader: Client) -> None:
     for slug in ALL:
         assert f'href="/docs/{slug}/"' in text
     assert all(doc.summary and doc.title != doc.slug for _, pages in docs.grouped_docs() for doc in pages)
+    # A decision begins with a bold word of its form, which says nothing in a list.
+    assert not [
+        doc.slug for _, pages in docs.grouped_docs() for doc in pages if doc.summary in {"Context.", "Decision."}
+    ]
 
 
 @pytest.mark.parametrize("key", CONCEPTS)
