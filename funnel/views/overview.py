@@ -22,8 +22,8 @@ from config.web.live import is_live, live_answer
 from config.web.pages import page, person_of
 from config.web.sankey import sankey
 from contacts.permissions import check_view_contacts
-from funnel.analytics import Period, Segment
-from funnel.selectors.figures import report
+from funnel.analytics import Period
+from funnel.selectors.figures import flows
 from funnel.selectors.first_steps import checklist_of
 from funnel.selectors.health import handoff_health
 from funnel.selectors.stays import median_stays
@@ -88,7 +88,7 @@ def overview(request: HttpRequest) -> HttpResponseBase:
         return way
     weeks = stages_by_week(now=now, weeks=_WEEKS, stages=list(labels))
     today = now.astimezone(UTC).date()
-    month = report(period=Period(today - timedelta(days=_FLOW_DAYS - 1), today), segment=Segment())
+    month = flows(period=Period(today - timedelta(days=_FLOW_DAYS - 1), today))
     rank = {key: index for index, key in enumerate(labels)}
     pulse = _pulse(now, definition, labels, weeks)
     context = {
@@ -105,8 +105,8 @@ def overview(request: HttpRequest) -> HttpResponseBase:
         "reasons": charts.bars(
             [("", label, count, f"{_behind('returned')}&reason={key}") for label, key, count in pulse["health"].reasons]
         ),
-        "flows": sankey(labels, [(one.origin, one.target, one.moves) for one in month.flows], arrival=gettext(ARRIVAL)),
-        "flow_rows": [one for one in month.flows if one.moves],
+        "flows": sankey(labels, [(one.origin, one.target, one.moves) for one in month], arrival=gettext(ARRIVAL)),
+        "flow_rows": [one for one in month if one.moves],
         "flow_days": _FLOW_DAYS,
         "moves": [
             Move(

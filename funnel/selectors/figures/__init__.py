@@ -2,7 +2,7 @@
 
 from funnel.analytics import AGES
 from funnel.selectors.figures.people import Behind, Number, People, people_behind
-from funnel.selectors.figures.reports import FACETS, cohorts, report, shares
+from funnel.selectors.figures.reports import FACETS, cohorts, flows, report, shares
 from funnel.selectors.figures.rolled_up import has_shares
 from funnel.selectors.figures.sums import counted_stages
 
@@ -14,6 +14,7 @@ __all__ = [
     "People",
     "cohorts",
     "counted_stages",
+    "flows",
     "has_shares",
     "people_behind",
     "report",

@@ -20,7 +20,7 @@ from funnel.analytics import (
     next_month,
 )
 from funnel.selectors.figures.counted import count_months, count_shares, count_sums
-from funnel.selectors.figures.rolled_up import has_shares, read_months, read_shares, read_sums
+from funnel.selectors.figures.rolled_up import has_shares, read_months, read_moves, read_shares, read_sums
 from funnel.selectors.figures.sums import Pair, Sums, counted_stages
 
 # What shares are told of: the names of Segment's fields.
@@ -37,7 +37,6 @@ def report(*, period: Period, segment: Segment) -> Report:
     sums = read_sums(period, segment) if segment.is_rolled_up else count_sums(period, segment)
     keys = {-1: "", **dict(enumerate(order))}
     pairs = [(origin, target) for origin in range(len(order)) for target in range(origin + 1, len(order))]
-    flows = sorted((pair, moves) for pair, moves in sums.moves.items() if moves)
     return Report(
         period=period,
         segment=segment,
@@ -54,9 +53,14 @@ def report(*, period: Period, segment: Segment) -> Report:
             for pair in pairs
         ),
         velocities=tuple(_velocity(keys[pair[0]], keys[pair[1]], pair, sums) for pair in pairs),
-        flows=tuple(Flow(keys[origin], keys[target], moves) for (origin, target), moves in flows),
+        flows=_flows(order, sums.moves),
         entered_at=tuple((keys[place], sums.moves[-1, place]) for place in range(1, len(order))),
     )
+
+
+def flows(*, period: Period) -> tuple[Flow, ...]:
+    """The moves of everybody in the period, as ``report`` has them, and no other figure; a query beside the stages'."""
+    return _flows(counted_stages(), read_moves(period))
 
 
 def cohorts(*, period: Period, segment: Segment, origin: str, target: str, now: datetime) -> tuple[Cohort, ...]:
@@ -97,6 +101,11 @@ def shares(*, period: Period, segment: Segment, facet: str, origin: str, target:
         raise ValueError(f"{facet!r} is no facet")
     rows = (read_shares if has_shares(segment, facet) else count_shares)(period, segment, facet, pair)
     return tuple(Share(*row) for row in sorted(rows, key=lambda row: (-row[1], row[0])))
+
+
+def _flows(order: tuple[str, ...], moves: Counter[Pair]) -> tuple[Flow, ...]:
+    keys = {-1: "", **dict(enumerate(order))}
+    return tuple(Flow(keys[origin], keys[target], count) for (origin, target), count in sorted(moves.items()) if count)
 
 
 def _stages(order: tuple[str, ...], sums: Sums) -> tuple[StageFigures, ...]:

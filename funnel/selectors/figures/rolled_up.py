@@ -1,5 +1,6 @@
 """Figures read from the rollups: the cells of whole months and of the days at a period's ends."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any, Final
@@ -105,6 +106,12 @@ def read_sums(period: Period, segment: Segment) -> Sums:
             histograms[pair] = histograms[pair] + count_buckets(waits)
         sums.quantiles |= {pair: bucket_quantiles(histogram) for pair, histogram in histograms.items()}
     return sums
+
+
+def read_moves(period: Period) -> Counter[Pair]:
+    """How often everybody moved from where to where in the period; a query."""
+    rows = select(_SUMS, {**_asked(Segment()), **_pairs(_ALL_PAIRS), **_stretches(stretches(period))})
+    return Counter({(origin, target): moves for origin, target, moves, *_ in rows})
 
 
 def _read_days(asked: dict[str, Any], pairs: Sequence[Pair], days: Sequence[Stretch]) -> dict[Pair, NDArray[np.int64]]:
