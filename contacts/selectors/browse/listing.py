@@ -80,10 +80,10 @@ def browse_contacts(
     shown = [query.stage] if query.stage in stages else list(stages)
     mark = _read_mark(query)
     looked_at = 0
-    if query.sort in _COLUMNS and (found.is_free or found.candidates is not None):
+    if found.candidates is not None:
+        keys = _keys_of_few(query, found.standings().filter(stage__in=shown), mark, limit + 1)
+    elif query.sort in _COLUMNS and found.is_free:
         keys = _ordered_keys(query, found.standings(), shown, mark, limit + 1)
-    elif found.candidates is not None:
-        keys = _keys_by_name(query, found.standings().filter(stage__in=shown), mark, limit + 1)
     else:
         keys, looked_at = _walk(query, found, shown, mark, limit + 1)
     has_more = len(keys) > limit
@@ -143,7 +143,7 @@ def ids_of_view(
     found = conditions_of(query, stages=stages, now=now or timezone.now())
     shown = [query.stage] if query.stage in stages else list(stages)
     rows = found.standings().filter(stage__in=shown)
-    ordered = _keys_by_name(query, rows, None, most + 1)
+    ordered = _keys_of_few(query, rows, None, most + 1)
     return [key for key, _ in ordered[:most]], len(ordered) > most or found.capped
 
 
@@ -178,7 +178,7 @@ def _ordered_keys(
     return list(merged)
 
 
-def _keys_by_name(
+def _keys_of_few(
     query: Query, rows: "QuerySet[Standing]", mark: tuple[Any, int] | None, limit: int
 ) -> list[tuple[int, Any]]:
     """Return (contact id, sort value) of few rows in order, whatever the order."""
@@ -209,7 +209,7 @@ def _met(
     query: Query, found: Conditions, stages: Sequence[str], walked: list[int], limit: int
 ) -> list[tuple[int, Any]]:
     rows = Standing.objects.filter(found.where, pk__in=walked, stage__in=list(stages))
-    return _keys_by_name(query, rows, None, limit)
+    return _keys_of_few(query, rows, None, limit)
 
 
 def _entries(query: Query, stages: Sequence[str], mark: tuple[Any, int] | None, most: int) -> list[tuple[int, Any]]:
