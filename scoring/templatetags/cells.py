@@ -1,7 +1,7 @@
 """``{% load cells %}``: the cells of the contacts list, one function a column.
 
 A page shows hundreds of them, so they are functions looked up by name: a template that asks cell by cell which column
-it stands in took half of the page's time.
+it stands in took a third of the page's time.
 """
 
 from collections.abc import Callable, Mapping, Sequence

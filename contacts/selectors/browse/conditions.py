@@ -37,7 +37,7 @@ class Conditions:
         rows = Standing.objects.filter(self.where)
         if self.candidates is None:
             return rows
-        # One array: a thousand placeholders, in each stage's part of a union, cost more than the query.
+        # One array: a thousand placeholders cost more than the query.
         return rows.filter(pk__in=RawSQL("SELECT unnest(%s::bigint[])", [list(self.candidates)]))
 
 
