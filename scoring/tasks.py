@@ -1,20 +1,36 @@
 """Celery entry points of the judgement: thin, each one service call."""
 
+import time
+from typing import Final
+
 from celery import shared_task
 from django.utils import timezone
 
-from contacts.services.wake import clear_wake
+from contacts.services.wake import clear_wake, wake
 from scoring.services.evaluate import drain_due
 from scoring.services.watching import watch_models
 from scoring.services.work import work_off_runs
 
+BATCH: Final = 1000
+# A drain gives its process back after so many seconds, so that a long queue keeps no other work waiting.
+TURN_SECONDS: Final = 2.0
+
 
 @shared_task(name="scoring.drain", ignore_result=True)
 def drain() -> None:
-    """Judge everything that is due. Woken on commit of new facts, and by the sweep every 2 s."""
+    """Judge everything that is due. Woken on commit of new facts, and by the sweep every 2 s.
+
+    Whoever finds a full batch wakes another drain before going on, and that one the next: a long queue is drained by
+    as many processes, on as many hosts, as have nothing else to do. One hint at a time waits to be taken.
+    """
     clear_wake("scoring.drain")
-    while drain_due(now=timezone.now(), clock=timezone.now):
-        pass
+    until = time.monotonic() + TURN_SECONDS
+    while judged := drain_due(now=timezone.now(), limit=BATCH, clock=timezone.now):
+        if judged == BATCH:
+            wake("scoring.drain")
+        if time.monotonic() > until:
+            wake("scoring.drain")
+            break
 
 
 @shared_task(name="scoring.runs", ignore_result=True)

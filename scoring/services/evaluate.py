@@ -14,6 +14,8 @@ from scoring.services.holding import judge_under_current_publications
 logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 5
+# Several drains at once look at the same oldest rows; a wider window lets each find contacts of its own.
+WINDOW = 8
 
 _CANDIDATES = """
 (SELECT contact_id FROM contacts_due WHERE quarantined_at IS NULL GROUP BY contact_id ORDER BY min(id) LIMIT %(limit)s)
@@ -24,7 +26,7 @@ LIMIT %(limit)s
 
 # NO KEY: a plain FOR UPDATE would block event inserts through their foreign key. Whoever was merged away is nobody to
 # judge.
-_LOCK = "SELECT id FROM contacts_contact WHERE id = ANY(%s) AND present ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"
+_LOCK = "SELECT id FROM contacts_contact WHERE id = ANY(%s) AND present ORDER BY id FOR NO KEY UPDATE SKIP LOCKED LIMIT %s"
 # Nobody is left to judge: erased for good while somebody else appended, without holding the contact.
 _FORGET_NOBODY = """
 DELETE FROM contacts_due AS due
@@ -50,16 +52,18 @@ def drain_due(*, now: datetime, limit: int = 1000, clock: Callable[[], datetime]
     its due rows are quarantined with the error, where ``verify`` and the log show them.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_CANDIDATES, {"limit": limit, "now": now})
+        cursor.execute(_CANDIDATES, {"limit": limit * WINDOW, "now": now})
         candidates = [contact_id for (contact_id,) in cursor.fetchall()]
     if not candidates:
         return 0
     candidates = _pass_on(candidates)
+    locked: list[int] = []
     try:
-        return _judge_locked(candidates, now, clock)
+        return _judge_locked(candidates, now, clock, limit=limit, locked=locked)
     except Exception:
-        logger.exception("judging a batch failed, judging its contacts one by one", extra={"contacts": len(candidates)})
-    return sum(_judge_alone(contact_id, now, clock) for contact_id in candidates)
+        batch = locked or candidates[:limit]
+        logger.exception("judging a batch failed, judging its contacts one by one", extra={"contacts": len(batch)})
+    return sum(_judge_alone(contact_id, now, clock) for contact_id in batch)
 
 
 def _pass_on(candidates: list[int]) -> list[int]:
@@ -73,13 +77,16 @@ def _pass_on(candidates: list[int]) -> list[int]:
     return sorted(set(candidates) - set(gone) | set(became.values()))
 
 
-def _judge_locked(candidates: list[int], now: datetime, clock: Callable[[], datetime] | None) -> int:
+def _judge_locked(
+    candidates: list[int], now: datetime, clock: Callable[[], datetime] | None, *, limit: int, locked: list[int]
+) -> int:
+    """Judge up to ``limit`` of the candidates that nobody else holds; tells in ``locked`` whom, should it fail."""
     with transaction.atomic():
         now = judge_under_current_publications(now)
         with connection.cursor() as cursor:
-            cursor.execute(_LOCK, [candidates])
-            locked = [contact_id for (contact_id,) in cursor.fetchall()]
-            if len(locked) < len(candidates):
+            cursor.execute(_LOCK, [candidates, limit])
+            locked += [contact_id for (contact_id,) in cursor.fetchall()]
+            if len(locked) < min(limit, len(candidates)):
                 cursor.execute(_FORGET_NOBODY, [candidates])
         if not locked:
             return 0
@@ -101,7 +108,7 @@ def _judge_locked(candidates: list[int], now: datetime, clock: Callable[[], date
 
 def _judge_alone(contact_id: int, now: datetime, clock: Callable[[], datetime] | None) -> int:
     try:
-        return _judge_locked([contact_id], now, clock)
+        return _judge_locked([contact_id], now, clock, limit=1, locked=[])
     except Exception as error:
         logger.exception("judging a contact failed", extra={"contact_id": contact_id})
         _count_failure(contact_id, now, f"{type(error).__name__}: {error}")
