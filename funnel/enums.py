@@ -177,6 +177,7 @@ class NoticeKind(TextChoices):
     SEQUENCE = "sequence", gettext_lazy("A sequence ended")
     DEFINITION = "definition", gettext_lazy("About a definition")
     HOOK = "hook", gettext_lazy("A webhook in trouble")
+    PROOF = "proof", gettext_lazy("A check of the data found something wrong")
 
 
 class MailMode(TextChoices):

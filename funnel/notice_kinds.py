@@ -123,6 +123,11 @@ KINDS: Final[Mapping[NoticeKind, KindFacts]] = {
         gettext_noop("A webhook's receiver takes nothing any more, or its endpoint was disabled."),
         {_A: MAILED},
     ),
+    NoticeKind.PROOF: KindFacts(
+        "shield-alert",
+        gettext_noop("Ripen checks its own data all the time, and something did not add up."),
+        {_A: MAILED},
+    ),
 }
 
 _EAGERNESS: Final = (MailMode.NEVER, MailMode.DIGEST, MailMode.AT_ONCE)

@@ -4,6 +4,7 @@ from funnel.models.announcements import Announcement
 from funnel.models.handoffs import Handoff, HandoffMove
 from funnel.models.hooks import HookAttempt, HookDelivery, HookEndpoint, HookMessage
 from funnel.models.notices import DigestPlan, NoticeMail, Notification, NotificationItem, NotificationSetting
+from funnel.models.proofs import Proof
 from funnel.models.rollups import Counting, Passage, Reached, Recount, Tally
 from funnel.models.sequences import Enrolment, Sequence, SequenceStep, StepRun
 from funnel.models.working import (
@@ -33,6 +34,7 @@ __all__ = [
     "NotificationItem",
     "NotificationSetting",
     "Passage",
+    "Proof",
     "Reached",
     "Recount",
     "RepProfile",

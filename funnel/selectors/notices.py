@@ -204,6 +204,8 @@ class Names:
         """Where the item leads."""
         if item.what == "starving":
             return reverse("queue")
+        if item.what == "proof":
+            return reverse("overview")
         if "endpoint" in item.data:
             return reverse("hook", args=[item.data["endpoint"]])
         notice = self.notices.get(item.data.get("notice", 0))
