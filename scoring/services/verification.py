@@ -1,17 +1,17 @@
 """Proving the judgement: what is stored is what a replay of the facts gives, in unbroken chains. Reads only."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from django.db import connection, transaction
 
 from contacts.models import Contact, Due, Standing
-from contacts.services.verification import Violation
+from contacts.services.verification import EVERYBODY, Among, Violation
 from scoring.engine import NEVER, UNKNOWN_PAST, Assessor, Compiled, Facts, take_apart
 from scoring.engine.facts import IntArray
 from scoring.models import Transition
@@ -24,25 +24,28 @@ from scoring.services.folding import Folded, fold_contacts
 CHUNK: Final = 5_000
 
 
-def verify_judgements(*, contact_ids: Sequence[int] | None = None, now: datetime) -> Iterator[Violation]:
-    """Invariant 3, for all contacts or those given: each stored standing and transition is what its facts give.
+def verify_judgements(among: Among = EVERYBODY, *, now: datetime) -> Iterator[Violation]:
+    """Invariant 3: each stored standing and transition is what its facts give.
 
     Contacts with facts waiting for judgement are left out (invariant 2 is about them), and so are those merged away.
     Each chunk is read in a snapshot of its own, so that judging may go on meanwhile.
     """
-    for ids in _chunks(contact_ids):
+    for ids in _chunks(among):
         with _snapshot():
             yield from _verify_chunk(ids, now)
 
 
-def _chunks(contact_ids: Sequence[int] | None) -> Iterator[list[int]]:
-    if contact_ids is not None:
-        chosen = sorted(contact_ids)
+def _chunks(among: Among) -> Iterator[list[int]]:
+    if among.ids is not None:
+        chosen = sorted(among.ids)
         for start in range(0, len(chosen), CHUNK):
             yield chosen[start : start + CHUNK]
         return
-    last = 0
-    while ids := list(Contact.objects.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:CHUNK]):
+    rows = Contact.objects.order_by("pk").values_list("pk", flat=True)
+    if among.last is not None:
+        rows = rows.filter(pk__lte=among.last)
+    last = (among.first or 1) - 1
+    while ids := list(rows.filter(pk__gt=last)[:CHUNK]):
         yield ids
         last = ids[-1]
 
@@ -186,7 +189,7 @@ WITH chain AS (
     SELECT id, contact_id, from_stage, to_stage, effective_at, cause, cause_event_id,
            coalesce(lag(to_stage) OVER own, '') AS stood, lead(id) OVER own IS NULL AS is_last
     FROM scoring_transition
-    WHERE superseded_at IS NULL AND (%(everybody)s OR contact_id = ANY(%(contacts)s))
+    WHERE superseded_at IS NULL AND {transitions}
     WINDOW own AS (PARTITION BY contact_id ORDER BY effective_at)
 ), checked AS (
     SELECT chain.*, standing.stage, standing.stage_since,
@@ -207,20 +210,20 @@ ORDER BY contact_id, effective_at
 
 _UNEXPLAINED: Final = """
 SELECT standing.contact_id, standing.stage FROM contacts_standing AS standing
-WHERE (%(everybody)s OR standing.contact_id = ANY(%(contacts)s))
+WHERE {standings}
   AND NOT EXISTS (SELECT FROM scoring_transition AS transition
                   WHERE transition.contact_id = standing.contact_id AND transition.superseded_at IS NULL)
 ORDER BY standing.contact_id
 """
 
 
-def verify_chains(*, contact_ids: Sequence[int] | None = None) -> Iterator[Violation]:
+def verify_chains(among: Among = EVERYBODY) -> Iterator[Violation]:
     """Invariant 4: transitions follow on one another, each has a cause, and the last leads to the standing."""
-    chosen: dict[str, Any] = {"everybody": contact_ids is None, "contacts": list(contact_ids or [])}
+    chosen = {"transitions": among.where("contact_id"), "standings": among.where("standing.contact_id")}
     with _snapshot(), connection.cursor() as cursor:
-        cursor.execute(_BROKEN_CHAINS, chosen)
+        cursor.execute(_BROKEN_CHAINS.format(**chosen), among.given)
         faulty = cursor.fetchall()
-        cursor.execute(_UNEXPLAINED, chosen)
+        cursor.execute(_UNEXPLAINED.format(**chosen), among.given)
         unexplained = cursor.fetchall()
     for contact_id, pk, origin, target, stood, stage, is_broken, is_uncaused, leads_elsewhere in faulty:
         subject = f"transition {pk}, {origin or 'new'} -> {target},"

@@ -8,7 +8,7 @@ import pytest
 from contacts.models import ConsentEntry, Contact, Mail, Purpose
 from contacts.services.consent import record_consent
 from contacts.services.consent_facts import suppress_address
-from contacts.services.consent_verification import verify_consent
+from contacts.services.consent_verification import verify_consent, verify_mails
 from tests.factories import make_contact, make_event, record
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +27,7 @@ def ann() -> Contact:
 
 
 def violations() -> list[str]:
-    return [str(violation) for violation in verify_consent()]
+    return [str(violation) for violation in (*verify_consent(), *verify_mails())]
 
 
 def test_it_holds_after_every_way_to_refuse(ann: Contact) -> None:

@@ -18,6 +18,7 @@ from contacts.services.erasing import erase_person
 from contacts.services.merging import merge_contacts
 from contacts.services.parting import undo_merge
 from contacts.services.person_jobs import order_erasure
+from contacts.services.verification import EVERYBODY, Among
 from contacts.services.work import Unwatched
 from funnel.analytics import Period, Report, Segment
 from funnel.models import Passage, Reached, Recount, Tally
@@ -57,7 +58,8 @@ def settle(now: datetime) -> None:
 
 
 def faults(now: datetime, contact_ids: list[int] | None = None) -> list[str]:
-    return [str(violation) for violation in verify_rollups(contact_ids=contact_ids, now=now)]
+    among = EVERYBODY if contact_ids is None else Among(ids=tuple(contact_ids))
+    return [str(violation) for violation in verify_rollups(among, now=now)]
 
 
 def about(found: Report) -> Report:

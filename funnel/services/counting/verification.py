@@ -2,13 +2,13 @@
 
 # ruff: noqa: S608  put together of constants
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import connection
 
-from contacts.services.verification import PATIENCE, Violation
+from contacts.services.verification import EVERYBODY, PATIENCE, Among, Violation
 from funnel.models import Counting
 from funnel.services.counting.keeping import places_of
 from funnel.services.counting.statements import (
@@ -23,6 +23,7 @@ from funnel.services.counting.statements import (
     REACHED_COLUMNS,
     SUMS,
 )
+from scoring.definition import DefinitionDocument
 from scoring.models import Publication
 from scoring.selectors import published_definition
 
@@ -90,37 +91,50 @@ ORDER BY 1, 3, 4, 5, 6 LIMIT {_MOST}
 """
 
 
-def verify_rollups(
-    *, contact_ids: Sequence[int] | None = None, now: datetime, patience: timedelta = PATIENCE
-) -> Iterator[Violation]:
+def verify_rollups(among: Among = EVERYBODY, *, now: datetime, patience: timedelta = PATIENCE) -> Iterator[Violation]:
     """Invariant 9: counted moves and stages reached are those of the transitions, and the cells add up.
 
-    ``contact_ids``: only these contacts' moves, and the cells of a few days drawn at random; None: all of it. Contacts
-    that wait to be counted are left out, unless they have waited for longer than ``patience``.
+    ``among``: only these contacts' moves, and the cells of a few days drawn at random. Contacts that wait to be counted
+    are left out, unless they have waited for longer than ``patience``.
     """
+    yield from verify_counted(among, now=now, patience=patience)
+    yield from verify_cells(now=now, patience=patience, days=None if among.is_everybody else _DAYS)
+
+
+def verify_counted(among: Among = EVERYBODY, *, now: datetime, patience: timedelta = PATIENCE) -> Iterator[Violation]:
+    """Invariant 9, contact by contact: moves and stages reached are those of the transitions."""
     _, document = published_definition()
-    counted = Counting.objects.first()
-    if counted and counted.stages != [stage.key for stage in document.stages]:
-        # All that is counted is of the stages before; the drain makes it anew.
-        if Publication.objects.filter(retracted_at=None).latest("effective_at").effective_at < now - patience:
-            yield Violation(9, f"the figures are still counted by the stages {', '.join(counted.stages)}")
+    if _other_stages(document) is not None:
         return
-    places = places_of(document)
-    chosen = "true" if contact_ids is None else "contact_id = ANY(%(ids)s)"
-    given = {**places, "ids": None if contact_ids is None else list(contact_ids), "before": now - patience}
-    unattended, oldest = _select(_UNATTENDED, given)[0]
-    if unattended:
-        yield Violation(9, f"{unattended} changes wait to be counted, the first since {oldest:%Y-%m-%d %H:%M:%S}")
+    given = {**places_of(document), **among.given}
+    chosen = among.where("contact_id")
     for (contact_id,) in _select(_MOVES_DIFFER.format(chosen=chosen), given):
         yield Violation(9, "is counted with other moves than its transitions tell", contact_id)
     for (contact_id,) in _select(_REACHED_DIFFER.format(chosen=chosen), given):
         yield Violation(9, "is counted as having reached other stages, or under another source or country", contact_id)
-    days = None
-    if contact_ids is not None:
-        drawn = "SELECT DISTINCT day FROM funnel_tally WHERE facet = 0 AND grain = 'd'"
-        days = [day for (day,) in _select(f"SELECT day FROM ({drawn}) AS days ORDER BY random() LIMIT {_DAYS}", {})]
-    differing = _select(_CELLS_DIFFER, {"days": days})
+
+
+def verify_cells(*, now: datetime, patience: timedelta = PATIENCE, days: int | None = None) -> Iterator[Violation]:
+    """Invariant 9, the sums: nothing waits long to be counted, and each cell is what the moves add up to.
+
+    ``days``: the cells of so many days, drawn at random, and the months as sums of their days.
+    """
+    _, document = published_definition()
+    others = _other_stages(document)
+    if others is not None:
+        # All that is counted is of the stages before; the drain makes it anew.
+        if Publication.objects.filter(retracted_at=None).latest("effective_at").effective_at < now - patience:
+            yield Violation(9, f"the figures are still counted by the stages {', '.join(others)}")
+        return
+    unattended, oldest = _select(_UNATTENDED, {"before": now - patience})[0]
+    if unattended:
+        yield Violation(9, f"{unattended} changes wait to be counted, the first since {oldest:%Y-%m-%d %H:%M:%S}")
+    drawn = None
     if days is not None:
+        known = "SELECT DISTINCT day FROM funnel_tally WHERE facet = 0 AND grain = 'd'"
+        drawn = [day for (day,) in _select(f"SELECT day FROM ({known}) AS days ORDER BY random() LIMIT {days}", {})]
+    differing = _select(_CELLS_DIFFER, {"days": drawn})
+    if drawn is not None:
         differing += _select(_MONTHS_DIFFER, {})
     for facet, grain, origin, target, value, day, *sums in differing:
         told = ", ".join(
@@ -130,6 +144,13 @@ def verify_rollups(
         )
         where = f"the {'day' if grain == 'd' else 'month'} {day}, stages {origin} to {target}, facet {facet} {value!r}"
         yield Violation(9, f"{where} is kept with {told or 'other waits or ages'}")
+
+
+def _other_stages(document: DefinitionDocument) -> list[str] | None:
+    """The stages by which is counted, where the definition has others; None where nothing is the matter."""
+    counted = Counting.objects.first()
+    differs = counted is not None and counted.stages != [stage.key for stage in document.stages]
+    return counted.stages if counted is not None and differs else None
 
 
 def _select(statement: str, given: dict[str, Any]) -> list[Any]:

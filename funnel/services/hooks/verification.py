@@ -6,7 +6,7 @@ from typing import Final
 
 from django.db import connection
 
-from contacts.services.verification import PATIENCE, Violation
+from contacts.services.verification import EVERYBODY, PATIENCE, Among, Violation
 from funnel.services.hooks.claiming import LEASE
 
 _UNCONSUMED: Final = """
@@ -15,7 +15,7 @@ WHERE consumed_at IS NULL AND recorded_at < %s GROUP BY contact_id ORDER BY cont
 """
 _TWICE: Final = """
 SELECT contact_id, transition_id, count(*) FROM funnel_announcement
-WHERE type = 'contact.stage_changed' GROUP BY contact_id, transition_id HAVING count(*) > 1 ORDER BY 1, 2
+WHERE type = 'contact.stage_changed' AND {among} GROUP BY contact_id, transition_id HAVING count(*) > 1 ORDER BY 1, 2
 """
 _UNTAKEN: Final = "SELECT count(*), min(at) FROM funnel_announcement WHERE hooked_at IS NULL AND at < %s"
 _STRAY: Final = """
@@ -32,15 +32,16 @@ ORDER BY delivery.id
 """
 
 
-def verify_hooks(*, now: datetime, patience: timedelta = PATIENCE) -> Iterator[Violation]:
+def verify_hooks(among: Among = EVERYBODY, *, now: datetime, patience: timedelta = PATIENCE) -> Iterator[Violation]:
     """Yield what was not consumed or told in time, told twice, or is neither delivered, scheduled nor a dead letter.
 
-    What waits behind a slow receiver is scheduled; what a dead sender had taken is taken again within its lease.
+    ``among``: of what was told twice only what is about these contacts; indexes answer the rest. What waits behind a
+    slow receiver is scheduled; what a dead sender had taken is taken again within its lease.
     """
     with connection.cursor() as cursor:
         cursor.execute(_UNCONSUMED, [now - patience])
         unconsumed = cursor.fetchall()
-        cursor.execute(_TWICE)
+        cursor.execute(_TWICE.format(among=among.where("contact_id")), among.given)
         twice = cursor.fetchall()
         cursor.execute(_UNTAKEN, [now - patience])
         untaken, since = cursor.fetchone()
