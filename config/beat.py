@@ -1,12 +1,17 @@
 """Beat that stops talking while nobody listens."""
 
 import logging
+import socket
+import time
 from typing import Any, Final
 
 from celery.beat import Scheduler
 from django.conf import settings
 from redis import Redis
 from redis.exceptions import RedisError
+
+from contacts.selectors.workers import BEAT, SIGN_EVERY
+from contacts.services.meters import give_sign
 
 # A few minutes of sweeps. One is enough to find all work that waits, so further ones would only be thrown away,
 # one by one, by the worker that comes back after a day.
@@ -19,6 +24,15 @@ class PatientScheduler(Scheduler):  # type: ignore[misc]  # celery ships no type
     """Celery's in-memory scheduler, which leaves a sweep out while the queue is long."""
 
     _broker: "Redis | None" = None
+    _sign_at = 0.0
+
+    def tick(self, *args: Any, **kwargs: Any) -> Any:
+        """Do what is due, and give a sign of life every few seconds."""
+        pause = super().tick(*args, **kwargs)
+        if time.monotonic() >= self._sign_at:
+            self._sign_at = time.monotonic() + SIGN_EVERY
+            give_sign(f"{BEAT}@{socket.gethostname()}", of=[BEAT])
+        return pause
 
     def apply_entry(self, entry: Any, producer: Any = None) -> None:
         """Send the entry's task unless enough is waiting."""

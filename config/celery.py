@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from celery import Celery
+from celery import Celery, bootsteps
 from celery.signals import setup_logging, worker_init, worker_process_init, worker_ready
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
@@ -15,6 +15,35 @@ app = Celery("ripen")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.steps["worker"].add(DjangoStructLogInitStep)
 app.autodiscover_tasks()
+
+
+class SignsOfLife(bootsteps.StartStopStep):  # type: ignore[misc]  # celery ships no types
+    """Says every few seconds, from the worker's main process, that it is there and which queues it takes from.
+
+    /metrics, /readyz and the page of the state read that. Whether it also does its work, what waits tells.
+    """
+
+    requires = {"celery.worker.components:Timer"}
+
+    def start(self, parent: Any) -> None:
+        """Give the first sign, and go on."""
+        from contacts.selectors.workers import SIGN_EVERY
+
+        self._give(parent)
+        self._timer = parent.timer.call_repeatedly(SIGN_EVERY, self._give, (parent,), priority=10)
+
+    def stop(self, parent: Any) -> None:
+        """Fall silent."""
+        self._timer.cancel()
+
+    @staticmethod
+    def _give(worker: Any) -> None:
+        from contacts.services.meters import give_sign
+
+        give_sign(str(worker.hostname), of=sorted(worker.app.amqp.queues.consume_from))
+
+
+app.steps["worker"].add(SignsOfLife)
 
 
 def _keep_logging(**_kwargs: Any) -> None:

@@ -8,6 +8,7 @@ from django.db import connection, transaction
 
 from contacts.models import Contact, Due
 from contacts.selectors.merges import roots_of
+from contacts.services.meters import count_judged
 from scoring.services.folding import judge_contacts
 from scoring.services.holding import judge_under_current_publications
 
@@ -16,6 +17,8 @@ logger = logging.getLogger(__name__)
 MAX_ATTEMPTS = 5
 # Several drains at once look at the same oldest rows; a wider window lets each find contacts of its own.
 WINDOW = 8
+# Contacts that the log names of a batch.
+NAMED_AT_MOST = 100
 
 _CANDIDATES = """
 (SELECT contact_id FROM contacts_due WHERE quarantined_at IS NULL GROUP BY contact_id ORDER BY min(id) LIMIT %(limit)s)
@@ -26,7 +29,9 @@ LIMIT %(limit)s
 
 # NO KEY: a plain FOR UPDATE would block event inserts through their foreign key. Whoever was merged away is nobody to
 # judge.
-_LOCK = "SELECT id FROM contacts_contact WHERE id = ANY(%s) AND present ORDER BY id FOR NO KEY UPDATE SKIP LOCKED LIMIT %s"
+_LOCK = (
+    "SELECT id FROM contacts_contact WHERE id = ANY(%s) AND present ORDER BY id FOR NO KEY UPDATE SKIP LOCKED LIMIT %s"
+)
 # Nobody is left to judge: erased for good while somebody else appended, without holding the contact.
 _FORGET_NOBODY = """
 DELETE FROM contacts_due AS due
@@ -93,16 +98,19 @@ def _judge_locked(
         # Read after locking: rows that appear from here on stay for the next drain.
         due = list(
             Due.objects.filter(contact_id__in=locked, quarantined_at=None).values_list(
-                "id", "contact_id", "occurred_at"
+                "id", "contact_id", "occurred_at", "queued_at"
             )
         )
         if clock is not None:
             now = max(now, clock())
         earliest: dict[int, datetime] = {}
-        for _, contact_id, occurred_at in due:
+        for _, contact_id, occurred_at, _ in due:
             earliest[contact_id] = min(occurred_at, earliest.get(contact_id, occurred_at))
         judge_contacts(locked, earliest=earliest, now=now)
         Due.objects.filter(pk__in=[row[0] for row in due]).delete()
+        count_judged(len(locked), queued_at=[row[3].timestamp() for row in due])
+        told = {"contacts": len(locked), "facts": len(due), "contact_ids": locked[:NAMED_AT_MOST]}
+        transaction.on_commit(lambda: logger.info("contacts_judged", extra=told))
         return len(locked)
 
 
