@@ -1,5 +1,9 @@
-"""Structured logs: one JSON object a line, or readable lines in development; nobody's data (config/redaction.py)."""
+"""Structured logs: one JSON object a line, or readable lines in development; nobody's data (config/redaction.py).
 
+Every line of a request names its ``request_id``, and so do the lines of the tasks that it woke.
+"""
+
+import logging
 import logging.config
 from typing import Any
 
@@ -7,6 +11,9 @@ import structlog
 
 from config.redaction import RedactingFilter, hide_personal, render_exception
 
+# Whose fields are ours to know: libraries hang requests, arguments and payloads on their lines.
+_OURS = ("config", "contacts", "scoring", "funnel", "ripen")
+_PLAIN = (str, int, float, bool, type(None))
 # Anything that could open a door, wherever it was logged from.
 _SECRET_WORDS = ("password", "secret", "token", "authorization", "cookie", "write_key", "api_key", "dsn")
 
@@ -19,7 +26,26 @@ def hide_secrets(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str,
     return event
 
 
+def add_fields(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Add the fields that one of our own lines was given by ``extra=``: plain values and lists of such."""
+    record = event.get("_record")
+    if record is None or record.name.partition(".")[0] not in _OURS:
+        return event
+    for name, value in vars(record).items():
+        if name not in _STANDARD and name not in event and _is_plain(value):
+            event[name] = value
+    return event
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, _PLAIN) or (
+        isinstance(value, list | tuple) and all(isinstance(item, _PLAIN) for item in value)
+    )
+
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _SHARED: list[Any] = [
+    add_fields,
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,

@@ -117,6 +117,8 @@ def hide_personal(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str
     for name, value in event.items():
         if isinstance(value, str):
             event[name] = redact(value)
+        elif isinstance(value, list | tuple) and name != "exc_info":
+            event[name] = [redact(item) if isinstance(item, str) else item for item in value]
         elif isinstance(value, BaseException) and name != "exc_info":
             event[name] = describe_exception(value)
     return event
