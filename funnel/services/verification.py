@@ -155,7 +155,7 @@ def _ranges() -> Iterator[tuple[int, int, int]]:
 
 _ESTIMATE: Final = "SELECT reltuples FROM pg_class WHERE oid = 'contacts_contact'::regclass"
 _FROM_PAGES: Final = """
-SELECT id FROM (SELECT id FROM contacts_contact TABLESAMPLE SYSTEM (%s) WHERE present) AS some
+SELECT id FROM (SELECT id FROM contacts_contact TABLESAMPLE SYSTEM (%s) WHERE present) AS drawn
 ORDER BY random() LIMIT %s
 """
 

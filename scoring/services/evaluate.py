@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 
@@ -25,6 +25,23 @@ _CANDIDATES = """
 UNION
 (SELECT contact_id FROM contacts_standing WHERE review_at <= %(now)s ORDER BY review_at LIMIT %(limit)s)
 LIMIT %(limit)s
+"""
+
+# Facts bear the time of the host that took them, whose clock may be ahead of ours. Of hosts that differ by more than
+# this only the contacts concerned are judged ahead.
+SKEW = timedelta(minutes=5)
+# The latest fact of each contact, where it is later than a moment.
+_AHEAD = """
+SELECT one.id, ahead.at FROM unnest(%(ids)s::bigint[]) AS one(id), LATERAL (
+    SELECT max(found.at) AS at FROM (
+        (SELECT occurred_at AS at FROM contacts_event
+         WHERE contact_id = one.id AND occurred_at > %(now)s AND retracted_at IS NULL AND suspect_reason = ''
+         ORDER BY occurred_at DESC LIMIT 1)
+        UNION ALL
+        (SELECT effective_at FROM contacts_attributechange WHERE contact_id = one.id AND effective_at > %(now)s)
+    ) AS found
+) AS ahead
+WHERE ahead.at IS NOT NULL
 """
 
 # NO KEY: a plain FOR UPDATE would block event inserts through their foreign key. Whoever was merged away is nobody to
@@ -101,17 +118,30 @@ def _judge_locked(
                 "id", "contact_id", "occurred_at", "queued_at"
             )
         )
+        ahead: dict[int, datetime] = {}
         if clock is not None:
             now = max(now, clock())
+            ahead = _facts_ahead([contact_id for _, contact_id, _, _ in due], now)
+            now = max([now, *(at for at in ahead.values() if at <= now + SKEW)])
         earliest: dict[int, datetime] = {}
         for _, contact_id, occurred_at, _ in due:
             earliest[contact_id] = min(occurred_at, earliest.get(contact_id, occurred_at))
-        judge_contacts(locked, earliest=earliest, now=now)
+        judge_contacts([one for one in locked if ahead.get(one, now) <= now], earliest=earliest, now=now)
+        for contact_id, at in ahead.items():
+            if at > now:
+                judge_contacts([contact_id], earliest=earliest, now=at)
         Due.objects.filter(pk__in=[row[0] for row in due]).delete()
         count_judged(len(locked), queued_at=[row[3].timestamp() for row in due])
         told = {"contacts": len(locked), "facts": len(due), "contact_ids": locked[:NAMED_AT_MOST]}
         transaction.on_commit(lambda: logger.info("contacts_judged", extra=told))
         return len(locked)
+
+
+def _facts_ahead(contact_ids: list[int], now: datetime) -> dict[int, datetime]:
+    """Those of these contacts that have facts later than ``now``, with the latest; their due rows speak of those too."""
+    with connection.cursor() as cursor:
+        cursor.execute(_AHEAD, {"ids": list(set(contact_ids)), "now": now})
+        return dict(cursor.fetchall())
 
 
 def _judge_alone(contact_id: int, now: datetime, clock: Callable[[], datetime] | None) -> int:
