@@ -138,7 +138,7 @@ def _judge_locked(
 
 
 def _facts_ahead(contact_ids: list[int], now: datetime) -> dict[int, datetime]:
-    """Those of these contacts that have facts later than ``now``, with the latest; their due rows speak of those too."""
+    """The latest fact of those of these contacts that have one later than ``now``; their due rows speak of it, too."""
     with connection.cursor() as cursor:
         cursor.execute(_AHEAD, {"ids": list(set(contact_ids)), "now": now})
         return dict(cursor.fetchall())
