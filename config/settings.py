@@ -350,6 +350,8 @@ CELERY_BEAT_SCHEDULE = {
     "forget-problems": {"task": "contacts.forget_problems", "schedule": 600.0, "options": {"expires": 300}},
     "sweep-hooks": {"task": "funnel.hooks", "schedule": 2.0, "options": {"expires": 10}},
     "forget-hooks": {"task": "funnel.forget_hooks", "schedule": 600.0, "options": {"expires": 300}},
+    # Rare enough to cost nothing, often enough that what does not add up is known within the hour.
+    "prove-sample": {"task": "funnel.prove", "schedule": 600.0, "options": {"expires": 600}},
     # Each learned score is checked once a day; what is due is a row, so a restart forgets nothing.
     "watch-models": {"task": "scoring.watch", "schedule": 600.0, "options": {"expires": 300}},
 }
@@ -358,6 +360,7 @@ CELERY_TASK_ROUTES = {
     "scoring.runs": {"queue": "runs"},
     "scoring.watch": {"queue": "runs"},
     "contacts.jobs": {"queue": "runs"},
+    "funnel.prove": {"queue": "runs"},
     # And so has whatever waits for others' machines.
     "funnel.hooks": {"queue": "hooks"},
 }

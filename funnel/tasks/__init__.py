@@ -4,6 +4,7 @@ from funnel.tasks.clocks import clocks
 from funnel.tasks.drains import drain, reconcile
 from funnel.tasks.hooks import forget_hooks, hooks
 from funnel.tasks.notices import forget_told, look, notice_mail, tell
+from funnel.tasks.proofs import prove
 from funnel.tasks.sequences import sequences, stray_enrolments
 from funnel.tasks.stranded import stranded
 
@@ -15,6 +16,7 @@ __all__ = [
     "hooks",
     "look",
     "notice_mail",
+    "prove",
     "reconcile",
     "sequences",
     "stranded",
