@@ -21,11 +21,12 @@ from config.web.icons import stage_icon
 from config.web.live import is_live, live_answer
 from config.web.pages import page, person_of
 from config.web.sankey import sankey
-from contacts.permissions import check_view_contacts
+from contacts.permissions import ADMINS, check_view_contacts, roles_of
 from funnel.analytics import Period
 from funnel.selectors.figures import flows
 from funnel.selectors.first_steps import checklist_of
 from funnel.selectors.health import handoff_health
+from funnel.selectors.proofs import STALE_AFTER, latest
 from funnel.selectors.stays import median_stays
 from funnel.selectors.weekly import StageWeeks, Weeks, stages_by_week
 from funnel.services.figures_csv import ARRIVAL
@@ -80,7 +81,7 @@ def overview(request: HttpRequest) -> HttpResponseBase:
     labels: dict[str, str] = {stage.key: stage.label for stage in document.stages}
     if is_live(request):
         weeks = stages_by_week(now=now, weeks=_WEEKS, stages=list(labels))
-        context = _pulse(now, definition, labels, weeks)
+        context = _pulse(request, now, definition, labels, weeks)
         return live_answer(request, render_to_string("funnel/overview_pulse.html", context, request))
     checklist = checklist_of(person_of(request))
     way = lead_to_first_steps(request, checklist)
@@ -90,7 +91,7 @@ def overview(request: HttpRequest) -> HttpResponseBase:
     today = now.astimezone(UTC).date()
     month = flows(period=Period(today - timedelta(days=_FLOW_DAYS - 1), today))
     rank = {key: index for index, key in enumerate(labels)}
-    pulse = _pulse(now, definition, labels, weeks)
+    pulse = _pulse(request, now, definition, labels, weeks)
     context = {
         **pulse,
         "checklist": checklist,
@@ -125,8 +126,11 @@ def overview(request: HttpRequest) -> HttpResponseBase:
     return render(request, "funnel/overview.html", context)
 
 
-def _pulse(now: datetime, definition: Definition, labels: Mapping[str, str], weeks: Weeks) -> dict[str, Any]:
+def _pulse(
+    request: HttpRequest, now: datetime, definition: Definition, labels: Mapping[str, str], weeks: Weeks
+) -> dict[str, Any]:
     """What of the page keeps itself up to date: freshness, stages, handoffs."""
+    proof = latest() if roles_of(person_of(request)) & ADMINS else None
     fresh = freshness()
     stays = median_stays()
     today = now.astimezone(UTC).date()
@@ -134,6 +138,8 @@ def _pulse(now: datetime, definition: Definition, labels: Mapping[str, str], wee
     return {
         "fresh": fresh,
         "stuck": fresh.oldest is not None and now - fresh.oldest > _STUCK,
+        "proof": proof,
+        "proof_stale": proof is not None and now - proof.checked_at > STALE_AFTER,
         "definition": definition,
         "labels": labels,
         "cards": [
