@@ -13,6 +13,9 @@ def main() -> None:
     with serve_command(sys.argv):
         from django.core.management import execute_from_command_line
 
+        from config.web.through import COMMAND, come_through
+
+        come_through(COMMAND, label=" ".join(sys.argv[1:2]))
         execute_from_command_line(sys.argv)
 
 

@@ -22,6 +22,8 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.translation import gettext
 
+from contacts.services.throttling import take_back
+
 logger = logging.getLogger(__name__)
 
 # How exactly the list of sessions tells when one was last seen; a write a session in this time, in seconds.
@@ -40,6 +42,23 @@ class ClosedAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # alla
     def format_email_subject(self, subject: str) -> str:
         """Leave the subject as it is written."""
         return str(subject)
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Count the attempt before the password is looked at, in the database: see `contacts.services.throttling`."""
+        from config.signing_in import attempt, owner_of
+
+        account = str(credentials.get("email") or credentials.get("username") or "").strip().lower()
+        self._attempt = attempt(request, account, person=owner_of(credentials))
+
+    def _rollback_login_failed_rl_usage(self) -> None:
+        """Take the count back: the password was right."""
+        take_back(self._attempt)
+
+    def _delete_login_attempts_cached_email(self, request: HttpRequest, **credentials: Any) -> None:
+        """Let somebody who set a new password by mail begin anew."""
+        from config.signing_in import begin_anew
+
+        begin_anew(request, str(credentials.get("email") or "").strip().lower())
 
     def send_notification_mail(
         self,

@@ -12,4 +12,6 @@ class WiringConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the system checks, and make our Celery application the one that wake-up hints are sent by."""
-        from config import celery, checks  # noqa: F401  registration is the imports' effect
+        from config import celery, checks, request_ids, signing_in  # noqa: F401  registration is the imports' effect
+
+        signing_in.listen()

@@ -11,6 +11,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from config.web.through import SOURCE, TOKEN, come_through
 from contacts.keys import TOKEN_PREFIX, hash_key
 from contacts.models import PersonalToken, Source
 
@@ -70,10 +71,12 @@ class KeyAuthentication(BaseAuthentication):
         if key.startswith(TOKEN_PREFIX):
             token = find_token(key)
             if token is not None:
+                come_through(TOKEN, key=token.pk, label=token.name, person=token.user)
                 return token.user, token
         else:
             source = find_source(key)
             if source is not None:
+                come_through(SOURCE, key=source.pk, label=source.name)
                 return AnonymousUser(), source
         raise AuthenticationFailed("This key is not valid.", "invalid_key")
 

@@ -20,11 +20,13 @@ from config.web.errors import ApiError
 from config.web.filtering import check_parameters
 from config.web.schema import ErrorSerializer
 from contacts.api.views import id_of
+from contacts.audit import AuditAct
 from contacts.enums import JobKind, Scope, SourceKind, WorkState
 from contacts.models import Job
 from contacts.permissions import check_export_person, check_see_jobs, check_steer_job
 from contacts.scopes import person_of, source_of
 from contacts.selectors.jobs import job_view, jobs_in_full
+from contacts.services.auditing import record_act
 from contacts.services.jobs import cancel_job, resume_job
 from contacts.services.person_files import export_file_of
 from contacts.services.work import CannotRun
@@ -181,6 +183,7 @@ def send_export_file(job: Job) -> FileResponse:
     path = export_file_of(job.pk, now=timezone.now()) if job.kind == JobKind.EXPORT_PERSON else None
     if path is None:
         raise Http404("There is no file, or its seven days are over.")
+    record_act(AuditAct.PERSON_FILE_TAKEN, by=None, about=job)
     return FileResponse(
         path.open("rb"),
         as_attachment=True,

@@ -1,6 +1,7 @@
 """The facts: append-only records of who contacts are and what they did."""
 
 from contacts.models.access import PersonalToken, Source
+from contacts.models.audit import AuditEntry, FailedSignIn
 from contacts.models.capture import EmailHook, Form, FormSubmission, Mail
 from contacts.models.company import Company, CompanyChange
 from contacts.models.consent import ConsentEntry, ErasedName, Purpose, Suppression
@@ -17,6 +18,7 @@ from contacts.models.work import Job, Work
 
 __all__ = [
     "AttributeChange",
+    "AuditEntry",
     "Company",
     "CompanyChange",
     "ConsentEntry",
@@ -27,6 +29,7 @@ __all__ = [
     "ErasedName",
     "Event",
     "EventCorrection",
+    "FailedSignIn",
     "Form",
     "FormSubmission",
     "Identity",

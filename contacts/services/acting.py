@@ -4,10 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from django.contrib.auth.models import User
+from django.db import transaction
 
+from contacts.audit import AuditAct
 from contacts.enums import JobKind
 from contacts.models import Job
 from contacts.services.acts import act_parameters, undo_parameters
+from contacts.services.auditing import record_act
 from contacts.services.jobs import JOBS, order_job
 
 # So many are done while one waits.
@@ -35,6 +38,13 @@ def undo_act(*, job: Job, by: User) -> Job:
 
 
 def _order(parameters: dict[str, Any], by: User) -> Job:
+    def note(job: Job) -> Job:
+        act = AuditAct.BULK_ACT_UNDONE if parameters.get("undoes") else AuditAct.BULK_ACT
+        chosen = parameters["contacts"]
+        record_act(act, by=by, about=job, act=parameters["act"], number=len(chosen), contacts=chosen)
+        return job
+
     if len(parameters["contacts"]) > AT_ONCE:
-        return order_job(kind=JobKind.ACT, by=by, parameters=parameters)
-    return JOBS.do_now(lambda: Job.objects.create(kind=JobKind.ACT, requested_by=by, parameters=parameters))
+        with transaction.atomic():
+            return note(order_job(kind=JobKind.ACT, by=by, parameters=parameters))
+    return JOBS.do_now(lambda: note(Job.objects.create(kind=JobKind.ACT, requested_by=by, parameters=parameters)))

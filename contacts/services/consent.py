@@ -11,12 +11,14 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.utils.translation import gettext
 
+from contacts.audit import AuditAct
 from contacts.enums import ConsentAction, ConsentBasis
 from contacts.ingest.consent import State
 from contacts.ingest.incoming import Refused, mint_message_id, name_uuid
 from contacts.models import Contact, Purpose, Source, Suppression
 from contacts.permissions import check_record_consent
 from contacts.selectors.consent import ledger_states
+from contacts.services.auditing import is_by_hand, record_act
 from contacts.services.rows import as_json
 from contacts.services.suppression import suppressed_among
 
@@ -146,7 +148,10 @@ def record_consent(
             dict(proof),
             message or mint_message_id(),
         )
-        return write_entries(cursor, entries=[entry], source=source, by=by, now=now) > 0
+        is_new = write_entries(cursor, entries=[entry], source=source, by=by, now=now) > 0
+        if is_new and is_by_hand(by):
+            record_act(AuditAct.CONSENT_RECORDED, by=by, about=contact, purpose=purpose, action=action)
+        return is_new
 
 
 def write_entries(

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from contacts.audit import AuditAct, AuditThing
 from contacts.enums import ConsentAction, ConsentBasis, IdentityKind, SuppressionReason
 from contacts.ingest.consent import State
 from contacts.ingest.identifiers import normalise_email
@@ -16,6 +17,7 @@ from contacts.ingest.incoming import Refused, mint_message_id
 from contacts.models import Identity, Purpose, Source
 from contacts.permissions import check_suppress_addresses
 from contacts.selectors.consent import ledger_states
+from contacts.services.auditing import is_by_hand, record_act
 from contacts.services.consent import Entry, message_uuid, write_entries
 from contacts.services.rows import Item
 from contacts.services.suppression import Refusal, write_suppressions
@@ -135,6 +137,9 @@ def suppress_address(
             proof={"how": "suppressed", "reason": reason},
         )
         apply_refusals(cursor, told=[told], source=source, by=by, now=now)
+        if is_by_hand(by):
+            about = (AuditThing.CONTACT, owner[0]) if owner else (AuditThing.SUPPRESSION, "")
+            record_act(AuditAct.ADDRESS_SUPPRESSED, by=by, about=about, reason=reason)
 
 
 def _told(item: Item, source: Source, reason: SuppressionReason) -> Told:

@@ -16,9 +16,11 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.utils.translation import gettext
 
+from contacts.audit import AuditAct
 from contacts.enums import CorrectionAction
 from contacts.models import Source
 from contacts.permissions import check_correct_events
+from contacts.services.auditing import is_by_hand, record_act
 from contacts.services.beginnings import restate_beginnings
 from contacts.services.confirmations import restate_confirmations
 from contacts.services.messages import INSERT_DUE
@@ -182,6 +184,13 @@ def suspect_events(cursor: CursorWrapper, *, reasons: Mapping[int, str], over: S
     _judge_anew(cursor, [event for event in marked if event.counted != event.counts], now)
 
 
+_ACTS: Final = {
+    CorrectionAction.RETRACTED: AuditAct.EVENTS_RETRACTED,
+    CorrectionAction.RESTORED: AuditAct.EVENTS_RESTORED,
+    CorrectionAction.RECLASSIFIED: AuditAct.EVENTS_RECLASSIFIED,
+}
+
+
 def _check_reason(reason: str, longest: int) -> None:
     if len(reason) > longest:
         raise BadReason(gettext("A reason holds at most %(most)s characters.") % {"most": longest})
@@ -236,6 +245,10 @@ def _correct_once(
             corrections = [_Correction(event.id, reason, _lost_beginning(event, beginnings)) for event in marked]
             who = [by.pk if by else None, source.pk if source else None]
             cursor.execute(INSERT_CORRECTIONS, [action.value, now, *who, as_json(corrections)])
+            if is_by_hand(by):
+                record_act(
+                    _ACTS[action], by=by, number=len(marked), contacts=sorted({one.contact_id for one in marked})
+                )
         _judge_anew(cursor, [event for event in marked if event.counted != event.counts], now)
     return outcome
 

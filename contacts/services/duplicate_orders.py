@@ -3,12 +3,15 @@
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from contacts.audit import AuditAct
 from contacts.enums import JobKind
 from contacts.models import Job
 from contacts.permissions import check_merge
+from contacts.services.auditing import audited
 from contacts.services.jobs import order_job
 
 
+@audited(AuditAct.SEARCH_ORDERED, "result")
 def order_search(*, by: User) -> Job:
     """Order a search for duplicates, or return the one that waits or is under way.
 

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.utils.translation import gettext
 
+from contacts.audit import AuditAct, AuditThing
 from contacts.enums import SourceKind, SuppressionReason, WireFormat
 from contacts.ingest.email import EmailReport, UnreadReport, as_payload, from_payload, kind_of, read_report
 from contacts.ingest.identifiers import normalise_email
@@ -20,6 +21,7 @@ from contacts.ingest.native import Warn, read_each
 from contacts.keys import HOOK_PREFIX, hash_key, mint_key
 from contacts.models import EmailHook, Identity, Source
 from contacts.permissions import check_manage_sources
+from contacts.services.auditing import audited
 from contacts.services.consent_facts import REFUSALS, Told, apply_refusals
 from contacts.services.erased_names import find_erased
 from contacts.services.identities import EMAIL
@@ -40,6 +42,7 @@ class NewHook:
     token: str
 
 
+@audited(AuditAct.EMAIL_HOOK_CREATED, "result.hook", keep=["provider", "source"])
 def create_hook(*, source: Source, provider: str, by: User) -> NewHook:
     """Make an address at which ``provider`` may report in the name of ``source``.
 
@@ -57,6 +60,7 @@ def create_hook(*, source: Source, provider: str, by: User) -> NewHook:
     return NewHook(hook, minted.key)
 
 
+@audited(AuditAct.EMAIL_HOOK_REVOKED, "hook_id", thing=AuditThing.EMAIL_HOOK, keep=["source"])
 def revoke_hook(*, hook_id: int, source: Source, by: User, now: datetime) -> bool:
     """Close an address for ever; False where it was closed already or is not this source's.
 

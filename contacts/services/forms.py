@@ -13,11 +13,13 @@ from django.db import transaction
 from django.db.models import F
 from django.utils.translation import gettext
 
+from contacts.audit import AuditAct
 from contacts.enums import SHIPPED_KINDS, Initiator, SourceKind
 from contacts.ingest.form_fields import FormField, read_fields
 from contacts.ingest.incoming import Refused
 from contacts.models import Form, Purpose, Source
 from contacts.permissions import check_manage_forms
+from contacts.services.auditing import audited
 from contacts.services.kinds import NOT_FROM_PUBLIC
 
 # What somebody may do by filling in a form: what a public key may report, and people do in forms.
@@ -53,6 +55,7 @@ class FormPlan:
     is_open: bool = True
 
 
+@audited(AuditAct.FORM_CREATED, "result", keep=["source", "name"])
 def create_form(*, source: Source, name: str, by: User) -> Form:
     """Make a form of a source, with what most ask; nobody finds its address before it is given out.
 
@@ -81,6 +84,7 @@ def create_form(*, source: Source, name: str, by: User) -> Form:
     return form
 
 
+@audited(AuditAct.FORM_CHANGED, "form", keep=["form.name"])
 def save_form(*, form: Form, plan: FormPlan, by: User) -> Form:
     """Change a form. Another text of the consent is a new version: what people agreed to before stays what it was.
 

@@ -20,9 +20,11 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import gettext
 
+from contacts.audit import AuditAct
 from contacts.enums import Role
 from contacts.models import Invitation
 from contacts.permissions import check_manage_team
+from contacts.services.auditing import audited, record_act
 from contacts.services.people import create_person
 
 logger = logging.getLogger(__name__)
@@ -65,6 +67,7 @@ def invite_person(*, email: str, roles: Collection[Role], by: User, now: datetim
             sent_at=now,
             expires_at=now + GOOD_FOR,
         )
+        record_act(AuditAct.PERSON_INVITED, by=by, about=invitation, roles=invitation.roles)
     return _send(invitation, by)
 
 
@@ -75,12 +78,15 @@ def resend_invitation(*, invitation: Invitation, by: User, now: datetime) -> Sen
     """
     check_manage_team(by)
     changes = {"nonce": secrets.token_hex(16), "sent_at": now, "expires_at": now + GOOD_FOR}
-    if not _open().filter(pk=invitation.pk).update(**changes):
-        raise ValidationError(gettext("This invitation was accepted or withdrawn meanwhile."))
+    with transaction.atomic():
+        if not _open().filter(pk=invitation.pk).update(**changes):
+            raise ValidationError(gettext("This invitation was accepted or withdrawn meanwhile."))
+        record_act(AuditAct.PERSON_INVITED, by=by, about=invitation, roles=invitation.roles, again=True)
     invitation.refresh_from_db()
     return _send(invitation, by)
 
 
+@audited(AuditAct.INVITATION_WITHDRAWN, "invitation")
 def withdraw_invitation(*, invitation: Invitation, by: User, now: datetime) -> bool:
     """End an invitation; False where it was accepted or withdrawn already. Raises ``PermissionDenied``."""
     check_manage_team(by)
@@ -117,6 +123,7 @@ def accept_invitation(*, signed: str, first_name: str, last_name: str, password:
         person.first_name, person.last_name = first_name, last_name
         person.save(update_fields=["first_name", "last_name"])
         Invitation.objects.filter(pk=invitation.pk).update(accepted_at=now, person=person)
+        record_act(AuditAct.INVITATION_ACCEPTED, by=person, about=invitation)
     logger.info("invitation_accepted", extra={"invitation": invitation.pk, "person": person.pk})
     return person
 

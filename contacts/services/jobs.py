@@ -9,9 +9,11 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext
 
+from contacts.audit import AuditAct
 from contacts.enums import JobKind, WorkState
 from contacts.models import Contact, Job
 from contacts.services.acts import act_on_contacts
+from contacts.services.auditing import audited
 from contacts.services.duplicates import find_duplicates
 from contacts.services.erasing import erase_person
 from contacts.services.imports.working import perform_import
@@ -51,6 +53,7 @@ def order_job(
     return job
 
 
+@audited(AuditAct.JOB_CANCELLED, "result", keep=["result.kind"])
 def cancel_job(*, job_id: int, now: datetime) -> Job:
     """Ask a job to stop: one that waits is cancelled at once, one under way at its next chunk.
 
@@ -64,6 +67,7 @@ def cancel_job(*, job_id: int, now: datetime) -> Job:
         return job
 
 
+@audited(AuditAct.JOB_RESUMED, "result", keep=["result.kind"])
 def resume_job(*, job_id: int) -> Job:
     """Order a failed or cancelled job once more: it goes on where it stopped.
 

@@ -7,8 +7,10 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.utils.translation import gettext
 
+from contacts.audit import AuditAct
 from contacts.models import Kind
 from contacts.permissions import check_manage_sources
+from contacts.services.auditing import record_act
 from contacts.services.wake import wake
 
 # These change more than judgement, at the moment they are recorded: a mapping would leave the past without it.
@@ -84,7 +86,7 @@ def map_kind(*, kind: Kind, target: Kind, by: User) -> Kind:
             )
             % {"kind": target.name}
         )
-    return _change(kind, target=target, is_ignored=False)
+    return _change(kind, target=target, is_ignored=False, act=AuditAct.KIND_MAPPED, by=by)
 
 
 def unmap_kind(*, kind: Kind, by: User) -> Kind:
@@ -96,7 +98,7 @@ def unmap_kind(*, kind: Kind, by: User) -> Kind:
     """
     check_manage_sources(by)
     _check_own(kind)
-    return _change(kind, target=None, is_ignored=False)
+    return _change(kind, target=None, is_ignored=False, act=AuditAct.KIND_UNMAPPED, by=by)
 
 
 def ignore_kind(*, kind: Kind, by: User) -> Kind:
@@ -108,7 +110,7 @@ def ignore_kind(*, kind: Kind, by: User) -> Kind:
     """
     check_manage_sources(by)
     _check_own(kind)
-    return _change(kind, target=None, is_ignored=True)
+    return _change(kind, target=None, is_ignored=True, act=AuditAct.KIND_IGNORED, by=by)
 
 
 def _check_own(kind: Kind) -> None:
@@ -116,7 +118,7 @@ def _check_own(kind: Kind) -> None:
         raise CannotMap(gettext("“%(kind)s” is a shipped kind: it means what it says.") % {"kind": kind.name})
 
 
-def _change(kind: Kind, *, target: Kind | None, is_ignored: bool) -> Kind:
+def _change(kind: Kind, *, target: Kind | None, is_ignored: bool, act: AuditAct, by: User) -> Kind:
     """Store what ``kind`` means now, and queue whom that concerns where it changes how events are judged."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(LOCK_KIND, [kind.pk])
@@ -124,6 +126,7 @@ def _change(kind: Kind, *, target: Kind | None, is_ignored: bool) -> Kind:
         is_changed = kind.maps_to_id != (target.pk if target else None)
         kind.maps_to, kind.is_ignored = target, is_ignored
         kind.save(update_fields=["maps_to", "is_ignored"])
+        record_act(act, by=by, about=kind, target=target.name if target else "", source=kind.introduced_by_id)
         if is_changed:
             # With the change itself, so that no crash leaves it without its consequence ...
             cursor.execute(INSERT_DUE_OF_KIND, [kind.pk])

@@ -13,11 +13,13 @@ from django.contrib.auth.models import User
 from django.db.backends.utils import CursorWrapper
 from django.utils.translation import gettext
 
+from contacts.audit import AuditAct, AuditThing
 from contacts.enums import MergeDecision, SuggestedBy
 from contacts.models import Merge, MergeSuggestion, Source
 from contacts.permissions import check_merge
 from contacts.registry import Merging, handlers
 from contacts.selectors.merges import members_of, roots_of
+from contacts.services.auditing import audited, is_by_hand, record_act
 from contacts.services.identities import EMAIL, EXTERNAL
 from contacts.services.merged_beginnings import as_builtins, older, read_beginnings, write_beginning
 from contacts.services.rows import Raced
@@ -117,6 +119,7 @@ def merge_left_behind(*, now: datetime) -> int:
     return merged
 
 
+@audited(AuditAct.SUGGESTION_DISMISSED, "suggestion_id", thing=AuditThing.SUGGESTION)
 def dismiss_suggestion(*, suggestion_id: int, by: User | None, now: datetime) -> bool:
     """Say that two suggested contacts are different people; False where that, or the opposite, was said already.
 
@@ -199,6 +202,8 @@ def _merge(
     cursor.execute(_DECIDE_SUGGESTIONS, {**decision, "by": by.pk if by is not None else None})
     merge.events_after = count_events(cursor, winner_id)
     merge.save(update_fields=["events_after"])
+    if is_by_hand(by):
+        record_act(AuditAct.CONTACTS_MERGED, by=by, about=merge, winner=winner_id, loser=loser_id)
     wake("scoring.drain")
     return merge
 

@@ -7,11 +7,13 @@ from django.contrib.auth.models import User
 from django.db.backends.utils import CursorWrapper
 from django.utils.translation import gettext
 
+from contacts.audit import AuditAct
 from contacts.enums import MergeDecision
 from contacts.models import Merge
 from contacts.permissions import check_merge
 from contacts.registry import Merging, handlers
 from contacts.selectors.merges import members_of, roots_of
+from contacts.services.auditing import record_act
 from contacts.services.merged_beginnings import part_beginnings
 from contacts.services.rows import Raced
 from contacts.services.traits import restate_contacts
@@ -77,5 +79,6 @@ def _undo(cursor: CursorWrapper, merge_id: int, *, by: User | None, now: datetim
     decision["by"] = by.pk if by is not None else None
     cursor.execute(_DISMISS, {**decision, "merge": merge.pk})
     cursor.execute(_REMEMBER, decision)
+    record_act(AuditAct.MERGE_UNDONE, by=by, about=merge, winner=winner_id, loser=loser_id)
     wake("scoring.drain")
     return merge

@@ -14,10 +14,12 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils.translation import gettext
 
+from contacts.audit import AuditAct
 from contacts.enums import Role
 from contacts.keys import TOKEN_PREFIX, mint_key
 from contacts.models import PersonalToken
 from contacts.permissions import check_manage_team
+from contacts.services.auditing import audited
 from contacts.services.wake import wake
 
 logger = logging.getLogger(__name__)
@@ -31,6 +33,7 @@ class NewToken:
     key: str
 
 
+@audited(AuditAct.PERSON_CREATED, "result", keep=["role"])
 def create_person(*, email: str, role: Role, password: str, by: User | None) -> User:
     """Create somebody who signs in with ``email`` and ``password`` and works as ``role``.
 
@@ -56,6 +59,7 @@ def _taken(address: str) -> str:
     return gettext("%(address)s has an account already.") % {"address": address}
 
 
+@audited(AuditAct.TOKEN_CREATED, "result.token", keep=["user"])
 def create_token(*, user: User, name: str, by: User | None) -> NewToken:
     """Mint a personal token: it may do what ``user`` may do, for as long as they may.
 
@@ -70,6 +74,7 @@ def create_token(*, user: User, name: str, by: User | None) -> NewToken:
     return NewToken(token, minted.key)
 
 
+@audited(AuditAct.TOKEN_REVOKED, "token", keep=["token.user_id"])
 def revoke_token(*, token: PersonalToken, by: User, now: datetime) -> None:
     """Make a token useless for good. ``by`` is whose it is, or an administrator. Raises ``PermissionDenied``."""
     if by.pk != token.user_id:
@@ -77,6 +82,7 @@ def revoke_token(*, token: PersonalToken, by: User, now: datetime) -> None:
     PersonalToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=now)
 
 
+@audited(AuditAct.ROLES_CHANGED, "person", keep=["roles"])
 def set_roles(*, person: User, roles: Collection[Role], by: User) -> None:
     """Let ``person`` work as ``roles`` from now on, and as nothing else.
 
@@ -96,6 +102,7 @@ def set_roles(*, person: User, roles: Collection[Role], by: User) -> None:
     logger.info("roles_set", extra={"person": person.pk, "by": by.pk, "roles": sorted(roles)})
 
 
+@audited(AuditAct.PERSON_DEACTIVATED, "person")
 def deactivate_person(*, person: User, by: User, now: datetime) -> None:
     """Let ``person`` sign in no more: their sessions end, their tokens are revoked, their prospects go to others.
 
@@ -115,6 +122,7 @@ def deactivate_person(*, person: User, by: User, now: datetime) -> None:
     logger.info("person_deactivated", extra={"person": person.pk, "by": by.pk})
 
 
+@audited(AuditAct.PERSON_REACTIVATED, "person")
 def reactivate_person(*, person: User, by: User) -> None:
     """Let ``person`` sign in again. Revoked tokens stay so, prospects do not come back. Raises ``PermissionDenied``."""
     check_manage_team(by)
@@ -122,6 +130,7 @@ def reactivate_person(*, person: User, by: User) -> None:
     logger.info("person_reactivated", extra={"person": person.pk, "by": by.pk})
 
 
+@audited(AuditAct.SECOND_FACTOR_RESET, "person")
 def reset_second_factor(*, person: User, by: User) -> None:
     """Forget the second factors of ``person``, who has lost them: the password alone signs in until there are new ones.
 

@@ -6,9 +6,11 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
+from contacts.audit import AuditAct
 from contacts.enums import ErasureReason, JobKind, SourceKind
 from contacts.models import Contact, Job, Source
 from contacts.permissions import check_erase_contacts, check_export_person
+from contacts.services.auditing import record_act
 from contacts.services.jobs import order_job
 
 
@@ -51,4 +53,8 @@ def _order(kind: JobKind, contact: Contact, by: User | None, source: Source | No
         Contact.objects.select_for_update(no_key=True).get(pk=contact.pk, present=True)
         waiting = Job.objects.filter(kind=kind, contact_id=contact.pk, finished_at=None).first()
         parameters = {**given, **({"source": source.name} if source is not None else {})}
-        return waiting or order_job(kind=kind, by=by, contact=contact, parameters=parameters)
+        if waiting is not None:
+            return waiting
+        act = AuditAct.ERASURE_ORDERED if kind == JobKind.ERASE else AuditAct.PERSON_EXPORTED
+        record_act(act, by=by, about=contact, reason=given.get("reason"))
+        return order_job(kind=kind, by=by, contact=contact, parameters=parameters)

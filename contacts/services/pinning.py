@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils.translation import gettext
 
+from contacts.audit import AuditAct, AuditThing
 from contacts.ingest.incoming import IncomingEvent, mint_message_id
 from contacts.models import Contact, Event
 from contacts.permissions import check_pin_stage
 from contacts.selectors.pins import PINNED, UNPINNED, Pin, pin_facts, pins_in_force, read_pin
+from contacts.services.auditing import record_act
 from contacts.services.record import internal_source, record_events
 
 MAX_NOTE: Final = 500
@@ -50,7 +52,10 @@ def pin_stage(
     if not now < until <= now + LONGEST:
         raise CannotPin("until", gettext("A pin ends within a year from now."))
     said = {"stage": stage, "note": note, "until": until.isoformat()}
-    return _record(dict.fromkeys(contact_ids, said), by=by, now=now)
+    with transaction.atomic():
+        facts = _record(dict.fromkeys(contact_ids, said), by=by, now=now)
+        _note(AuditAct.STAGE_PINNED, facts, by=by, stage=stage, until=until)
+        return facts
 
 
 def unpin_stage(*, contact_ids: Sequence[int], by: User, now: datetime) -> dict[int, int]:
@@ -61,7 +66,10 @@ def unpin_stage(*, contact_ids: Sequence[int], by: User, now: datetime) -> dict[
     """
     check_pin_stage(by)
     held = pins_in_force(contact_ids, at=now)
-    return _record(dict.fromkeys(held), by=by, now=now)
+    with transaction.atomic():
+        facts = _record(dict.fromkeys(held), by=by, now=now)
+        _note(AuditAct.STAGE_UNPINNED, facts, by=by)
+        return facts
 
 
 def undo_pin(*, contact_id: int, event_id: int, by: User, now: datetime) -> Pin | None:
@@ -91,7 +99,9 @@ def undo_pins(*, contact_ids: Sequence[int], event_ids: Sequence[int], by: User,
         rows = Contact.objects.select_for_update(no_key=True).filter(pk__in=list(contact_ids), present=True)
         facts = pin_facts(list(rows.order_by("pk").values_list("pk", flat=True)))
         before = {key: _said_before(latest, now) for key, latest in facts.items() if latest[0].pk in undone}
-        return _record(before, by=by, now=now)
+        taken_back = _record(before, by=by, now=now)
+        _note(AuditAct.PIN_UNDONE, taken_back, by=by)
+        return taken_back
 
 
 def _said_before(latest_first: Sequence[Event], now: datetime) -> dict[str, str] | None:
@@ -100,6 +110,12 @@ def _said_before(latest_first: Sequence[Event], now: datetime) -> dict[str, str]
     if pin is None or pin.until <= now:
         return None
     return {"stage": pin.stage, "note": pin.note, "until": pin.until.isoformat()}
+
+
+def _note(act: AuditAct, facts: Mapping[int, int], *, by: User, **details: Any) -> None:
+    if facts:
+        about = (AuditThing.CONTACT, next(iter(facts))) if len(facts) == 1 else None
+        record_act(act, by=by, about=about, number=len(facts), contacts=sorted(facts), **details)
 
 
 def _record(said: Mapping[int, dict[str, str] | None], *, by: User, now: datetime) -> dict[int, int]:

@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from contacts.audit import AuditAct
 from contacts.enums import WireFormat
 from contacts.ingest.identifiers import MAX_IDENTIFIER_LENGTH, normalise_email
 from contacts.ingest.incoming import MESSAGE_ID_LENGTH, IngestionWarning, Refused, Rejected
@@ -17,8 +18,10 @@ from contacts.ingest.limits import MAX_EVENT_BYTES
 from contacts.ingest.reading import write_json
 from contacts.models import Source, SourceWarning
 from contacts.permissions import check_manage_sources
+from contacts.services.auditing import audited
 from contacts.services.erased_names import find_erased
 from contacts.services.identities import ANONYMOUS, EMAIL, EXTERNAL
+from contacts.services.meters import count_rejected
 from contacts.services.record import Receipt
 from contacts.services.rows import Name, as_json
 
@@ -109,6 +112,7 @@ def keep_problems(
     """
     if not receipt.rejected and not receipt.warnings:
         return
+    count_rejected(item.code[:_LONGEST_CODE] for item in receipt.rejected)
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             if receipt.rejected:
@@ -129,6 +133,7 @@ def forget_problems(*, now: datetime) -> int:
         return int(cursor.rowcount)
 
 
+@audited(AuditAct.WARNINGS_FORGOTTEN, "source")
 def forget_warnings(*, source: Source, by: User) -> None:
     """Forget what was odd about a source's messages; what goes on is counted anew.
 

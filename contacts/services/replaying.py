@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.utils.translation import gettext
 
 from config.web.formats import format_number
+from contacts.audit import AuditAct
 from contacts.enums import WireFormat
 from contacts.ingest import native, posthog, segment
 from contacts.ingest.incoming import Batch, IncomingEvent, Rejected, TooLarge, Unreadable
@@ -16,6 +17,7 @@ from contacts.ingest.limits import MAX_EVENT_BYTES
 from contacts.ingest.reading import read_json
 from contacts.models import RejectedMessage, Source
 from contacts.permissions import check_manage_sources
+from contacts.services.auditing import record_act
 from contacts.services.email_hooks import read_again
 from contacts.services.problems import fit
 from contacts.services.record import record_events
@@ -116,6 +118,7 @@ def replay_message(*, rejected_id: int, payload: str | None = None, by: User, no
         except (Unreadable, TooLarge):
             raise CannotReplay(gettext("This is not JSON.")) from None
         row.payload, row.is_cut = payload.replace("\0", ""), False
+    record_act(AuditAct.MESSAGES_REPLAYED, by=by, about=row, source=row.source, changed=payload is not None)
     return _replay([row], source=row.source, by=by, now=now)
 
 
@@ -127,6 +130,7 @@ def replay_all(*, source: Source, by: User, now: datetime) -> Replayed:
         TooBusy: as `record_events`; what was recorded by then stays.
     """
     check_manage_sources(by)
+    record_act(AuditAct.MESSAGES_REPLAYED, by=by, about=source)
     outcome = Replayed()
     last = 0
     while True:

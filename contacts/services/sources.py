@@ -10,10 +10,12 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext
 
+from contacts.audit import AuditAct
 from contacts.enums import Scope, SourceKind
 from contacts.keys import SOURCE_PREFIX, mint_key
 from contacts.models import Kind, Source
 from contacts.permissions import check_manage_sources
+from contacts.services.auditing import audited
 from contacts.services.callers import PEOPLE
 
 DEFAULT_SCOPES: Final = (Scope.EVENTS_WRITE,)
@@ -35,6 +37,7 @@ class NewSource:
     key: str
 
 
+@audited(AuditAct.SOURCE_CREATED, "result.source", keep=["name", "result.source.scopes", "result.source.kind"])
 def create_source(
     *, name: str, scopes: Sequence[str], public: bool = False, channel: str = "", by: User | None
 ) -> NewSource:
@@ -78,6 +81,7 @@ def create_source(
     return NewSource(source, minted.key)
 
 
+@audited(AuditAct.KEY_ROTATED, "source", keep=["source.name"])
 def rotate_key(*, source: Source, by: User) -> NewSource:
     """Give a source a new key; from this moment the old one opens nothing. A revoked source may write again.
 
@@ -95,6 +99,7 @@ def rotate_key(*, source: Source, by: User) -> NewSource:
     return NewSource(source, minted.key)
 
 
+@audited(AuditAct.KEY_REVOKED, "source", keep=["source.name"])
 def revoke_key(*, source: Source, by: User, now: datetime) -> Source:
     """End a source's key: nobody sends under it any more. What was sent stays, and a new key can be given.
 
@@ -109,6 +114,7 @@ def revoke_key(*, source: Source, by: User, now: datetime) -> Source:
     return source
 
 
+@audited(AuditAct.NAMES_CHANGED, "source", keep=["names"])
 def set_kind_names(*, source: Source, names: Mapping[str, str], by: User) -> Source:
     """Set which kind each event name of a tracker means; holds for what arrives from now on.
 

@@ -11,11 +11,13 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import Count
 from django.utils.translation import gettext
 
+from contacts.audit import AuditAct, AuditThing
 from contacts.enums import SuppressionReason
 from contacts.ingest.identifiers import normalise_email
 from contacts.ingest.incoming import Refused
 from contacts.models import Source, Suppression
 from contacts.permissions import check_lift_suppressions
+from contacts.services.auditing import record_act
 from contacts.services.erased_names import keyed_hash
 from contacts.services.rows import as_json
 
@@ -126,6 +128,7 @@ def lift_suppression(*, address: str, because: str, by: User, now: datetime) -> 
             )
         row.lifted_at, row.lifted_by, row.lifted_because = now, by, because.strip()[:255]
         row.save(update_fields=["lifted_at", "lifted_by", "lifted_because"])
+        record_act(AuditAct.SUPPRESSION_LIFTED, by=by, about=(AuditThing.SUPPRESSION, row.pk), reason=row.reason)
 
 
 def lift_by_the_person(*, address: str, how: str, now: datetime) -> bool:

@@ -15,6 +15,7 @@ from contacts.permissions import (
 )
 from contacts.views.account import account, token_revoke, tokens
 from contacts.views.acts import contacts_act, contacts_act_result, contacts_act_undo
+from contacts.views.audit import audit
 from contacts.views.corrections import correct_event
 from contacts.views.duplicates import (
     contact_merge,
@@ -118,6 +119,7 @@ urlpatterns = [
     path("suppressions/", suppressions, name="suppressions"),
     path("suppressions/lift/", suppression_lift, name="suppression-lift"),
     path("team/", team, name="team"),
+    path("team/audit/", audit, name="audit"),
     path("team/invitations/<int:invitation_id>/<slug:act>/", invitation_act, name="invitation-act"),
     path("team/members/<int:user_id>/", member, name="member"),
     path("team/members/<int:user_id>/<slug:act>/", member_act, name="member-act"),

@@ -36,8 +36,8 @@ from funnel.services.hooks.endpoints import (
     enable_endpoint,
     replay_delivery,
     replay_failed,
+    reveal_secret,
     rotate_secret,
-    secret_of,
     send_test,
 )
 
@@ -215,7 +215,8 @@ class HookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
         """What its receiver checks signatures with. It is derived, stored nowhere, and never in another answer."""
         check_parameters(request)
         _caller(request)
-        return Response({"secret": secret_of(endpoints_in_full().get(pk=pk))}, headers={"Cache-Control": "no-store"})
+        secret = reveal_secret(endpoint=endpoints_in_full().get(pk=pk), by=person_of(request))
+        return Response({"secret": secret}, headers={"Cache-Control": "no-store"})
 
     @extend_schema(summary="Rotate a secret", request=None, responses={200: EndpointSerializer})
     @action(detail=True, methods=["post"])

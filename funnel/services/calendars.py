@@ -12,6 +12,8 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext
 
 from config.web.formats import format_number
+from contacts.audit import AuditAct
+from contacts.services.auditing import audited
 from funnel.models import Holiday, RepProfile, WorkingCalendar
 from funnel.permissions import check_change_calendar, check_plan_sales, check_see_rep
 from funnel.selectors.people import name_of
@@ -29,6 +31,7 @@ def zone_names() -> tuple[str, ...]:
     return ("UTC", *named)
 
 
+@audited(AuditAct.CALENDAR_CREATED, "result", keep=["name", "time_zone"])
 def create_calendar(*, name: str, time_zone: str, hours: Hours, by: User) -> WorkingCalendar:
     """Make a calendar that reps can work by. Raises ``ValidationError`` naming the field, ``PermissionDenied``."""
     check_plan_sales(by)
@@ -40,6 +43,7 @@ def create_calendar(*, name: str, time_zone: str, hours: Hours, by: User) -> Wor
         raise _name_taken(name) from error
 
 
+@audited(AuditAct.CALENDAR_CHANGED, "calendar", keep=["name", "time_zone"])
 def change_calendar(
     *, calendar: WorkingCalendar, name: str, time_zone: str, hours: Hours, by: User, now: datetime
 ) -> WorkingCalendar:
@@ -60,6 +64,7 @@ def change_calendar(
     return calendar
 
 
+@audited(AuditAct.CALENDAR_DELETED, "calendar", keep=["calendar.name"])
 def delete_calendar(*, calendar: WorkingCalendar, by: User, now: datetime) -> None:
     """Delete a calendar; who worked by it works by the team's from now on.
 
@@ -72,6 +77,7 @@ def delete_calendar(*, calendar: WorkingCalendar, by: User, now: datetime) -> No
         calendar.delete()
 
 
+@audited(AuditAct.CALENDAR_CHOSEN, "person", keep=["result"])
 def take_own_hours(*, person: User, by: User, now: datetime) -> WorkingCalendar:
     """Give somebody hours of their own: a copy of the calendar that they work by, with its coming holidays.
 
@@ -94,6 +100,7 @@ def take_own_hours(*, person: User, by: User, now: datetime) -> WorkingCalendar:
     return own
 
 
+@audited(AuditAct.HOLIDAYS_ADDED, "calendar", keep=["result"])
 def add_holidays(
     *, calendar: WorkingCalendar, days: Iterable[tuple[date, str]], by: User, now: datetime
 ) -> Sequence[date]:
@@ -124,6 +131,7 @@ def add_holidays(
     return sorted(set(named) - there)
 
 
+@audited(AuditAct.HOLIDAY_REMOVED, "holiday", keep=["holiday.day", "holiday.calendar_id"])
 def remove_holiday(*, holiday: Holiday, by: User, now: datetime) -> None:
     """Let a calendar work on a day again. Raises ``PermissionDenied``."""
     check_change_calendar(by, holiday.calendar)

@@ -11,8 +11,10 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext
 
+from contacts.audit import AuditAct, AuditThing
 from contacts.models import Standing
 from contacts.permissions import SELLERS, roles_of
+from contacts.services.auditing import audited
 from funnel.errors import HandoffConflict, HandoffTaken, KeptForAnother, LimitReached, NotClaimable, WrongState
 from funnel.models import Handoff
 from funnel.moves import CLAIM, HELD_STATES, REASSIGN, TAKE_OVER, Move
@@ -43,6 +45,7 @@ def claim_handoff(*, handoff_id: int, by: User, now: datetime) -> Handoff:
     return all_handoffs().get(pk=handoff_id)
 
 
+@audited(AuditAct.HANDOFF_REASSIGNED, "handoff_id", thing=AuditThing.HANDOFF, keep=["to", "override"])
 def reassign_handoff(
     *, handoff_id: int, by: User, to: User, override: bool = False, note: str = "", now: datetime
 ) -> Handoff:
@@ -62,6 +65,7 @@ def reassign_handoff(
     return all_handoffs().get(pk=handoff_id)
 
 
+@audited(AuditAct.HANDOFF_TAKEN_OVER, "handoff_id", thing=AuditThing.HANDOFF)
 def take_over_handoff(*, handoff_id: int, by: User, note: str = "", now: datetime) -> Handoff:
     """Take an open handoff over: it becomes the leader's own, whatever they hold already.
 

@@ -9,6 +9,8 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 
 from config.web.formats import format_number
+from contacts.audit import AuditAct
+from contacts.services.auditing import audited
 from funnel.models import Absence, RepProfile, WorkingCalendar
 from funnel.permissions import check_change_absences, check_plan_sales, check_see_rep
 from funnel.services.clocks import restate_clocks
@@ -18,6 +20,7 @@ MOST_ABSENCES: Final = 200
 LONGEST_ABSENCE: Final = timedelta(days=3 * 366)
 
 
+@audited(AuditAct.REP_CHANGED, "person", keep=["claim_limit", "is_routed"])
 def change_rep(
     *,
     person: User,
@@ -58,6 +61,7 @@ def change_rep(
     return profile
 
 
+@audited(AuditAct.CALENDAR_CHOSEN, "person", keep=["calendar"])
 def choose_calendar(*, person: User, calendar: WorkingCalendar | None, by: User, now: datetime) -> RepProfile:
     """Let somebody work by another calendar (None: the team's). Running clocks keep what has run of them.
 
@@ -71,6 +75,7 @@ def choose_calendar(*, person: User, calendar: WorkingCalendar | None, by: User,
     return profile
 
 
+@audited(AuditAct.ABSENCE_ADDED, "result", keep=["person"])
 def add_absence(*, person: User, first_day: date, last_day: date, note: str = "", by: User, now: datetime) -> Absence:
     """Enter that somebody is away from the first day to the last, both whole days of their calendar.
 
@@ -97,6 +102,7 @@ def add_absence(*, person: User, first_day: date, last_day: date, note: str = ""
         )
 
 
+@audited(AuditAct.ABSENCE_REMOVED, "absence", keep=["absence.user_id"])
 def remove_absence(*, absence: Absence, by: User, now: datetime) -> None:
     """Take an absence back; clocks run as if it had never been entered. Raises ``PermissionDenied``."""
     check_change_absences(by, absence.user)

@@ -8,7 +8,9 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext
 
+from contacts.audit import AuditAct
 from contacts.permissions import SELLERS
+from contacts.services.auditing import audited
 from funnel.enums import RoutingMode
 from funnel.models import RoutingRule
 from funnel.permissions import check_plan_sales
@@ -19,6 +21,7 @@ MOST_RULES: Final = 200
 _MOST_WORDS: Final = 250
 
 
+@audited(AuditAct.RULE_SAVED, "result", keep=["name", "mode"])
 def save_rule(
     *,
     rule: RoutingRule | None,
@@ -60,6 +63,7 @@ def save_rule(
     return rule
 
 
+@audited(AuditAct.RULE_MOVED, "rule", keep=["up"])
 def move_rule(*, rule: RoutingRule, up: bool, by: User) -> None:
     """Let a rule be asked one place earlier (``up``) or later; at the end of the list nothing changes."""
     check_plan_sales(by)
@@ -75,12 +79,14 @@ def move_rule(*, rule: RoutingRule, up: bool, by: User) -> None:
         RoutingRule.objects.bulk_update(rules, ["position"])
 
 
+@audited(AuditAct.RULE_SWITCHED, "rule", keep=["on"])
 def switch_rule(*, rule: RoutingRule, on: bool, by: User) -> None:
     """Let a rule be asked, or keep it without asking it."""
     check_plan_sales(by)
     RoutingRule.objects.filter(pk=rule.pk).update(is_active=on)
 
 
+@audited(AuditAct.RULE_DELETED, "rule", keep=["rule.name"])
 def delete_rule(*, rule: RoutingRule, by: User) -> None:
     """Delete a rule; what it gave to somebody stays theirs."""
     check_plan_sales(by)

@@ -5,12 +5,15 @@ from typing import Any, Final
 
 from django.contrib.auth.models import User
 
+from contacts.audit import AuditAct
+from contacts.services.auditing import audited
 from funnel.models import SalesSettings
 from funnel.permissions import check_plan_sales
 
 SETTINGS: Final = ("claim_hours", "attempt_hours", "warn_share", "claim_limit", "stale_days", "starving_hours")
 
 
+@audited(AuditAct.SALES_SETTINGS_CHANGED, "result", keep=list(SETTINGS))
 def change_sales_settings(*, by: User, now: datetime, **values: Any) -> SalesSettings:
     """Change some of ``SETTINGS``; hours hold for clocks that start from now on, limits at once.
 

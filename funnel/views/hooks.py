@@ -39,6 +39,7 @@ from funnel.services.hooks.endpoints import (
     enable_endpoint,
     replay_delivery,
     replay_failed,
+    reveal_secret,
     rotate_secret,
     secret_of,
     send_test,
@@ -117,7 +118,7 @@ def hook(request: HttpRequest, hook_id: int) -> HttpResponse:
 def hook_secret(request: HttpRequest, hook_id: int) -> HttpResponse:
     """Show the secret."""
     row = _endpoint(hook_id)
-    return _page(request, row, secret=secret_of(row))
+    return _page(request, row, secret=reveal_secret(endpoint=row, by=person_of(request)))
 
 
 @page(check_manage_hooks)

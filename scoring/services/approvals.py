@@ -6,7 +6,9 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils.translation import gettext
 
+from contacts.audit import AuditAct, AuditThing
 from contacts.permissions import check_approve_definition
+from contacts.services.auditing import audited
 from scoring.enums import DefinitionState, Team
 from scoring.models import Approval, Definition
 
@@ -34,6 +36,7 @@ def missing_approvals(definition: Definition) -> list[Team]:
     return [team for team in asked if team not in given]
 
 
+@audited(AuditAct.DEFINITION_APPROVED, "definition_id", thing=AuditThing.DEFINITION, keep=["team", "result.revision"])
 def approve_definition(*, definition_id: int, team: Team, by: User, now: datetime) -> Approval:
     """Agree to a draft as it stands now, for a team. Agreeing twice changes nothing.
 
@@ -66,6 +69,7 @@ def approve_definition(*, definition_id: int, team: Team, by: User, now: datetim
         )
 
 
+@audited(AuditAct.APPROVAL_WITHDRAWN, "definition_id", thing=AuditThing.DEFINITION, keep=["team", "result.revision"])
 def withdraw_approval(*, definition_id: int, team: Team, by: User, now: datetime) -> Approval:
     """Take a team's word on a draft back; whoever speaks for the team may. Who had agreed is kept.
 

@@ -11,7 +11,9 @@ from django.db.models import F, Max
 from django.utils.translation import gettext, gettext_noop
 
 from config.web.formats import format_exact, format_number
+from contacts.audit import AuditAct, AuditThing
 from contacts.models import Source
+from contacts.services.auditing import audited
 from scoring.definition import DefinitionDocument, DefinitionError, Problem, read_document, to_builtins
 from scoring.definition.files import stored_document
 from scoring.enums import DefinitionState
@@ -47,6 +49,7 @@ def sound_document(data: DefinitionDocument | Mapping[str, Any]) -> DefinitionDo
     return read_document(plain, **known_names())
 
 
+@audited(AuditAct.DRAFT_CREATED, "result", keep=["result.key", "result.version"])
 def store_draft(*, document: DefinitionDocument | Mapping[str, Any], by: User | None) -> Definition:
     """Store a document as the next version of its key; other versions stay as they are.
 
@@ -73,6 +76,7 @@ def store_draft(*, document: DefinitionDocument | Mapping[str, Any], by: User | 
         return row
 
 
+@audited(AuditAct.DRAFT_CHANGED, "result", keep=["result.key", "result.version", "result.revision"])
 def change_draft(
     *,
     definition_id: int,
@@ -117,6 +121,7 @@ def copy_to_draft(*, definition_id: int, by: User | None) -> Definition:
     return store_draft(document=Definition.objects.get(pk=definition_id).document, by=by)
 
 
+@audited(AuditAct.DRAFT_DISCARDED, "definition_id", thing=AuditThing.DEFINITION)
 def discard_draft(*, definition_id: int, by: User | None) -> None:
     """Delete a draft with its approvals, trial runs and their results; cannot be undone.
 

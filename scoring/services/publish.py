@@ -13,7 +13,9 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext
 
+from contacts.audit import AuditAct
 from contacts.models import Standing
+from contacts.services.auditing import audited
 from contacts.services.wake import wake
 from contacts.services.work import Cancelled, CannotRun, Progress, Unwatched
 from scoring.engine import NEVER, Compiled
@@ -68,6 +70,11 @@ def order_publication(
         )
 
 
+@audited(
+    AuditAct.DEFINITION_PUBLISHED,
+    "result.definition",
+    keep=["quiet", "safety_switch", "result.definition.key", "result.definition.version"],
+)
 def publish_definition(
     *, definition_id: int, by: User | None, now: datetime, quiet: bool = False, safety_switch: bool = False
 ) -> Publication:
@@ -116,6 +123,9 @@ def order_roll_back(*, by: User | None, now: datetime) -> Run:
         return start_run(kind=RunKind.ROLL_BACK, definition=publication.definition, by=by, publication=publication)
 
 
+@audited(
+    AuditAct.DEFINITION_ROLLED_BACK, "result.definition", keep=["result.definition.key", "result.definition.version"]
+)
 def roll_back_publication(*, now: datetime, by: User | None = None) -> Publication:
     """Take the latest publication back: timelines are recomputed as if it had not happened. Returns it.
 

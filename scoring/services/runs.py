@@ -8,7 +8,9 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils.translation import gettext
 
+from contacts.audit import AuditAct
 from contacts.enums import WorkState
+from contacts.services.auditing import audited
 from contacts.services.wake import wake
 from contacts.services.work import CannotRun, ask_to_stop, finish_work, order_again
 from scoring.enums import RunKind
@@ -44,6 +46,7 @@ def start_run(
     return run
 
 
+@audited(AuditAct.RUN_CANCELLED, "result", keep=["result.kind"])
 def cancel_run(*, run_id: int, by: User | None, now: datetime) -> Run:
     """Ask a run to stop: one that waits is cancelled at once, one under way at its next chunk.
 
@@ -60,6 +63,7 @@ def cancel_run(*, run_id: int, by: User | None, now: datetime) -> Run:
         return run
 
 
+@audited(AuditAct.RUN_RETRIED, "result", keep=["result.kind"])
 def retry_run(*, run_id: int, by: User | None, now: datetime) -> Run:
     """Order a failed run once more: a publication or a roll-back goes on where it stopped, any other begins again.
 

@@ -17,7 +17,9 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from contacts.audit import AuditAct
 from contacts.permissions import check_edit_definitions
+from contacts.services.auditing import audited
 from contacts.services.work import CannotRun, Progress, Unwatched
 from scoring import learning
 from scoring.definition import DefinitionDocument, read_document
@@ -358,6 +360,7 @@ def _offer(model: LearnedModel, run: Run) -> None:
         )
 
 
+@audited(AuditAct.NOTICE_DISMISSED, "result")
 def dismiss_notice(*, notice_id: int, by: User, now: datetime) -> Notice:
     """Put a notice away for everybody; dismissing it again changes nothing.
 

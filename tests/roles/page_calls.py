@@ -7,6 +7,7 @@ LOGGED = {"log-kind": "note_added", "log-occurred_at": "2026-11-01T10:00", "log-
 PAGES: dict[str, list[Call]] = {
     "overview": [Call("get", "/", EVERYBODY)],
     "search": [Call("get", "/search/?q=ann", EVERYBODY)],
+    "status": [Call("get", "/status/", {A})],
     "welcome": [Call("get", "/welcome/", EVERYBODY)],
     "welcome-definition": [Call("post", "/welcome/definition/", {M, L, A})],
     "welcome-source": [Call("get", "/welcome/source/", {A}), Call("post", "/welcome/source/", {A})],
@@ -145,6 +146,7 @@ PAGES: dict[str, list[Call]] = {
         Call("get", "/team/", {A}),
         Call("post", "/team/", {A}, body={"email": "new@acme.example", "role": "rep"}),
     ],
+    "audit": [Call("get", "/team/audit/", {A})],
     # Number 7 is no invitation.
     "invitation-act": [Call("post", f"/team/invitations/7/{act}/", {A}) for act in ("resend", "withdraw")],
     "member": [

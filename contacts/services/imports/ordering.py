@@ -7,14 +7,17 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils.translation import gettext
 
+from contacts.audit import AuditAct
 from contacts.enums import JobKind
 from contacts.models import ImportRun, Job
+from contacts.services.auditing import audited
 from contacts.services.imports.contact_rows import Mode
 from contacts.services.imports.receiving import settled_mapping, what_of
 from contacts.services.jobs import order_job
 from contacts.services.work import CannotRun
 
 
+@audited(AuditAct.IMPORT_STARTED, "run", keep=["mode", "result"])
 def start_import(*, run: ImportRun, mode: str = "upsert", by: User | None, now: datetime) -> Job:
     """Order the import of an uploaded file; what it says is true as of ``now``. Returns the job to watch.
 

@@ -12,12 +12,14 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils.translation import gettext
 
+from contacts.audit import AuditAct
 from contacts.enums import SourceKind
 from contacts.ingest.csv import BadRecord, CsvReader, Record
 from contacts.ingest.csv_guess import guess_mapping
 from contacts.ingest.csv_mapping import Mapping, MappingDocument, MappingError, What, parse_mapping
 from contacts.ingest.jsonl import JsonLinesReader, is_json_lines
 from contacts.models import ImportRun, Job, Kind, Source
+from contacts.services.auditing import record_act
 from contacts.services.imports import contact_rows, event_rows
 from contacts.services.imports.contact_rows import ContactRows, Mode
 from contacts.services.imports.engine import Chunk, Importer, Taken, Taker, chunks_of
@@ -126,6 +128,8 @@ def _import_now(
                 started_at=now,
                 started_by=by,
             )
+        if not dry_run:
+            record_act(AuditAct.IMPORT_STARTED, by=by, about=run, mode=mode)
         # Previews share their numbers with runs to come.
         label = f"import-{run.pk}" if not dry_run else f"preview-{run.pk}-{now:%Y%m%d%H%M%S%f}"
         run_import(

@@ -11,7 +11,9 @@ from django.db import connection, transaction
 from django.db.models import F, QuerySet
 from django.utils.translation import gettext
 
+from contacts.audit import AuditAct, AuditThing
 from contacts.permissions import check_manage_hooks
+from contacts.services.auditing import audited
 from contacts.services.wake import wake
 from funnel.enums import AnnouncementType, DeliveryState, DisableReason, HookFault
 from funnel.errors import HookConflict
@@ -28,6 +30,7 @@ LONGEST_DESCRIPTION: Final = 200
 _COUNTING: Final = 0x484F4F4B
 
 
+@audited(AuditAct.HOOK_CREATED, "result", keep=["types"])
 def create_endpoint(
     *, url: str, types: Sequence[str] = (), description: str = "", by: User | None, now: datetime
 ) -> HookEndpoint:
@@ -61,6 +64,7 @@ def create_endpoint(
     return endpoint
 
 
+@audited(AuditAct.HOOK_CHANGED, "result", keep=["types"])
 def change_endpoint(
     *,
     endpoint_id: int,
@@ -83,6 +87,7 @@ def change_endpoint(
     return HookEndpoint.objects.select_related("created_by").get(pk=endpoint_id)
 
 
+@audited(AuditAct.HOOK_DELETED, "endpoint_id", thing=AuditThing.WEBHOOK)
 def delete_endpoint(*, endpoint_id: int, by: User | None) -> None:
     """Delete an endpoint with all its deliveries; a message that is just being sent still arrives.
 
@@ -94,6 +99,7 @@ def delete_endpoint(*, endpoint_id: int, by: User | None) -> None:
         HookEndpoint.objects.select_for_update().get(pk=endpoint_id).delete()
 
 
+@audited(AuditAct.HOOK_DISABLED, "result")
 def disable_endpoint(*, endpoint_id: int, by: User | None, now: datetime) -> HookEndpoint:
     """Tell this endpoint nothing any more; what waits becomes a dead letter. Raises as ``delete_endpoint``."""
     _check(by)
@@ -104,6 +110,7 @@ def disable_endpoint(*, endpoint_id: int, by: User | None, now: datetime) -> Hoo
     return endpoint
 
 
+@audited(AuditAct.HOOK_ENABLED, "result")
 def enable_endpoint(*, endpoint_id: int, by: User | None) -> HookEndpoint:
     """Tell this endpoint again what happens from now on; its dead letters wait to be replayed."""
     _check(by)
@@ -113,6 +120,7 @@ def enable_endpoint(*, endpoint_id: int, by: User | None) -> HookEndpoint:
     return HookEndpoint.objects.get(pk=endpoint_id)
 
 
+@audited(AuditAct.HOOK_SECRET_ROTATED, "result")
 def rotate_secret(*, endpoint_id: int, by: User | None, now: datetime) -> HookEndpoint:
     """Give it a new secret; the one before signs beside it for a day, an older one no more."""
     _check(by)
@@ -120,11 +128,19 @@ def rotate_secret(*, endpoint_id: int, by: User | None, now: datetime) -> HookEn
     return HookEndpoint.objects.select_related("created_by").get(pk=endpoint_id)
 
 
+@audited(AuditAct.HOOK_SECRET_SHOWN, "endpoint")
+def reveal_secret(*, endpoint: HookEndpoint, by: User | None) -> str:
+    """Return the secret for a person or a program to keep; the audit log notes that it was shown."""
+    _check(by)
+    return secret_of(endpoint)
+
+
 def secret_of(endpoint: HookEndpoint) -> str:
     """Return the secret that the receiver checks signatures with."""
     return derive_secret(settings.HASH_KEY, endpoint=endpoint.uid, generation=endpoint.generation)
 
 
+@audited(AuditAct.HOOK_TESTED, "endpoint_id", thing=AuditThing.WEBHOOK)
 def send_test(*, endpoint_id: int, by: User | None, now: datetime) -> HookDelivery:
     """Send a test message, whatever types the endpoint asks for. It is tried once.
 
@@ -174,6 +190,7 @@ def bury(*, now: datetime, endpoint_id: int | None = None) -> int:
     )
 
 
+@audited(AuditAct.HOOK_REPLAYED, "result", keep=["result.endpoint"])
 def replay_delivery(*, delivery_id: int, by: User | None, now: datetime) -> HookDelivery:
     """Send a message once more, under its own id, with the whole schedule before it; one that waits is sent now.
 
@@ -192,6 +209,7 @@ def replay_delivery(*, delivery_id: int, by: User | None, now: datetime) -> Hook
     return delivery
 
 
+@audited(AuditAct.HOOK_REPLAYED, "endpoint_id", thing=AuditThing.WEBHOOK, keep=["since", "result"])
 def replay_failed(*, endpoint_id: int, since: datetime, by: User | None, now: datetime) -> int:
     """Send every dead letter of an endpoint since ``since`` once more; return how many there are.
 

@@ -8,6 +8,8 @@ from django.db import transaction
 from django.db.models import F
 from django.utils.translation import gettext
 
+from contacts.audit import AuditAct
+from contacts.services.auditing import audited
 from contacts.services.wake import wake
 from funnel.enums import EnrolmentState, SequenceState, StepState
 from funnel.models import Enrolment, Sequence, StepRun
@@ -52,6 +54,7 @@ def activation_effects(sequence: Sequence) -> Effects:
     return Effects(min(standing, COUNTED), standing > COUNTED, held)
 
 
+@audited(AuditAct.SEQUENCE_ACTIVATED, "result", keep=["backfill"])
 def activate_sequence(*, sequence_id: int, backfill: bool, by: User | None, now: datetime) -> Sequence:
     """Let a sequence enrol whoever enters its stage from now on, and go on with those who are under way.
 
@@ -87,6 +90,7 @@ def activate_sequence(*, sequence_id: int, backfill: bool, by: User | None, now:
     return sequence
 
 
+@audited(AuditAct.SEQUENCE_PAUSED, "result")
 def pause_sequence(*, sequence_id: int, by: User | None, now: datetime) -> Sequence:
     """Let all clocks of a sequence stand still: nobody is enrolled, nothing is sent until it is activated again.
 

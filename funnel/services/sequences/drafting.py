@@ -11,8 +11,10 @@ from django.db import transaction
 from django.utils.translation import gettext
 
 from config.web.formats import format_number
+from contacts.audit import AuditAct, AuditThing
 from contacts.models import Purpose
 from contacts.selectors.consent import all_purposes
+from contacts.services.auditing import audited
 from funnel.calls_to_action import allows
 from funnel.enums import SequenceState, StepChannel
 from funnel.models import Sequence, SequenceStep
@@ -58,6 +60,7 @@ class InUse(Exception):
     """The sequence is active, or contacts went through it: it cannot be deleted. The text says so."""
 
 
+@audited(AuditAct.SEQUENCE_CREATED, "result", keep=["result.name", "result.stage"])
 def create_sequence(*, plan: SequencePlan, by: User | None, now: datetime) -> Sequence:
     """Write a draft. Raises ``PermissionDenied``, or ``ValidationError`` by field (``name``, ``steps.0.subject``)."""
     if by is not None:
@@ -78,6 +81,7 @@ def create_sequence(*, plan: SequencePlan, by: User | None, now: datetime) -> Se
     return sequence
 
 
+@audited(AuditAct.SEQUENCE_CHANGED, "result", keep=["result.version"])
 def save_sequence(*, sequence_id: int, plan: SequencePlan, version: int, by: User | None, now: datetime) -> Sequence:
     """Make a sequence what ``plan`` says: the next version, which who is under way goes on with.
 
@@ -107,6 +111,7 @@ def save_sequence(*, sequence_id: int, plan: SequencePlan, version: int, by: Use
     return sequence
 
 
+@audited(AuditAct.SEQUENCE_DELETED, "sequence_id", thing=AuditThing.SEQUENCE)
 def delete_sequence(*, sequence_id: int, by: User | None) -> None:
     """Delete a sequence that nobody went through. Raises ``PermissionDenied``, ``Sequence.DoesNotExist``, ``InUse``."""
     if by is not None:

@@ -10,8 +10,10 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import translation
 
+from contacts.audit import AuditAct
 from contacts.ingest.incoming import IncomingEvent
 from contacts.models import Contact
+from contacts.services.auditing import audited
 from contacts.services.record import internal_source, record_events
 from funnel.enums import AnnouncementType, EnrolmentState, StepState, StopReason
 from funnel.models import Enrolment, StepRun
@@ -25,6 +27,7 @@ class NotUnderWay(Exception):
     """The contact's way through the sequence has ended already."""
 
 
+@audited(AuditAct.ENROLMENT_STOPPED, "result")
 def stop_enrolment(*, enrolment_id: int, by: User | None, now: datetime) -> Enrolment:
     """Stop one by hand.
 

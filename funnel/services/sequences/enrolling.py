@@ -8,7 +8,9 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext
 
+from contacts.audit import AuditAct
 from contacts.models import Contact, Standing
+from contacts.services.auditing import audited
 from contacts.services.wake import wake
 from funnel.enums import EnrolledBy, EnrolmentState, HandoffState, SequenceState
 from funnel.models import Enrolment, Handoff, Sequence, SequenceStep, StepRun
@@ -30,6 +32,7 @@ class CannotEnrol(Exception):
         self.message = message
 
 
+@audited(AuditAct.CONTACT_ENROLLED, "result", keep=["sequence_id", "contact_id"])
 def enrol_contact(*, sequence_id: int, contact_id: int, by: User | None, now: datetime) -> Enrolment:
     """Enrol one contact by hand, also one who went through it before.
 
