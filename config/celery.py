@@ -1,7 +1,8 @@
 """The background worker's application."""
 
+import logging
 import os
-from typing import Any
+from typing import Any, Final
 
 from celery import Celery, bootsteps
 from celery.signals import setup_logging, worker_init, worker_process_init, worker_ready
@@ -10,6 +11,10 @@ from django_structlog.celery.steps import DjangoStructLogInitStep
 from config.local.processes import die_with_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+logger = logging.getLogger(__name__)
+# Seconds; as often as anything may be wrong for minutes before somebody is told.
+_WATCH_EVERY: Final = 30.0
 
 app = Celery("ripen")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -30,17 +35,29 @@ class SignsOfLife(bootsteps.StartStopStep):  # type: ignore[misc]  # celery ship
         from contacts.selectors.workers import SIGN_EVERY
 
         self._give(parent)
+        self._watching = parent.timer.call_repeatedly(_WATCH_EVERY, self._watch, (parent,), priority=10)
         self._timer = parent.timer.call_repeatedly(SIGN_EVERY, self._give, (parent,), priority=10)
 
     def stop(self, parent: Any) -> None:
         """Fall silent."""
         self._timer.cancel()
+        self._watching.cancel()
 
     @staticmethod
     def _give(worker: Any) -> None:
         from contacts.services.meters import give_sign
 
         give_sign(str(worker.hostname), of=sorted(worker.app.amqp.queues.consume_from))
+
+    @staticmethod
+    def _watch(worker: Any) -> None:
+        """Have our own pool look how everything is: beat may be what is wrong, or another queue's worker."""
+        try:
+            worker.app.send_task(
+                "funnel.watch_operation", queue=min(worker.app.amqp.queues.consume_from), expires=_WATCH_EVERY
+            )
+        except Exception as error:  # noqa: BLE001  whatever the broker's client raises, the worker goes on
+            logger.warning("watch_not_sent", extra={"error": type(error).__name__})
 
 
 app.steps["worker"].add(SignsOfLife)

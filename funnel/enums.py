@@ -178,6 +178,7 @@ class NoticeKind(TextChoices):
     DEFINITION = "definition", gettext_lazy("About a definition")
     HOOK = "hook", gettext_lazy("A webhook in trouble")
     PROOF = "proof", gettext_lazy("A check of the data found something wrong")
+    OPERATION = "operation", gettext_lazy("Ripen itself is in trouble")
 
 
 class MailMode(TextChoices):

@@ -128,6 +128,11 @@ KINDS: Final[Mapping[NoticeKind, KindFacts]] = {
         gettext_noop("Ripen checks its own data all the time, and something did not add up."),
         {_A: MAILED},
     ),
+    NoticeKind.OPERATION: KindFacts(
+        "activity",
+        gettext_noop("A worker is silent, facts wait too long, or the disk is nearly full, and it lasts."),
+        {_A: MAILED},
+    ),
 }
 
 _EAGERNESS: Final = (MailMode.NEVER, MailMode.DIGEST, MailMode.AT_ONCE)

@@ -5,6 +5,7 @@ from django.core.exceptions import PermissionDenied
 from django.utils.translation import gettext, gettext_noop
 
 from contacts.permissions import (
+    ADMINS,
     EDITORS,
     EVERYBODY,
     LEADERS,
@@ -27,6 +28,7 @@ __all__ = [
     "can_plan_sales",
     "can_see_handoffs",
     "can_see_rep",
+    "can_see_status",
     "can_work_handoff",
     "check_change_absences",
     "check_change_calendar",
@@ -38,6 +40,7 @@ __all__ = [
     "check_see_handoffs",
     "check_see_rep",
     "check_see_sequences",
+    "check_see_status",
     "check_work_handoff",
     "check_work_handoffs",
     "is_its_rep",
@@ -102,6 +105,11 @@ can_see_rep = answers(check_see_rep)
 can_change_calendar = answers(check_change_calendar)
 
 
+def check_see_status(user: Person) -> None:
+    """How the machinery does is for who can do something about it: administrators."""
+    require_role(user, ADMINS, gettext_noop("see how Ripen itself does"))
+
+
 def check_see_sequences(user: Person) -> None:
     """Everybody sees what contacts are sent in which stage."""
     require_role(user, EVERYBODY, gettext_noop("see sequences"))
@@ -120,6 +128,7 @@ def check_enrol(user: Person) -> None:
 can_edit_sequences = answers(check_edit_sequences)
 can_enrol = answers(check_enrol)
 can_see_handoffs = answers(check_see_handoffs)
+can_see_status = answers(check_see_status)
 can_claim = answers(check_claim)
 can_work_handoff = answers(check_work_handoff)
 can_lead_handoffs = answers(check_lead_handoffs)

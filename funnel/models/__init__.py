@@ -7,6 +7,7 @@ from funnel.models.notices import DigestPlan, NoticeMail, Notification, Notifica
 from funnel.models.proofs import Proof
 from funnel.models.rollups import Counting, Passage, Reached, Recount, Tally
 from funnel.models.sequences import Enrolment, Sequence, SequenceStep, StepRun
+from funnel.models.troubles import Trouble
 from funnel.models.working import (
     Absence,
     Holiday,
@@ -44,5 +45,6 @@ __all__ = [
     "SequenceStep",
     "StepRun",
     "Tally",
+    "Trouble",
     "WorkingCalendar",
 ]

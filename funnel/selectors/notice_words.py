@@ -39,6 +39,7 @@ _ONE: Final[Mapping[str, str]] = {
     "hook_gone": gettext_noop("A webhook was disabled: its receiver answered 410 Gone"),
     "hook_disabled": gettext_noop("A webhook was disabled: it failed for too long"),
     "proof": gettext_noop("A check of the data found something wrong"),
+    "trouble": "{trouble}",
 }
 # Where the same code says something else to another audience.
 _BY_KIND: Final[Mapping[tuple[NoticeKind, str], str]] = {
@@ -65,6 +66,7 @@ _SEVERAL: Final[Mapping[NoticeKind, str]] = {
     NoticeKind.DEFINITION: gettext_noop("{n} things about definitions"),
     NoticeKind.HOOK: gettext_noop("{n} webhooks are in trouble"),
     NoticeKind.PROOF: gettext_noop("{n} checks of the data found something wrong"),
+    NoticeKind.OPERATION: gettext_noop("{n} parts of Ripen are in trouble"),
 }
 _RELEASED: Final[Mapping[str, str]] = {
     "by_hand": gettext_noop("its rep released it"),

@@ -16,6 +16,7 @@ from funnel.enums import NoticeKind
 from funnel.models import Notification, NotificationItem
 from funnel.notice_kinds import KINDS, kinds_for
 from funnel.selectors.notice_words import NAMED, SOMEBODY, say_names, say_one, say_reason, say_several
+from funnel.selectors.operation_words import say_trouble
 from funnel.selectors.people import name_of
 from scoring.models import Notice as DefinitionNotice
 from scoring.selectors import stage_labels
@@ -196,6 +197,7 @@ class Names:
             "to": self.stages.get(data.get("to", ""), data.get("to", "")),
             "reason": say_reason(data.get("reason", "")),
             "event": kind_phrase(data.get("kind", "")),
+            "trouble": say_trouble(data.get("trouble", "")),
             "notice": notice.text if notice is not None else "A notice about a definition",
         }
         return say_one(kind, item.what, words=words)
@@ -204,8 +206,8 @@ class Names:
         """Where the item leads."""
         if item.what == "starving":
             return reverse("queue")
-        if item.what == "proof":
-            return reverse("overview")
+        if item.what in {"proof", "trouble"}:
+            return reverse("status")
         if "endpoint" in item.data:
             return reverse("hook", args=[item.data["endpoint"]])
         notice = self.notices.get(item.data.get("notice", 0))

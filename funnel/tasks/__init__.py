@@ -7,6 +7,7 @@ from funnel.tasks.notices import forget_told, look, notice_mail, tell
 from funnel.tasks.proofs import prove
 from funnel.tasks.sequences import sequences, stray_enrolments
 from funnel.tasks.stranded import stranded
+from funnel.tasks.troubles import watch
 
 __all__ = [
     "clocks",
@@ -22,4 +23,5 @@ __all__ = [
     "stranded",
     "stray_enrolments",
     "tell",
+    "watch",
 ]

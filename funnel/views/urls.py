@@ -4,7 +4,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from config.web.places import show_place_to
 from contacts.permissions import can_work_handoffs
-from funnel.permissions import can_plan_sales
+from funnel.permissions import can_plan_sales, can_see_status
 from funnel.views import handoffs
 from funnel.views.analytics.behind import funnel_handoffs, funnel_people
 from funnel.views.analytics.pages import funnel, funnel_csv, funnel_part
@@ -14,6 +14,7 @@ from funnel.views.overview import overview
 from funnel.views.planning import calendar, rep, sales
 from funnel.views.routing import routing, routing_rule
 from funnel.views.searching import search
+from funnel.views.status import status
 from funnel.views.welcome import (
     welcome,
     welcome_arrived,
@@ -26,11 +27,13 @@ from funnel.views.welcome import (
 show_place_to("sales-settings", can_plan_sales)
 show_place_to("my-hours", can_work_handoffs)
 show_place_to("routing", can_plan_sales)
+show_place_to("status", can_see_status)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("funnel.views.sequences.urls")),
     path("", overview, name="overview"),
     path("search/", search, name="search"),
+    path("status/", status, name="status"),
     path("welcome/", welcome, name="welcome"),
     path("welcome/definition/", welcome_definition, name="welcome-definition"),
     path("welcome/source/", welcome_source, name="welcome-source"),
