@@ -4,16 +4,13 @@ import logging
 from typing import Any
 
 from django.core.cache.backends.redis import RedisCache
-from redis.exceptions import ConnectionError as BrokerConnectionError
-from redis.exceptions import TimeoutError as BrokerTimeoutError
+from redis.exceptions import RedisError
 
 logger = logging.getLogger(__name__)
 
-_DOWN = (BrokerConnectionError, BrokerTimeoutError)
-
 
 class ForgivingRedisCache(RedisCache):
-    """Django's Redis cache, which holds nothing while the server is away instead of raising."""
+    """Django's Redis cache, which holds nothing while the server is away, or full, instead of raising."""
 
     def add(self, *args: Any, **kwargs: Any) -> bool:
         """Report that the key was free when the server cannot tell."""
@@ -38,6 +35,6 @@ class ForgivingRedisCache(RedisCache):
     def _forgive(self, call: Any, otherwise: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         try:
             return call(*args, **kwargs)
-        except _DOWN:
+        except RedisError:
             logger.warning("cache_unreachable")
             return otherwise
