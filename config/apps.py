@@ -12,6 +12,7 @@ class WiringConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the system checks, and make our Celery application the one that wake-up hints are sent by."""
-        from config import celery, checks, request_ids, signing_in  # noqa: F401  registration is the imports' effect
+        # Registration is the imports' effect.
+        from config import celery, checks, network, request_ids, signing_in  # noqa: F401
 
         signing_in.listen()

@@ -8,6 +8,7 @@ from csp.constants import NONE, SELF
 from config.env import BASE_DIR, BadSetting, Environment
 from config.local.layout import Layout
 from config.logs import logging_settings
+from config.network import OF_BROKER, of_client
 
 ENV = Environment()
 LAYOUT = Layout(ENV.state_dir)
@@ -133,7 +134,7 @@ TEMPLATES = [
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.postgresql",
-        **DATABASE,
+        **of_client(DATABASE),
         "CONN_MAX_AGE": DATABASE_MAX_AGE,
         "CONN_HEALTH_CHECKS": True,
     },
@@ -330,6 +331,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "interval_step": 0.1,
     "interval_max": 0.1,
     "socket_keepalive": True,
+    "socket_keepalive_options": OF_BROKER,
+    # A broker that vanished without a word is noticed within twice that.
+    "health_check_interval": 5,
 }
 CELERY_BEAT_SCHEDULE = {
     "sweep-scoring": {"task": "scoring.drain", "schedule": 2.0, "options": {"expires": 10}},
@@ -363,6 +367,8 @@ CELERY_TASK_ROUTES = {
     "scoring.watch": {"queue": "runs"},
     "contacts.jobs": {"queue": "runs"},
     "funnel.prove": {"queue": "runs"},
+    # The files are where the jobs wrote them; a host that only judges has none.
+    "contacts.forget_exports": {"queue": "runs"},
     # And so has whatever waits for others' machines.
     "funnel.hooks": {"queue": "hooks"},
 }

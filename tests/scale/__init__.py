@@ -1,0 +1,1 @@
+"""Several hosts, a replica, and what each costs."""

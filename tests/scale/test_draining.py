@@ -1,0 +1,87 @@
+"""A long queue is drained by as many processes as have nothing else to do."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import redis
+from django.db import connection, transaction
+from pytest_django import Settings
+
+from config.network import of_client
+from contacts.models import Contact, Due, Standing
+from contacts.services.wake import clear_wake
+from scoring.services.evaluate import drain_due
+from scoring.tasks import BATCH, drain
+from tests.factories import SourceFactory, make_event, record
+
+committed = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+
+def let_wait(contacts: int, now: datetime = NOW) -> None:
+    """So many contacts with a fact that nobody judged."""
+    source = SourceFactory.create()
+    for first in range(0, contacts, 1000):
+        events = [
+            make_event(occurred_at=(now - timedelta(hours=1)).isoformat()) for _ in range(min(contacts - first, 1000))
+        ]
+        record(*events, source=source, received_at=now)
+
+
+@committed
+def test_a_drain_passes_by_what_another_holds_and_finds_contacts_of_its_own() -> None:
+    let_wait(25)
+    held = list(Contact.objects.order_by("pk").values_list("pk", flat=True)[:10])
+    taken, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        try:
+            with transaction.atomic():
+                list(Contact.objects.select_for_update(no_key=True).filter(pk__in=held))
+                taken.set()
+                done.wait(30)
+        finally:
+            connection.close()
+
+    other = threading.Thread(target=hold)
+    other.start()
+    assert taken.wait(30)
+    try:
+        # The other's are the oldest of the queue; a drain of as many contacts is not kept from working by that.
+        assert drain_due(now=NOW, limit=10) == 10
+        assert drain_due(now=NOW, limit=10) == 5
+        assert drain_due(now=NOW, limit=10) == 0
+    finally:
+        done.set()
+        other.join()
+    assert set(Due.objects.values_list("contact_id", flat=True)) == set(held)
+    assert drain_due(now=NOW, limit=10) == 10
+    assert Standing.objects.count() == 25
+
+
+@committed
+@pytest.mark.parametrize(("contacts", "woken"), [(BATCH + 50, 1), (50, 0)])
+def test_whoever_finds_a_full_batch_wakes_one_more_drain(settings: Settings, contacts: int, woken: int) -> None:
+    broker = redis.Redis.from_url(settings.REDIS_URL)
+    let_wait(contacts, datetime.now(UTC))
+    broker.delete("celery")
+    clear_wake("funnel.drain")
+    drain()
+    assert not Due.objects.exists()
+    sent = [message for message in broker.lrange("celery", 0, -1) if b'"scoring.drain"' in message]
+    assert len(sent) == woken
+    broker.delete("celery")
+
+
+@pytest.mark.parametrize("host", ["", "/run/postgresql"])
+def test_a_socket_of_this_machine_needs_no_signs_of_life(host: str) -> None:
+    database = {"HOST": host, "OPTIONS": {}}
+    assert of_client(database) == database
+
+
+def test_a_server_that_vanishes_is_given_up_in_seconds_unless_the_url_says_otherwise() -> None:
+    options = of_client({"HOST": "db.example", "OPTIONS": {"keepalives_idle": "60"}})["OPTIONS"]
+    assert options["keepalives_idle"] == "60"
+    assert options["tcp_user_timeout"] == "10000"
