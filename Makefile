@@ -14,6 +14,7 @@ LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-
 TIED := $(if $(shell command -v setpriv),setpriv --pdeathsig TERM)
 UP ?=
 PYTEST ?=
+BENCH ?=
 BY_CLOCK := tests/journeys tests/faults tests/browser tests/local
 
 .PHONY: help
@@ -83,11 +84,8 @@ pictures: $(STAMP) browser ## take the pictures of the main screens that docs sh
 	@RIPEN_PICTURES=docs/images $(BIN)/python -m pytest --quiet tests/browser/test_pictures.py
 
 .PHONY: bench
-bench: $(STAMP) ## repeatable measurements, in ratios
-	@for script in benchmarks/bench_*.py; do \
-		[ -e "$$script" ] || { echo "no benchmarks/bench_*.py"; break; }; \
-		echo "== $$script"; PYTHONPATH=. $(BIN)/python "$$script"; \
-	done
+bench: $(STAMP) ## repeatable measurements, a table of ratios (BENCH="--size full", BENCH="--only ingest due")
+	@$(BIN)/python benchmarks/run.py $(BENCH)
 
 .PHONY: lock
 lock: ## compile the hashed locks from requirements*.in

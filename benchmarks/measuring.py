@@ -1,5 +1,6 @@
 """What the benchmarks share: throw-away services, the demo's facts, and the scan that judgements are compared with."""
 
+import json
 import logging
 import os
 import shutil
@@ -17,10 +18,28 @@ sys.path.insert(0, str(ROOT))
 
 logger = logging.getLogger("ripen.bench")
 
+# Where `make bench` collects the figures of all scripts; a script run by itself only prints them.
+FIGURES = "RIPEN_BENCH_FIGURES"
+
 # Every column that a judgement needs of every event, from the partial covering index: no page of the table is read.
 SCAN = """SELECT count(contact_id), max(occurred_at), sum(kind_id) FROM contacts_event
 WHERE retracted_at IS NULL AND suspect_reason = '' AND contact_id > 0"""
 PLAIN = ("enable_seqscan = off", "enable_bitmapscan = off", "max_parallel_workers_per_gather = 0")
+
+
+def tell(what: str, figure: str, *, against: str, aim: str) -> None:
+    """Print one figure of a script, and hand it to `make bench`, which makes a table of all.
+
+    Args:
+        what: was measured, with how much of it.
+        figure: the ratio or the count, with its unit.
+        against: the limit that was measured in the same run; empty where the figure stands for itself.
+        aim: what the figure should be.
+    """
+    print(f"{what}: {figure}{f', against {against}' if against else ''} (aim: {aim})", flush=True)
+    if FIGURES in os.environ:
+        with Path(os.environ[FIGURES]).open("a") as figures:
+            figures.write(json.dumps({"what": what, "figure": figure, "against": against, "aim": aim}) + "\n")
 
 
 @contextmanager
