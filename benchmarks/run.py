@@ -2,7 +2,7 @@
 
 Each script starts services of its own in a temporary folder and prints what it measures; the table at the end holds the
 figures beside what each is compared with and should be. ``small`` takes minutes and shows whether anything has
-become much slower; ``full`` is what docs/performance.md tells of, and wants a machine with nothing else to do for hours.
+become much slower; ``full`` is what docs/performance.md tells of, and wants a machine of its own for hours.
 
     python benchmarks/run.py [--size small|full] [--only ingest due ...]
 """
