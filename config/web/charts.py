@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import ceil, floor, log10
+from math import ceil, floor, isfinite, log10
 
 from django.utils.translation import gettext
 
@@ -165,10 +165,15 @@ def spark(values: Sequence[float]) -> Spark:
 
 def meter(value: float, *, maximum: float, threshold: float | None = None) -> Meter:
     """Lay out a meter; values outside 0 to ``maximum`` stop at its ends."""
+    mark = None if threshold is None else _share_of(threshold, maximum)
+    return Meter(width=_share_of(value, maximum), threshold_x=mark)
+
+
+def _share_of(value: float, maximum: float) -> float:
     scale = 100 / maximum if maximum > 0 else 0.0
-    width = round(min(max(value * scale, 0.0), 100.0), 2)
-    mark = None if threshold is None else round(min(max(threshold * scale, 0.0), 100.0), 2)
-    return Meter(width=width, threshold_x=mark)
+    # The least of all numbers have no inverse.
+    share = value * scale if isfinite(scale) else value / maximum * 100
+    return round(min(max(share, 0.0), 100.0), 2)
 
 
 def round_up(value: int) -> int:

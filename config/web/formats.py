@@ -121,8 +121,8 @@ def format_duration(length: timedelta) -> str:
     return pattern % {"number": format_number(count)}
 
 
-def _ago(length: timedelta) -> str:
-    unit, count = _largest_unit(length)
+@lru_cache(maxsize=4096)
+def _ago(unit: str, count: int, _language: str) -> str:
     match unit:
         case "day":
             pattern = ngettext("%(number)s day ago", "%(number)s days ago", count)
@@ -135,8 +135,8 @@ def _ago(length: timedelta) -> str:
     return pattern % {"number": format_number(count)}
 
 
-def _ahead(length: timedelta) -> str:
-    unit, count = _largest_unit(length)
+@lru_cache(maxsize=4096)
+def _ahead(unit: str, count: int, _language: str) -> str:
     match unit:
         case "day":
             pattern = ngettext("in %(number)s day", "in %(number)s days", count)
@@ -147,6 +147,12 @@ def _ahead(length: timedelta) -> str:
         case _:
             pattern = ngettext("in %(number)s second", "in %(number)s seconds", count)
     return pattern % {"number": format_number(count)}
+
+
+@lru_cache(maxsize=4096)
+def _written(day: date, letters: str, _language: str) -> str:
+    """A day in Django's letters. A page writes hundreds, and of the same few: they are remembered by language."""
+    return dateformat.format(day, letters)
 
 
 def format_length(seconds: float) -> str:
@@ -168,26 +174,26 @@ def format_date(day: date, *, today: date | None = None) -> str:
     """Write a day: ``3 Nov``, with the year where it is not that of ``today``, or where that is not given."""
     formats = _day_formats()
     short = today is not None and day.year == today.year
-    return dateformat.format(day, formats.day if short else formats.day_with_year)
+    return _written(day, formats.day if short else formats.day_with_year, _language())
 
 
 def format_long_date(day: date, *, today: date | None = None) -> str:
     """Write a day with its month in full: ``3 November``; with the year as ``format_date`` does."""
     formats = _day_formats()
     short = today is not None and day.year == today.year
-    return dateformat.format(day, formats.long_day if short else formats.long_day_with_year)
+    return _written(day, formats.long_day if short else formats.long_day_with_year, _language())
 
 
 def format_weekday(day: date, *, today: date) -> str:
     """Write a day as a heading: ``Friday 20 November``; of another year ``20 November 2025``."""
     if day.year != today.year:
         return format_long_date(day)
-    return dateformat.format(day, _day_formats().weekday)
+    return _written(day, _day_formats().weekday, _language())
 
 
 def format_month(day: date) -> str:
     """Write the month of a day: ``Nov 2026``."""
-    return dateformat.format(day, _day_formats().month)
+    return _written(day, _day_formats().month, _language())
 
 
 def format_day(moment: datetime, *, now: datetime) -> str:
@@ -197,13 +203,15 @@ def format_day(moment: datetime, *, now: datetime) -> str:
 
 def format_clock(moment: datetime) -> str:
     """Write the time of day of a moment in the current time zone: ``14:05``."""
-    return dateformat.format(timezone.localtime(moment), "H:i")
+    local = timezone.localtime(moment)
+    return f"{local.hour:02}:{local.minute:02}"
 
 
 def format_exact(moment: datetime) -> str:
     """Write a moment in full, with its zone: ``3 Nov 2026, 14:05 UTC``."""
     local = timezone.localtime(moment)
-    return dateformat.format(local, f"{_day_formats().day_with_year}, H:i T")
+    day = _written(local.date(), _day_formats().day_with_year, _language())
+    return f"{day}, {local.hour:02}:{local.minute:02} {local.tzname()}"
 
 
 def format_relative(moment: datetime, *, now: datetime) -> str:
@@ -214,4 +222,5 @@ def format_relative(moment: datetime, *, now: datetime) -> str:
         return gettext("just now")
     if seconds >= _WEEK:
         return format_day(moment, now=now)
-    return _ahead(gap) if gap > timedelta(0) else _ago(gap)
+    say = _ahead if gap > timedelta(0) else _ago
+    return say(*_largest_unit(gap), _language())

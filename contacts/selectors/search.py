@@ -31,7 +31,7 @@ MAX_TEXT: Final = 200
 # Nobody tells contacts apart by more words; each costs a look at the index.
 MAX_WORDS: Final = 8
 # How many of each stage, the last seen first, are looked at where more match than may be.
-_BEST_KNOWN: Final = 500
+_BEST_KNOWN: Final = 200
 # The best few are ranked among so many.
 _RANKED: Final = 300
 # With fewer hits than this, other spellings are looked for as well.
@@ -42,6 +42,9 @@ _PATIENCE: Final = 0.12
 _WORDS_RESPELT: Final = 2
 # Of names that are longer there are not so many that the whole ones could be missed among those looked at.
 _SHORT_NAME: Final = 4
+# So short a word begins so many that those looked at are met among the first contacts: the index lists them all.
+_COMMON: Final = 2
+_EARLY: Final = 5_000
 _TRIGRAM: Final = 3
 
 # Materialised, for a plan that reads all is meant: with the limit in sight the planner would rather read the table
@@ -50,23 +53,31 @@ _FIND: Final = """
 WITH found AS MATERIALIZED (SELECT id FROM contacts_contact WHERE present AND {conditions})
 SELECT id FROM found LIMIT %s
 """
+_FIND_EARLY: Final = """
+SELECT id FROM (SELECT id, present, search_text FROM contacts_contact ORDER BY id LIMIT %s) AS early
+WHERE present AND {conditions} LIMIT %s
+"""
 _FIND_TEXTS: Final = """
 WITH found AS MATERIALIZED (SELECT id, search_text FROM contacts_contact WHERE present AND {conditions})
 SELECT id, search_text FROM found LIMIT %s
 """
+# One after the other: where the planner may choose, it reads everybody of the name to meet these few.
 _FIND_BEST_KNOWN: Final = """
 WITH RECURSIVE stage AS (
     (SELECT min(stage) AS key FROM contacts_standing)
     UNION ALL
     SELECT (SELECT min(s.stage) FROM contacts_standing s WHERE s.stage > stage.key) FROM stage WHERE stage.key > ''
+), known AS MATERIALIZED (
+    SELECT best.contact_id, best.place FROM stage CROSS JOIN LATERAL (
+        SELECT s.contact_id, row_number() OVER (ORDER BY s.last_activity_at DESC, s.contact_id DESC) AS place
+        FROM contacts_standing s
+        WHERE s.stage = stage.key ORDER BY s.last_activity_at DESC, s.contact_id DESC LIMIT %s
+    ) AS best
 )
-SELECT known.contact_id FROM stage
+SELECT known.contact_id FROM known
 CROSS JOIN LATERAL (
-    SELECT s.contact_id, row_number() OVER (ORDER BY s.last_activity_at DESC, s.contact_id DESC) AS place
-    FROM contacts_standing s
-    WHERE s.stage = stage.key ORDER BY s.last_activity_at DESC, s.contact_id DESC LIMIT %s
-) AS known
-JOIN contacts_contact c ON c.id = known.contact_id AND present AND {conditions}
+    SELECT FROM contacts_contact c WHERE c.id = known.contact_id AND present AND {conditions} OFFSET 0
+) AS met
 ORDER BY known.place LIMIT %s
 """
 # What the text begins with is the name; a whole word counts for more than the beginning of one.
@@ -191,6 +202,10 @@ def _ways(words: Sequence[str]) -> Iterator[list[str]]:
 
 def _find(cursor: CursorWrapper, patterns: Sequence[str], limit: int) -> list[int]:
     conditions = " AND ".join(["search_text LIKE %s"] * len(patterns))
+    if limit > 1 and all(len(pattern.strip("% ")) <= _COMMON for pattern in patterns):
+        cursor.execute(_FIND_EARLY.format(conditions=conditions), [_EARLY, *patterns, limit])
+        if len(found := cursor.fetchall()) == limit:
+            return [key for (key,) in found]
     cursor.execute(_FIND.format(conditions=conditions), [*patterns, limit])
     return [key for (key,) in cursor.fetchall()]
 
@@ -239,7 +254,8 @@ def _find_similar(
         with _hurried(cursor, left) as answer:
             cursor.execute(_FIND_TEXTS.format(conditions=conditions), [*values, SEARCH_CAP])
             answer.extend(cursor.fetchall())
-        scored = sorted((_difference(single, text), key) for key, text in answer)
+        apart: dict[tuple[str, str], float] = {}
+        scored = sorted((_difference(single, text, apart), key) for key, text in answer)
         if near := [
             key for difference, key in scored if key not in besides and difference <= MOST_DIFFERENT * len(single)
         ]:
@@ -261,9 +277,18 @@ def _spellings(words: Sequence[str]) -> Iterator[tuple[str, list[Any]]]:
         yield " AND ".join(["%s <%% search_text"] * len(words)), list(words)
 
 
-def _difference(words: Sequence[str], text: str) -> float:
-    there = text.split()
-    return sum(min(word_distance(word, other) for other in there) for word in words)
+def _difference(words: Sequence[str], text: str, apart: dict[tuple[str, str], float]) -> float:
+    """How far the words are from a contact's; ``apart`` keeps what two words are, for contacts share most of theirs."""
+    there, total = text.split(), 0.0
+    for word in words:
+        least = 1.0
+        for other in there:
+            distance = apart.get((word, other))
+            if distance is None:
+                distance = apart[word, other] = word_distance(word, other)
+            least = min(least, distance)
+        total += least
+    return total
 
 
 @contextmanager
@@ -272,9 +297,8 @@ def _hurried(cursor: CursorWrapper, seconds: float) -> Iterator[list[tuple[int, 
     answer: list[tuple[int, str]] = []
     try:
         with transaction.atomic():
-            cursor.execute("SELECT current_setting('statement_timeout')")
-            (before,) = cursor.fetchone()
-            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(max(1, int(seconds * 1_000)))])
+            cursor.execute(_HURRY, [str(max(1, int(seconds * 1_000)))])
+            ((before, _),) = cursor.fetchall()
             yield answer
             cursor.execute("SELECT set_config('statement_timeout', %s, true)", [before])
     except OperationalError as error:
@@ -283,4 +307,8 @@ def _hurried(cursor: CursorWrapper, seconds: float) -> Iterator[list[tuple[int, 
         answer.clear()
 
 
+_HURRY: Final = """
+WITH known AS MATERIALIZED (SELECT current_setting('statement_timeout') AS timeout)
+SELECT timeout, set_config('statement_timeout', %s, true) FROM known
+"""
 _CANCELLED: Final = "57014"

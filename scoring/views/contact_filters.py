@@ -1,7 +1,7 @@
 """The filters of the contact list as fields and as removable chips, those that could not be understood among them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from django.contrib.auth.models import User
@@ -50,50 +50,52 @@ class FilterField:
     name: str
     label: str
     value: str
-    options: Sequence[tuple[str, str]] = ()
+    options: tuple[tuple[str, str], ...] = ()
     is_number: bool = False
-    suggestions: Sequence[str] = field(default_factory=tuple)
+    suggestions: tuple[str, ...] = ()
 
 
-def filter_fields(query: Query, people: Sequence[User], labels: Mapping[str, str]) -> dict[str, list[FilterField]]:
+def filter_fields(
+    query: Query, people: Sequence[User], labels: Mapping[str, str]
+) -> dict[str, tuple[FilterField, ...]]:
     """Return the fields: ``first`` stand beside the search, the others behind "More filters". Four queries."""
     anything = [("", gettext("Any"))]
     owners = [(NOBODY, gettext("Marketing")), *((str(one.pk), _name(one)) for one in people)]
     answers = [(one.value, str(one.label)) for one in Answer]
     motions = [(one.value, str(one.label)) for one in Motion if one.value]
     return {
-        "first": [
-            FilterField("owner", gettext("Owner"), query.owner, [("", gettext("Any owner")), *owners]),
+        "first": (
+            FilterField("owner", gettext("Owner"), query.owner, (("", gettext("Any owner")), *owners)),
             FilterField(
                 "source",
                 gettext("Source"),
                 query.source,
-                [("", gettext("Any source")), *((name, name) for name in source_channels())],
+                (("", gettext("Any source")), *((name, name) for name in source_channels())),
             ),
             FilterField(
                 "soon",
                 gettext("Soon"),
                 query.soon,
-                [("", gettext("Any outlook")), *((key, gettext(text)) for key, text in SOON.items())],
+                (("", gettext("Any outlook")), *((key, gettext(text)) for key, text in SOON.items())),
             ),
-        ],
-        "more": [
+        ),
+        "more": (
             _numbered("fit_from", query.fit_from),
             _numbered("fit_to", query.fit_to),
             _numbered("engagement_from", query.engagement_from),
             _numbered("engagement_to", query.engagement_to),
             _days("seen_within", query.seen_within),
             _days("unseen_for", query.unseen_for),
-            FilterField("motion", gettext("Motion"), query.motion, [*anything, *motions]),
+            FilterField("motion", gettext("Motion"), query.motion, (*anything, *motions)),
             _text("campaign", query.campaign, campaigns()),
             _text("country", query.country, countries()),
             _text("company", query.company),
             _text("tag", query.tag, tag_names()),
-            FilterField("means", gettext("Means"), query.means, [*anything, *answers]),
-            FilterField("authority", gettext("Authority"), query.authority, [*anything, *answers]),
+            FilterField("means", gettext("Means"), query.means, (*anything, *answers)),
+            FilterField("authority", gettext("Authority"), query.authority, (*anything, *answers)),
             _text("attribute", query.attribute),
             _text("attribute_value", query.attribute_value),
-        ],
+        ),
     }
 
 
@@ -194,4 +196,4 @@ def _days(name: str, days: int | None) -> FilterField:
 
 
 def _text(name: str, value: str, suggestions: Sequence[str] = ()) -> FilterField:
-    return FilterField(name, gettext(LABELS[name]), value, suggestions=suggestions)
+    return FilterField(name, gettext(LABELS[name]), value, suggestions=tuple(suggestions))

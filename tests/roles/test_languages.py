@@ -8,7 +8,8 @@ import pytest
 from django.test import Client
 from django.utils import translation
 
-from config.web.templatetags import ui
+from config.web import components, formats
+from config.web.templatetags import navigation
 from config.words import words_in_code
 from contacts.enums import Role
 from tests.architecture.test_words import Reader
@@ -20,6 +21,15 @@ OPEN, CLOSE = "\N{MATHEMATICAL LEFT WHITE SQUARE BRACKET}", "\N{MATHEMATICAL RIG
 # The fields of a form keep the labels that its maker gave them, English ones at first.
 FIELDS = ("Form", "First name", "Last name", "Company", "Job title", "Phone", "Role", "Country")
 SEQUENCE_PAGES = ("", *(f"{{sequence}}/{page}" for page in ("", "edit/", "preview/", "activate/", "delete/")))
+# What is said again and again is remembered in the words in which it was first said.
+REMEMBERED = (
+    components._component,
+    components._part,
+    formats._ago,
+    formats._ahead,
+    formats._written,
+    navigation._labelled,
+)
 MARKED = re.compile(f"{OPEN}[^{OPEN}{CLOSE}]*{CLOSE}")
 
 
@@ -33,9 +43,11 @@ def marked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     for name in ("gettext", "pgettext", "ngettext", "npgettext"):
         monkeypatch.setattr(spoken, name, marking(getattr(spoken, name)))
-    ui._render_once.cache_clear()
+    for kept in REMEMBERED:
+        kept.cache_clear()
     yield
-    ui._render_once.cache_clear()
+    for kept in REMEMBERED:
+        kept.cache_clear()
 
 
 def left_in_english(markup: str, known: set[str]) -> list[str]:

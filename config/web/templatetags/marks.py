@@ -1,9 +1,12 @@
 """Icons, and the small link to what a word means; ``{% load ui %}`` brings them along."""
 
+from typing import Any
+
 from django import template
 from django.utils.safestring import SafeString
 
 from config.web import icons
+from config.web.components import remember_component, remember_part
 from config.web.concepts import concept_url
 
 register = template.Library()
@@ -21,7 +24,16 @@ def stage_mark(key: str) -> SafeString:
     return icons.icon_svg(icons.stage_icon(key))
 
 
-@register.inclusion_tag("components/what.html")
-def what(key: str, term: str) -> dict[str, str]:
+@register.simple_tag
+def what(key: str, term: str) -> SafeString:
     """``{% what "engagement" _("Engagement") %}``: a link to where docs/ explain it (config.web.concepts)."""
-    return {"url": concept_url(key), "term": term}
+    return remember_component("what", url=concept_url(key), term=term)
+
+
+@register.simple_tag
+def remembered(template: str, **values: Any) -> SafeString:
+    """``{% remembered "components/palette.html" %}``: a part that depends on its inputs alone, rendered once for each.
+
+    The inputs must be hashable, and few: a set of them that is never met again is remembered for nothing.
+    """
+    return remember_part(template, **values)

@@ -1,13 +1,16 @@
 """The frame of every page: brand, navigation, account menu, theme button."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
 
 from django import template
 from django.urls import Resolver404, get_urlconf, resolve
-from django.utils.translation import gettext, gettext_noop
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language, gettext, gettext_noop
 
+from config.web.components import remember_component, render_component
 from config.web.places import PlaceCount, counted_at, may_see
 
 register = template.Library()
@@ -109,21 +112,32 @@ def _exists(url: str, urlconf: str | None) -> bool:
 
 def _groups(path: str, user: Any) -> list[tuple[str, list[Place]]]:
     """Lay out the places this installation has for this person, the current one marked."""
+    urlconf, language = get_urlconf(), get_language()
     groups = []
     for title, places in _PLACES:
         shown = [
-            replace(
+            _shown(
                 place,
-                label=gettext(place.label),
-                current=path == place.url or any(path.startswith(prefix) for prefix in place.prefixes),
-                count=counted_at(place.key, user),
+                path == place.url or any(path.startswith(prefix) for prefix in place.prefixes),
+                counted_at(place.key, user),
+                language,
             )
             for place in places
-            if _exists(place.url, get_urlconf()) and may_see(place.key, user)
+            if _exists(place.url, urlconf) and may_see(place.key, user)
         ]
         if shown:
             groups.append((gettext(title) if title else "", shown))
     return groups
+
+
+def _shown(place: Place, current: bool, count: PlaceCount | None, language: str | None) -> Place:
+    plain = _labelled(place, current, language)
+    return plain if count is None else replace(plain, count=count)
+
+
+@lru_cache(maxsize=512)
+def _labelled(place: Place, current: bool, _language: str | None) -> Place:
+    return replace(place, label=gettext(place.label), current=current)
 
 
 def places_of(user: Any) -> list[Place]:
@@ -150,6 +164,20 @@ def _frame(context: template.Context) -> dict[str, Any]:
     }
 
 
+@register.simple_tag
+def nav_links(groups: Sequence[tuple[str, Sequence[Place]]], mark_places: bool = False) -> SafeString:
+    """``{% nav_links groups %}``: the links by group; ``mark_places``: named, counted live, with their keys."""
+    parts = []
+    for title, places in groups:
+        if title:
+            parts.append(remember_component("nav_title", title=title))
+        for place in places:
+            # A number differs from page to page, the other links do not.
+            render = remember_component if place.count is None else render_component
+            parts.append(render("nav_link", place=place, mark_places=mark_places))
+    return mark_safe("".join(parts))  # noqa: S308  rendered by templates, which escape
+
+
 @register.inclusion_tag("components/sidebar.html", takes_context=True)
 def sidebar(context: template.Context) -> dict[str, Any]:
     """The navigation of wide screens."""
@@ -162,13 +190,13 @@ def topbar(context: template.Context) -> dict[str, Any]:
     return _frame(context)
 
 
-@register.inclusion_tag("components/brand.html")
-def brand() -> dict[str, str]:
+@register.simple_tag
+def brand() -> SafeString:
     """The mark and the name, leading home."""
-    return {"home": "/"}
+    return remember_component("brand", home="/")
 
 
-@register.inclusion_tag("components/theme_toggle.html")
-def theme_toggle() -> dict[str, Any]:
+@register.simple_tag
+def theme_toggle() -> SafeString:
     """The button that goes through system, light and dark."""
-    return {}
+    return remember_component("theme_toggle")

@@ -1,11 +1,12 @@
 """Numbers, points and times in templates; ``{% load ui %}`` brings them along."""
 
 from datetime import date, datetime
+from html import escape
 
 from django import template
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from config.web import formats
 
@@ -99,12 +100,12 @@ def reltime(moment: datetime | None, empty: str = "\N{EN DASH}", now: datetime |
     """``{% reltime moment %}``: how long ago (or ahead), the exact moment on hover; ``empty`` where there is none."""
     if moment is None:
         return empty
-    return format_html(
-        '<time datetime="{}" title="{}" data-relative>{}</time>',
-        moment.isoformat(),
-        formats.format_exact(moment),
-        formats.format_relative(moment, now=now or timezone.now()),
+    # Lists show fifty: escaped by hand, for format_html takes as long as the rest.
+    title, text = (
+        escape(formats.format_exact(moment)),
+        escape(formats.format_relative(moment, now=now or timezone.now())),
     )
+    return mark_safe(f'<time datetime="{moment.isoformat()}" title="{title}" data-relative>{text}</time>')  # noqa: S308
 
 
 @register.simple_tag

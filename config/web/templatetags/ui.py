@@ -1,20 +1,21 @@
 """The component library as template tags: ``{% load ui %}``. The gallery at ``/ui/`` shows each in its states.
 
-A component takes declared inputs and nothing from the page's context. Its markup is in ``templates/components/``.
+A component takes declared inputs and nothing from the page's context. Its markup is in ``templates/components/``; that
+of the two that differ in every row of a list is here.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from typing import Any
+from html import escape
+from typing import Any, Final
 from zlib import crc32
 
 from django import template
 from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, RadioSelect
-from django.template.loader import get_template
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext
 
 from config.web import charts, formats, icons
+from config.web.components import remember_component, remember_part, render_component
 from config.web.templatetags import marks, texts
 from config.web.ui import UNDO, Chip, Criterion, LedgerLine, MenuItem, Step, Tab, TimelineDay, Tone
 
@@ -26,31 +27,22 @@ register.tags.update(texts.register.tags | marks.register.tags)
 _TONE_ICONS = {"good": "circle-check", "warn": "triangle-alert", "bad": "circle-x", "note": "info", "": "info"}
 _MESSAGE_TONES: Mapping[str, Tone] = {"success": "good", "warning": "warn", "error": "bad"}
 _HUES = 8
-
-
-def _render(name: str, **values: Any) -> SafeString:
-    return mark_safe(get_template(f"components/{name}.html").render(values))  # noqa: S308  a template escapes
-
-
-def _remember(name: str, **values: Any) -> SafeString:
-    """Render a small component that depends on nothing but its inputs, once for each set of them.
-
-    A list of fifty contacts holds hundreds of them. Safe strings become plain ones first: they compare equal, and what
-    was rendered for one that needs no escaping must not answer for one that does.
-    """
-    plain = {key: value + "" if isinstance(value, str) else value for key, value in values.items()}
-    return _render_once(name, tuple(sorted(plain.items())), get_language())
-
-
-@lru_cache(maxsize=8192)
-def _render_once(name: str, values: tuple[tuple[str, Any], ...], _language: str | None) -> SafeString:
-    return _render(name, **dict(values))
+# What differs in every row of a list is written out here: a template for each of them took most of a page's time.
+_AVATAR: Final = {
+    size: f'<span class="avatar avatar-hue-%d{one}" aria-hidden="true">%s</span>\n'
+    for size, one in (("", ""), ("small", " avatar-small"), ("large", " avatar-large"))
+}
+_SCORE: Final = (
+    '<span class="score"><svg class="score-svg" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
+    '<rect class="meter-rail" width="100" height="8"/><rect class="meter-fill" width="%.2f" height="8"/></svg>'
+    '<span class="score-value">%s</span></span>\n'
+)
 
 
 # Actions
 
 
-@register.inclusion_tag("components/button.html")
+@register.simple_tag
 def button(
     label: str,
     *,
@@ -68,7 +60,7 @@ def button(
     dialog: str = "",
     claim: bool = False,
     key: str = "",
-) -> dict[str, Any]:
+) -> SafeString:
     """A button, or with ``href`` a link that looks like one.
 
     ``variant``: ``""``, ``primary``, ``quiet`` or ``danger``. ``dialog``: id of a dialog to open instead, where
@@ -77,24 +69,25 @@ def button(
     classes = ["button"]
     classes += [f"button-{variant}"] if variant else []
     classes += [f"button-{word}" for word, on in (("small", small), ("wide", wide), ("icon", icon_only)) if on]
-    return {
-        "label": label,
-        "classes": " ".join(classes),
-        "icon": "loader-circle" if busy else icon,
-        "href": href,
-        "type": kind,
-        "name": name,
-        "value": value,
-        "icon_only": icon_only,
-        "disabled": disabled or busy,
-        "busy": busy,
-        "dialog": dialog,
-        "claim": claim,
-        "key": key,
-    }
+    return remember_component(
+        "button",
+        label=label,
+        classes=" ".join(classes),
+        icon="loader-circle" if busy else icon,
+        href=href,
+        type=kind,
+        name=name,
+        value=value,
+        icon_only=icon_only,
+        disabled=disabled or busy,
+        busy=busy,
+        dialog=dialog,
+        claim=claim,
+        key=key,
+    )
 
 
-@register.inclusion_tag("components/menu.html", takes_context=True)
+@register.simple_tag(takes_context=True)
 def menu(
     context: template.Context,
     label: str,
@@ -103,16 +96,12 @@ def menu(
     icon: str = "ellipsis",
     icon_only: bool = True,
     place: str = "",
-) -> dict[str, Any]:
+) -> SafeString:
     """A menu behind a button. ``place``: ``""`` (below, end-aligned), ``start`` or ``up``."""
-    return {
-        "label": label,
-        "items": items,
-        "icon": icon,
-        "icon_only": icon_only,
-        "place": place,
-        "csrf_token": context.get("csrf_token"),
-    }
+    inputs = {"label": label, "items": tuple(items), "icon": icon, "icon_only": icon_only, "place": place}
+    if any(item.post for item in items):
+        return render_component("menu", csrf_token=context.get("csrf_token"), **inputs)
+    return remember_part("components/menu.html", **inputs)
 
 
 @register.inclusion_tag("components/tabs.html")
@@ -139,19 +128,19 @@ def chips(items: Sequence[Chip], clear_url: str = "") -> dict[str, Any]:
 @register.simple_tag
 def badge(label: str, tone: str = "", icon: str = "") -> SafeString:
     """A small word about a thing's state. ``tone``: ``""``, ``good``, ``warn``, ``bad`` or ``note``."""
-    return _remember("badge", label=label, tone=tone, icon=icon)
+    return remember_component("badge", label=label, tone=tone, icon=icon)
 
 
 @register.simple_tag
 def score_badge(label: str, millipoints: int) -> SafeString:
     """A score in a word: ``Fit 30``; in thousandths of a point."""
-    return _remember("badge", label=f"{label} {formats.format_score(millipoints)}", tone="", icon="")
+    return remember_component("badge", label=f"{label} {formats.format_score(millipoints)}", tone="", icon="")
 
 
 @register.simple_tag
 def ask_badge(label: str) -> SafeString:
     """Something nobody knows yet and somebody should ask: ``Means?``."""
-    return _remember("badge", label=f"{label}?", tone="warn", icon="circle-question-mark")
+    return remember_component("badge", label=f"{label}?", tone="warn", icon="circle-question-mark")
 
 
 @register.simple_tag
@@ -163,7 +152,7 @@ def answer_badge(answer: str) -> SafeString:
         "unknown": (gettext("unknown"), "warn", "circle-question-mark"),
     }
     label, tone, icon = shown.get(answer, (answer, "warn", "circle-question-mark"))
-    return _remember("badge", label=label, tone=tone, icon=icon)
+    return remember_component("badge", label=label, tone=tone, icon=icon)
 
 
 @register.simple_tag
@@ -171,13 +160,14 @@ def avatar(name: str, size: str = "") -> SafeString:
     """Initials on a hue drawn from the name. ``size``: ``small``, ``""`` or ``large``. Decoration only."""
     words = [word for word in name.split("@", maxsplit=1)[0].replace(".", " ").split() if word[0].isalnum()]
     initials = "".join(word[0] for word in (words[:1] + words[-1:] if len(words) > 1 else words))
-    return _remember("avatar", initials=(initials or "?").upper(), hue=crc32(name.lower().encode()) % _HUES, size=size)
+    hue = crc32(name.lower().encode()) % _HUES
+    return mark_safe(_AVATAR[size] % (hue, escape((initials or "?").upper())))  # noqa: S308  escaped
 
 
 @register.simple_tag
 def stage_pill(key: str, label: str, size: str = "") -> SafeString:
     """A stage by colour, icon and the definition's own label. ``size``: ``""`` or ``large``."""
-    return _remember("stage_pill", key=key, label=label, icon=icons.stage_icon(key), size=size)
+    return remember_component("stage_pill", key=key, label=label, icon=icons.stage_icon(key), size=size)
 
 
 @register.simple_tag
@@ -217,9 +207,8 @@ def score_meter(
 @register.simple_tag
 def score_bar(millipoints: int, maximum: int = 100_000) -> SafeString:
     """A score with a small bar, for table cells; in thousandths of a point."""
-    return _remember(
-        "score", value=formats.format_score(millipoints), bar=charts.meter(millipoints, maximum=max(maximum, 1))
-    )
+    bar, value = charts.meter(millipoints, maximum=max(maximum, 1)), formats.format_score(millipoints)
+    return mark_safe(_SCORE % (bar.width, escape(value)))  # noqa: S308  a number, and escaped
 
 
 @register.inclusion_tag("components/sparkline.html")
@@ -282,8 +271,8 @@ def timeline(days: Sequence[TimelineDay], level: int = 3) -> dict[str, Any]:
 # Feedback
 
 
-@register.inclusion_tag("components/toasts.html")
-def toasts(messages: Any) -> dict[str, Any]:
+@register.simple_tag(takes_context=True)
+def toasts(context: template.Context, messages: Any) -> SafeString:
     """The page's live region, with Django's messages in it as toasts; those that can be undone have a button for it."""
     rows = []
     for message in messages or ():
@@ -291,7 +280,10 @@ def toasts(messages: Any) -> dict[str, Any]:
         tags = message.extra_tags or ""
         undo = tags.removeprefix(UNDO) if tags.startswith(UNDO) else ""
         rows.append({"text": str(message), "tone": tone, "icon": _TONE_ICONS[tone], "undo_url": undo})
-    return {"rows": rows, "kinds": [(tone, _TONE_ICONS[tone]) for tone in ("good", "warn", "bad", "note")]}
+    kinds = tuple((tone, _TONE_ICONS[tone]) for tone in ("good", "warn", "bad", "note"))
+    if not rows:
+        return remember_component("toasts", rows=(), kinds=kinds)
+    return render_component("toasts", rows=rows, kinds=kinds, csrf_token=context.get("csrf_token"))
 
 
 @register.inclusion_tag("components/toast.html")
@@ -367,7 +359,7 @@ def card(
 
     ``concept``: a key of config.web.concepts; beside the title stands a link to where docs/ explain it.
     """
-    return _render(
+    return render_component(
         "card", content=content, title=title, flush=flush, aside=aside, level=level, id=anchor, concept=concept
     )
 
@@ -380,7 +372,7 @@ def table(
 
     ``rows``: each row follows its ``.row-link``. ``sticky``: the head stays in sight while the page scrolls.
     """
-    return _render(
+    return render_component(
         "table", content=content, caption=caption, rows=rows, sticky=sticky, hide_caption=hide_caption, extra=extra
     )
 
@@ -388,4 +380,4 @@ def table(
 @register.simple_block_tag
 def dialog(content: str, anchor: str, title: str) -> str:
     """``{% dialog "id" "Title" %}...{% enddialog %}``: opened by ``button dialog="id"``."""
-    return _render("dialog", content=content, id=anchor, title=title)
+    return render_component("dialog", content=content, id=anchor, title=title)
