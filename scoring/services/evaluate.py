@@ -20,8 +20,11 @@ WINDOW = 8
 # Contacts that the log names of a batch.
 NAMED_AT_MOST = 100
 
+# The oldest rows, not the oldest row of each contact: that would read the whole queue for each batch, and a long one
+# would never end.
 _CANDIDATES = """
-(SELECT contact_id FROM contacts_due WHERE quarantined_at IS NULL GROUP BY contact_id ORDER BY min(id) LIMIT %(limit)s)
+SELECT DISTINCT contact_id
+FROM (SELECT contact_id FROM contacts_due WHERE quarantined_at IS NULL ORDER BY id LIMIT %(limit)s) AS oldest
 UNION
 (SELECT contact_id FROM contacts_standing WHERE review_at <= %(now)s ORDER BY review_at LIMIT %(limit)s)
 LIMIT %(limit)s

@@ -183,6 +183,19 @@ def test_the_number_of_queries_does_not_grow_with_the_batch() -> None:
 
 
 @committed
+def test_a_long_queue_is_not_read_as_a_whole_for_each_batch() -> None:
+    record(incoming("page_viewed", NOW, email="first@acme.example"), incoming("page_viewed", NOW))
+    first, other = contact_id_of("first@acme.example"), contact_id_of("ann@acme.example")
+    Due.objects.all().delete()
+    Due.objects.bulk_create(Due(contact_id=first, occurred_at=NOW) for _ in range(30))
+    Due.objects.bulk_create(Due(contact_id=other, occurred_at=NOW) for _ in range(30))
+    # The window of a batch of two is sixteen rows: what the first contact waits with is taken whole, the other's is not.
+    assert drain_due(now=NOW, limit=2) == 1
+    assert set(Due.objects.values_list("contact_id", flat=True)) == {other}
+    assert drain_due(now=NOW, limit=2) == 1
+    assert not Due.objects.exists()
+
+
 def test_a_poisoned_contact_is_quarantined_in_sight_and_its_neighbours_are_judged() -> None:
     record(
         incoming("newsletter_subscribed", NOW, email="good@acme.example"),
