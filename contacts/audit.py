@@ -9,7 +9,7 @@ from config.web import through
 class AuditChannel(TextChoices):
     """Through what somebody acted."""
 
-    SESSION = through.SESSION, gettext_lazy("signed in")
+    SESSION = through.SESSION, gettext_lazy("in the browser")
     TOKEN = through.TOKEN, gettext_lazy("personal token")
     SOURCE = through.SOURCE, gettext_lazy("source's key")
     COMMAND = through.COMMAND, gettext_lazy("command line")
