@@ -53,7 +53,7 @@ GROUPS: Final[Sequence[tuple[str, Sequence[str]]]] = (
         gettext_noop("Data in and out"),
         ("sending-facts", "importing", "exporting", "forms", "email", "webhooks", "api-definitions"),
     ),
-    (gettext_noop("Running it"), ("configuration", "commands")),
+    (gettext_noop("Running it"), ("operate", "configuration", "commands")),
 )
 OTHERS: Final = gettext_noop("More")
 DECISIONS: Final = gettext_noop("Decisions and their reasons")

@@ -82,7 +82,7 @@ _ADVICE: Final[Mapping[str, str]] = {
     "worker": gettext_noop("Start it again and read its log. Facts are stored meanwhile and judged at their own time."),
     "beat": gettext_noop("Start it again: without it nothing that falls due by time is noticed."),
     "runs": gettext_noop("Start it again: what-ifs, publications, imports and exports wait for it."),
-    "hooks": gettext_noop("Start it again: messages to other systems wait for it, and keep their order."),
+    "hooks": gettext_noop("Start it again: messages to other systems wait for it."),
     "due": gettext_noop("Where the worker lives, it cannot keep up: give it more processes, or look what slows it."),
     "quarantined": gettext_noop("Run manage.py verify: it names the contacts and the errors. Mend the cause, rebuild."),
     "reviews": gettext_noop("As for facts to judge: no worker takes them, or not fast enough."),

@@ -95,6 +95,7 @@ _PLACES: Final = (
             Place("hooks", gettext_noop("Webhooks"), "/hooks/", "webhook", "", ("/hooks/",)),
             Place("jobs", gettext_noop("Jobs"), "/jobs/", "list-checks", "", ("/jobs/",)),
             Place("team", gettext_noop("Team"), "/team/", "users-round"),
+            Place("status", gettext_noop("Status"), "/status/", "activity", "", ("/status/",)),
         ),
     ),
 )
