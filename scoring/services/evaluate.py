@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from contacts.models import Contact, Due
 from contacts.selectors.merges import roots_of
@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 MAX_ATTEMPTS = 5
 # Several drains at once look at the same oldest rows; a wider window lets each find contacts of its own.
 WINDOW = 8
+# So many failures in a row of the database, and nothing but failures, say that it is not the contacts'.
+TRIED_AT_LEAST = 3
 # Contacts that the log names of a batch.
 NAMED_AT_MOST = 100
 
@@ -88,7 +90,7 @@ def drain_due(*, now: datetime, limit: int = 1000, clock: Callable[[], datetime]
     except Exception:
         batch = locked or candidates[:limit]
         logger.exception("judging a batch failed, judging its contacts one by one", extra={"contacts": len(batch)})
-    return sum(_judge_alone(contact_id, now, clock) for contact_id in batch)
+    return _judge_one_by_one(batch, now, clock)
 
 
 def _pass_on(candidates: list[int]) -> list[int]:
@@ -147,13 +149,29 @@ def _facts_ahead(contact_ids: list[int], now: datetime) -> dict[int, datetime]:
         return dict(cursor.fetchall())
 
 
-def _judge_alone(contact_id: int, now: datetime, clock: Callable[[], datetime] | None) -> int:
-    try:
-        return _judge_locked([contact_id], now, clock, limit=1, locked=[])
-    except Exception as error:
-        logger.exception("judging a contact failed", extra={"contact_id": contact_id})
-        _count_failure(contact_id, now, f"{type(error).__name__}: {error}")
-        return 0
+def _judge_one_by_one(contact_ids: list[int], now: datetime, clock: Callable[[], datetime] | None) -> int:
+    """Judge each in a transaction of its own and count the failures of those that fail.
+
+    A database that is away, full or too slow fails everybody: that is no contact's failure, and they wait.
+    """
+    judged = 0
+    failed: dict[int, Exception] = {}
+    for contact_id in contact_ids:
+        try:
+            judged += _judge_locked([contact_id], now, clock, limit=1, locked=[])
+        except Exception as error:
+            logger.exception("judging a contact failed", extra={"contact_id": contact_id})
+            failed[contact_id] = error
+            if not judged and len(failed) >= TRIED_AT_LEAST and all(map(_is_of_the_database, failed.values())):
+                break
+    for contact_id, error in failed.items():
+        if judged or not _is_of_the_database(error):
+            _count_failure(contact_id, now, f"{type(error).__name__}: {error}")
+    return judged
+
+
+def _is_of_the_database(error: Exception) -> bool:
+    return isinstance(error, OperationalError | InterfaceError)
 
 
 _COUNT_FAILURE = """
