@@ -14,7 +14,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from config.env import BASE_DIR
 from config.local.layout import Layout
 from config.local.processes import ProcessMark, wait_until_gone
 
-START_PATIENCE = 150.0
+START_PATIENCE = 240.0
 
 
 def app_environment(state_dir: Path) -> dict[str, str]:
@@ -42,13 +42,17 @@ class RunningApp:
     """One `manage.py up` and everything it started."""
 
     def __init__(
-        self, state_dir: Path, *options: str, program: tuple[str, ...] = (sys.executable, "manage.py")
+        self,
+        state_dir: Path,
+        *options: str,
+        program: tuple[str, ...] = (sys.executable, "manage.py"),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
-        """Start it and return at once; `wait_until_ready` waits."""
+        """Start it and return at once; `wait_until_ready` waits. `environment` holds what is set besides."""
         self.state_dir = state_dir
         self.layout = Layout(state_dir)
         self.output_file = state_dir.with_name(f"{state_dir.name}.out")
-        self.environment = app_environment(state_dir)
+        self.environment = {**app_environment(state_dir), **(environment or {})}
         with self.output_file.open("wb") as output:
             self.process = subprocess.Popen(
                 [*program, "up", "--port", "0", *options],
@@ -202,10 +206,12 @@ class RunningApp:
 
 
 @contextmanager
-def start_app(*options: str, empty: bool = True, ready: bool = True) -> Iterator[RunningApp]:
+def start_app(
+    *options: str, empty: bool = True, ready: bool = True, environment: Mapping[str, str] | None = None
+) -> Iterator[RunningApp]:
     """An instance of one's own in a temporary folder, stopped and removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="ripen-app-", ignore_cleanup_errors=True) as folder:
-        app = RunningApp(Path(folder) / "state", *(["--empty"] if empty else []), *options)
+        app = RunningApp(Path(folder) / "state", *(["--empty"] if empty else []), *options, environment=environment)
         try:
             if ready:
                 app.wait_until_ready()

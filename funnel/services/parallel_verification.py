@@ -32,10 +32,10 @@ def verify_in_parallel(*, now: datetime, processes: int, progress: Progress | No
     database = {name: connection.settings_dict[name] for name in _KNOWN}
     # Spawned: a fork would share this process's connection.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context, initializer=_begin, initargs=(database,)) as pool:
+    with ProcessPoolExecutor(processes, mp_context=context, initializer=django.setup) as pool:
         # What takes long by itself begins first.
         first = [part for part in parts if not part.contacts]
-        running = {pool.submit(_check, part, asked): part for part in (*first, *ranges)}
+        running = {pool.submit(_check, part, asked, database): part for part in (*first, *ranges)}
         try:
             while running:
                 ended, _ = wait(running, timeout=_TOLD_EVERY, return_when=FIRST_COMPLETED)
@@ -49,11 +49,7 @@ def verify_in_parallel(*, now: datetime, processes: int, progress: Progress | No
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _begin(database: dict[str, Any]) -> None:
-    """Set a fresh process up, with the parent's database."""
-    django.setup()
+def _check(part: Part, asked: Asked, database: dict[str, Any]) -> list[Violation]:
+    """Check one part in a process of the pool, on the parent's database."""
     connection.settings_dict.update(database)
-
-
-def _check(part: Part, asked: Asked) -> list[Violation]:
     return list(verify_part(part, asked))

@@ -5,10 +5,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -17,11 +16,20 @@ from config.env import BASE_DIR
 from config.local.processes import ProcessMark, wait_until_gone
 from contacts.services.imports.contact_rows import CHUNK_ROWS
 from tests.faults.ingest import Sender
+from tests.faults.proof import (
+    JUDGED_WITHIN,
+    PATIENCE,
+    children_of,
+    database,
+    everybody_is_judged,
+    fetch,
+    held_contact,
+    prove,
+    prove_nothing_lost,
+    send_for,
+    wait_until,
+)
 from tests.running_app import RunningApp, start_app
-
-JUDGED_WITHIN = 10.0
-# For processes to start, on a machine that does other things besides.
-PATIENCE = 90.0
 
 
 @pytest.fixture(scope="module")
@@ -34,31 +42,6 @@ def app() -> Iterator[RunningApp]:
 @pytest.fixture(scope="module")
 def key(app: RunningApp) -> str:
     return app.run("create_source", "faults").splitlines()[-1]
-
-
-@contextmanager
-def database(app: RunningApp) -> Iterator[Any]:
-    connection = app.connect()
-    try:
-        yield connection
-    finally:
-        connection.close()
-
-
-def fetch(app: RunningApp, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
-    with database(app) as connection, connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-        return rows
-
-
-def wait_until(is_so: Callable[[], bool], *, patience: float, what: str) -> float:
-    """Seconds it took."""
-    began = time.monotonic()
-    while not is_so():
-        assert time.monotonic() - began < patience, f"{what}: not within {patience} s"
-        time.sleep(0.05)
-    return time.monotonic() - began
 
 
 _STUCK = """
@@ -78,48 +61,6 @@ def stuck_drain(app: RunningApp) -> Iterator[None]:
         connection.rollback()
 
 
-_UNJUDGED = """
-SELECT count(*) FROM contacts_event AS event LEFT JOIN contacts_standing AS standing USING (contact_id)
-WHERE standing.evaluated_at IS NULL OR standing.evaluated_at < event.occurred_at
-"""
-
-
-def everybody_is_judged(app: RunningApp) -> bool:
-    return fetch(app, "SELECT count(*) FROM contacts_due") == [(0,)] and fetch(app, _UNJUDGED) == [(0,)]
-
-
-def prove_nothing_lost(app: RunningApp, *senders: Sender) -> None:
-    """Every acknowledged message is stored once with its contact, and there are no others of these senders."""
-    for sender in senders:
-        assert not sender.is_alive()
-        assert sender.problems == []
-        stored = fetch(
-            app,
-            "SELECT event.message_id, contact.email FROM contacts_event AS event"
-            " JOIN contacts_contact AS contact ON contact.id = event.contact_id WHERE event.message_id = ANY(%s)",
-            list(sender.acknowledged),
-        )
-        assert len(stored) == len(sender.acknowledged)
-        assert dict(stored) == sender.acknowledged
-    sent = sum(len(sender.acknowledged) for sender in senders)
-    kinds = "SELECT count(*) FROM contacts_event JOIN contacts_kind AS kind ON kind.id = kind_id WHERE NOT kind.system"
-    assert fetch(app, f"{kinds} AND message_id = ANY(%s)", [i for s in senders for i in s.acknowledged]) == [(sent,)]
-
-
-def verified(app: RunningApp) -> tuple[int, str]:
-    """Exit code of verify, and what it printed."""
-    done = subprocess.run(
-        [sys.executable, "manage.py", "verify"],
-        cwd=BASE_DIR,
-        env=app.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    return done.returncode, done.stdout + done.stderr
-
-
 def test_a_worker_killed_in_the_middle_of_a_drain_costs_only_seconds(app: RunningApp, key: str) -> None:
     with Sender(app.base_url, key) as sender:
         wait_until(lambda: len(sender.acknowledged) > 500, patience=30, what="ingest runs")
@@ -135,8 +76,7 @@ def test_a_worker_killed_in_the_middle_of_a_drain_costs_only_seconds(app: Runnin
     wait_until(lambda: everybody_is_judged(app), patience=JUDGED_WITHIN, what="everybody is judged")
     assert sender.failures == 0
     prove_nothing_lost(app, sender)
-    code, told = verified(app)
-    assert code == 0, told
+    prove(app)
 
 
 def test_a_broker_flushed_and_restarted_during_ingest_costs_only_seconds(app: RunningApp, key: str) -> None:
@@ -153,25 +93,7 @@ def test_a_broker_flushed_and_restarted_during_ingest_costs_only_seconds(app: Ru
     # No request waits for the broker, let alone fails for want of it.
     assert (first.failures, second.failures) == (0, 0)
     prove_nothing_lost(app, first, second)
-    code, told = verified(app)
-    assert code == 0, told
-
-
-def send_for(app: RunningApp, key: str, messages: int) -> Sender:
-    """Send until so many are acknowledged, and wait until their contacts are judged."""
-    with Sender(app.base_url, key) as sender:
-        wait_until(lambda: len(sender.acknowledged) >= messages, patience=PATIENCE, what="ingest runs")
-    wait_until(lambda: everybody_is_judged(app), patience=JUDGED_WITHIN, what="everybody is judged")
-    return sender
-
-
-@contextmanager
-def held_contact(app: RunningApp, contact_id: int) -> Iterator[None]:
-    """While inside, no verdict on this contact is written; everybody else's are."""
-    with database(app) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT FROM contacts_contact WHERE id = %s FOR NO KEY UPDATE", [contact_id])
-        yield
-        connection.rollback()
+    prove(app)
 
 
 # Shown are a query's first thousand characters.
@@ -236,8 +158,7 @@ def test_a_worker_killed_in_the_middle_of_a_publication_costs_only_seconds_and_j
     wait_until(lambda: state_of_run(app, "publish") == "finished", patience=PATIENCE, what="the next worker goes on")
     prove_nothing_lost(app, *senders)
     assert fetch(app, "SELECT count(*) FROM scoring_publication WHERE judged_at IS NULL") == [(0,)]
-    code, told = verified(app)
-    assert code == 0, told
+    prove(app)
 
 
 def test_what_is_stopped_at_the_shell_is_finished_by_the_worker(app: RunningApp, key: str, generous_draft: str) -> None:
@@ -262,8 +183,7 @@ def test_what_is_stopped_at_the_shell_is_finished_by_the_worker(app: RunningApp,
         "CommandError: Stopped here; the worker of `manage.py up` goes on with it.\n",
     )
     wait_until(lambda: state_of_run(app, "roll_back") == "finished", patience=PATIENCE, what="the worker goes on")
-    code, told = verified(app)
-    assert code == 0, told
+    prove(app)
 
 
 IMPORTED = 2 * CHUNK_ROWS + 100
@@ -326,10 +246,4 @@ def test_a_worker_killed_in_the_middle_of_an_import_goes_on_where_it_stopped(app
         assert [row[0] for row in csv.reader(file)] == ["email", *(f"p{n} import.test" for n in BAD_ROWS)]
     assert stored_file == ""
     wait_until(lambda: everybody_is_judged(app), patience=PATIENCE, what="everybody is judged")
-    code, told = verified(app)
-    assert code == 0, told
-
-
-def children_of(pid: int) -> list[int]:
-    """Process ids of the pool."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    prove(app)
