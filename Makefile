@@ -13,6 +13,8 @@ LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-
 # Where the kernel can do it, `up` stops in order when make is killed.
 TIED := $(if $(shell command -v setpriv),setpriv --pdeathsig TERM)
 UP ?=
+SOAK_MINUTES ?= 30
+SOAK_SEED ?=
 PYTEST ?=
 BENCH ?=
 BY_CLOCK := tests/journeys tests/faults tests/browser tests/local
@@ -40,7 +42,7 @@ up: $(STAMP) ## run everything in the foreground: http://127.0.0.1:8000 (UP="--p
 	@exec $(TIED) $(BIN)/python manage.py up $(UP)
 
 .PHONY: test
-test: $(STAMP) browser check ## all gates, then all tests (PYTEST="tests/local -x" narrows)
+test: $(STAMP) browser proxy check ## all gates, then all tests (PYTEST="tests/local -x" narrows)
 ifeq ($(PYTEST),)
 	@# What waits for the running application by the clock has the machine to itself.
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(BY_CLOCK:%=--ignore %)
@@ -55,6 +57,18 @@ browser: ## Debian's chromium where root may install it; elsewhere browser tests
 	echo "Installing chromium ..."; \
 	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null \
 	|| echo "ripen: chromium could not be installed" >&2
+
+.PHONY: proxy
+proxy: $(STAMP) ## Debian's nginx, unpacked into the environment for its tests: nothing is installed, nothing starts
+	@if command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || [ -x $(VENV)/nginx/usr/sbin/nginx ] || [ "$$(id -u)" != 0 ] \
+		|| ! command -v apt-get >/dev/null; then exit 0; fi; \
+	echo "Fetching nginx ..."; folder=$$(mktemp -d); \
+	(apt-get update -qq; chmod 755 "$$folder"; cd "$$folder"; apt-get download -qq nginx >/dev/null) \
+	&& dpkg -x "$$folder"/nginx_*.deb $(VENV)/nginx || echo "ripen: nginx could not be fetched" >&2; rm -rf "$$folder"
+
+.PHONY: soak
+soak: $(STAMP) ## faults in any order, then a flood, for SOAK_MINUTES (30); SOAK_SEED repeats a run
+	@SOAK_MINUTES="$(SOAK_MINUTES)" SOAK_SEED="$(SOAK_SEED)" $(BIN)/python -m tests.faults.soak
 
 .PHONY: check
 check: $(STAMP) ## style, types, import contracts, templates, migrations; no tests
