@@ -137,6 +137,8 @@ DATABASES = {
         **of_client(DATABASE),
         "CONN_MAX_AGE": DATABASE_MAX_AGE,
         "CONN_HEALTH_CHECKS": True,
+        # Which lives between two transactions: a pooler may hand over another session meanwhile.
+        "DISABLE_SERVER_SIDE_CURSORS": DATABASE_MAX_AGE == 0,
     },
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -204,6 +206,8 @@ SECURE_SSL_REDIRECT = HTTPS and TRUST_PROXY
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = HSTS_SECONDS
 SECURE_HSTS_INCLUDE_SUBDOMAINS = False
+# Subdomains, and the list that browsers ship, are for the owner of the whole domain to decide, not for this host.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUST_PROXY else None
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"

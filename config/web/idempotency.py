@@ -11,6 +11,9 @@ from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.http.request import UnreadablePostError
 from django.utils import timezone
+from rest_framework.exceptions import APIException
+from rest_framework.request import Request
+from rest_framework.settings import api_settings
 
 from config.web.errors import error_response
 from config.web.models import KeptAnswer
@@ -74,6 +77,9 @@ class IdempotencyMiddleware:
             cursor.execute(INSERT_KEY, [caller, key, digest])
             inserted = cursor.fetchone()
         if inserted is None:
+            if not _opens(request):
+                # The view says why not: what a key asked for while it held is none of its business afterwards.
+                return self.get_response(request)
             return _replay(KeptAnswer.objects.get(caller=caller, key=key), digest)
         response = self.get_response(request)
         if not isinstance(response, HttpResponse):
@@ -109,6 +115,15 @@ def _caller(request: HttpRequest) -> str | None:
         return None
     who = ["key", authorization] if authorization else ["user", str(user.pk) if user else ""]
     return hashlib.sha256(json.dumps(who).encode()).hexdigest()
+
+
+def _opens(request: HttpRequest) -> bool:
+    """Tell whether the caller would still be let in: the key holds, or the session comes with its CSRF token."""
+    asked = Request(request, authenticators=[one() for one in api_settings.DEFAULT_AUTHENTICATION_CLASSES])
+    try:
+        return asked.auth is not None or bool(asked.user.is_authenticated)
+    except APIException:
+        return False
 
 
 def _digest(request: HttpRequest) -> str:

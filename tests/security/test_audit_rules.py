@@ -1,11 +1,13 @@
 """Nothing privileged happens without a line in the audit log: read from the source, and asked of every address."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
 
 from contacts.enums import Role
@@ -17,6 +19,13 @@ from tests.roles.page_calls import PAGES
 from tests.roles.test_urls import all_calls, cast_of
 
 ROOT = Path(__file__).parents[2]
+
+# Of a session, its key's last use, an answer kept for a retry, or one's language: not what was asked for.
+WRITE = re.compile(
+    r"\s*(?:INSERT INTO|UPDATE|DELETE FROM|WITH\b.*?\b(?:INSERT INTO|UPDATE|DELETE FROM))"
+    r"\s+\"?(?!django_session|usersessions_|contacts_personaltoken|web_)\w",
+    re.DOTALL,
+)
 
 # Services that somebody calls (they have ``by``) and that leave no line, each with the reason.
 WITHOUT_A_LINE: dict[str, str] = {
@@ -71,7 +80,31 @@ WITHOUT_A_LINE: dict[str, str] = {
     "scoring.runs.start_run": "a trial changes nobody; publishing and rolling back leave theirs",
 }  # fmt: skip
 # Calls that are answered well and leave no line, each with the reason: by the address's name.
-SILENT: dict[str, str] = {}
+SILENT: dict[str, str] = {
+    **dict.fromkeys(
+        ("api-company-detail", "api-company-list", "api-contact-detail", "api-contact-list", "api-events"),
+        "everyday work: the append-only facts themselves say who",
+    ),
+    **dict.fromkeys(
+        [f"{kind}handoff-{move}" for kind in ("", "api-")
+         for move in ("accept", "claim", "log", "outcome", "release", "return", "win")],
+        "a rep's own work: each move is a fact of the contact with its rep",
+    ),
+    **dict.fromkeys(
+        ("api-notification-read", "api-notification-read-all", "api-notification-settings", "contacts-columns",
+         "contacts-view-restore", "contacts-view-save", "notification-read", "notifications-read", "welcome-dismiss",
+         "welcome-recall"),
+        "one's own settings: takes no privilege",
+    ),
+    **dict.fromkeys(
+        ("api-backtest", "api-what-if", "definition-what-if"),
+        "a trial changes nobody; its row says who ordered it",
+    ),
+    **dict.fromkeys(
+        ("email-hook-revoke", "api-merge-suggestion-dismiss"),
+        "number 7 is none of these: an update of no row",
+    ),
+}  # fmt: skip
 
 
 def services() -> Iterator[tuple[str, ast.FunctionDef]]:
@@ -132,21 +165,29 @@ def test_every_address_that_changes_something_leaves_a_line_or_says_why_not(worl
         client = Client(headers={"Authorization": f"Bearer {key}"})
     tables = PAGES if kind == "pages" else API
     silent = set()
+    written: list[str] = []
+
+    def note_writes(execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
+        if WRITE.match(str(sql)):
+            written.append(str(sql))
+        return execute(sql, params, many, context)
+
     for name, calls in tables.items():
         for call in calls:
             if call.method == "get":
                 continue
             before = transaction.savepoint()
             count = AuditEntry.objects.count()
+            written.clear()
             how = {"content_type": "application/json"} if kind == "api" else {}
             body = {key: scene.names.get(value.strip("{}"), value) if isinstance(value, str) else value
                     for key, value in (call.body or {}).items()}  # fmt: skip
-            status = getattr(client, call.method)(scene.url(call), body, **how).status_code
+            with connection.execute_wrapper(note_writes):
+                getattr(client, call.method)(scene.url(call), body, **how)
             wrote = AuditEntry.objects.count() > count
             transaction.savepoint_rollback(before)
-            if status in {200, 201, 202, 204, 302} and not wrote:
+            if written and not wrote:
                 silent.add(name)
 
-    Path(f"/tmp/silent-{kind}").write_text("\n".join(sorted(silent)))
     assert silent == {name for name in SILENT if name in tables}
     assert len(all_calls(tables)) > 50
