@@ -6,12 +6,14 @@ from typing import Any, Final
 
 from django.db import connection
 
+# A worker that holds a piece of long work does so by a transaction that has no snapshot: it keeps nothing from anybody.
 _DATABASE: Final = """
 SELECT (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()),
        current_setting('max_connections')::int,
        pg_database_size(current_database()),
        (SELECT coalesce(max(date_part('epoch', clock_timestamp() - xact_start)), 0) FROM pg_stat_activity
-        WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'),
+        WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+          AND (backend_xmin IS NOT NULL OR backend_xid IS NOT NULL)),
        current_setting('server_version'),
        pg_is_in_recovery()
 """
