@@ -1,11 +1,13 @@
 """The documented proxy (docs/examples/proxy/nginx.conf) before a running application: only places differ."""
 
+import os
 import re
 import resource
 import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -61,7 +63,7 @@ def get(path: str, **headers: str) -> str:
 @contextmanager
 def start_proxy(app: RunningApp) -> Iterator[Proxy]:
     """The proxy before ``app``; Impossible where there is no nginx."""
-    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    program = shutil.which("nginx", path=os.pathsep.join((os.defpath, "/usr/sbin", f"{sys.prefix}/nginx/usr/sbin")))
     if program is None:
         raise Impossible("no nginx on this machine (make test installs it where root)")
     with tempfile.TemporaryDirectory(prefix="ripen-proxy-") as name:
