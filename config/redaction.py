@@ -21,8 +21,11 @@ ExcInfo: TypeAlias = tuple[type[BaseException] | None, BaseException | None, Tra
 
 # Who visits, and with what: of visitors of forms and preference pages that is personal data.
 _OF_VISITORS: Final = ("ip", "user_agent")
-_ADDRESS: Final = re.compile(r"[^\s@\"'<>(),;:=/?&]+(?:@|%40)[^\s@\"'<>(),;:=/?&]+\.[^\s@\"'<>(),;:=/?&]+")
-_QUERY: Final = re.compile(r"(/[^\s?\"']*)\?[^\s\"']+")
+# Texts are cut into words and each is looked at once: a pattern that looks for an address or a query from every place
+# of a long text costs the square of its length.
+_WORD: Final = re.compile(r"[^\s\"'<>(),;:=/?&]+")
+_AT: Final = re.compile(r"@|%40")
+_PATH: Final = re.compile(r"[^\s\"']+")
 # Keys that open something here, which some addresses hold (contacts/keys.py).
 _KEY: Final = re.compile(r"\b(?:rpn_[a-z]+_[\w-]+|whsec_[\w+/=]+)")
 # Whoever has one of the links in mails may say what its reader agrees to (contacts/services/preferences.py).
@@ -40,7 +43,25 @@ _ABOUT_CONNECTIONS: Final = frozenset({"BusyLoadingError", "ConnectionError", "T
 
 def redact(text: str) -> str:
     """Return a text without e-mail addresses, keys of ours, links in mails, and the queries of addresses."""
-    return _LINK.sub(r"\1[link]", _KEY.sub("[key]", _ADDRESS.sub("[address]", _QUERY.sub(r"\1?[query]", text))))
+    if "?" in text:
+        text = _PATH.sub(_without_query, text)
+    if "@" in text or "%40" in text:
+        text = _WORD.sub(_without_address, text)
+    return _LINK.sub(r"\1[link]", _KEY.sub("[key]", text))
+
+
+def _without_query(found: re.Match[str]) -> str:
+    """``/contacts/?q=ann`` -> ``/contacts/?[query]``; what has no path before its question mark stays."""
+    word = found[0]
+    mark = word.find("?", word.find("/") + 1) if "/" in word else -1
+    return f"{word[:mark]}?[query]" if 0 <= mark < len(word) - 1 else word
+
+
+def _without_address(found: re.Match[str]) -> str:
+    """A word that holds something before an at-sign and a dot after it is one, whatever else it holds."""
+    word = found[0]
+    at = _AT.search(word, 1)
+    return "[address]" if at and 0 < word.find(".", at.end() + 1) < len(word) - 1 else word
 
 
 def describe_exception(error: BaseException) -> str:

@@ -11,7 +11,8 @@ from scoring.definition.patterns import compile_pattern
 # Stands for anything where only the presence of a value matters.
 EXAMPLE = "example"
 
-_NUMBER = re.compile(r"\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?)\s*")
+# Possessive, so that a long text which is nearly a number is read once and not from every digit anew.
+_NUMBER = re.compile(r"\s*+([-+]?(?:[0-9]++\.?[0-9]*+|\.[0-9]++)(?:[eE][-+]?[0-9]{1,3})?)\s*+")
 
 
 def meets_property(test: PropertyTest, value: object) -> bool:
