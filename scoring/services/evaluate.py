@@ -19,6 +19,8 @@ MAX_ATTEMPTS = 5
 WINDOW = 8
 # So many failures in a row of the database, and nothing but failures, say that it is not the contacts'.
 TRIED_AT_LEAST = 3
+# A database that is slow fails now this one, now that one: only after so long is it taken for the contact's failure.
+DATABASE_PATIENCE = timedelta(minutes=10)
 # Contacts that the log names of a batch.
 NAMED_AT_MOST = 100
 
@@ -166,7 +168,8 @@ def _judge_one_by_one(contact_ids: list[int], now: datetime, clock: Callable[[],
                 break
     for contact_id, error in failed.items():
         if judged or not _is_of_the_database(error):
-            _count_failure(contact_id, now, f"{type(error).__name__}: {error}")
+            patience = DATABASE_PATIENCE if _is_of_the_database(error) else timedelta()
+            _count_failure(contact_id, now, f"{type(error).__name__}: {error}", patience=patience)
     return judged
 
 
@@ -176,14 +179,16 @@ def _is_of_the_database(error: Exception) -> bool:
 
 _COUNT_FAILURE = """
 UPDATE contacts_due SET attempts = attempts + 1, error = %(error)s,
-    quarantined_at = CASE WHEN attempts + 1 >= %(max)s THEN %(now)s::timestamptz END
+    quarantined_at = CASE WHEN attempts + 1 >= %(max)s AND queued_at <= clock_timestamp() - %(patience)s
+        THEN %(now)s::timestamptz END
 WHERE contact_id = %(contact)s AND quarantined_at IS NULL
 """
 
 
-def _count_failure(contact_id: int, now: datetime, error: str) -> None:
+def _count_failure(contact_id: int, now: datetime, error: str, *, patience: timedelta) -> None:
     """Remember a failed attempt at the contact; a failed review without due rows gets one, to be in sight."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_COUNT_FAILURE, {"error": error[:500], "max": MAX_ATTEMPTS, "now": now, "contact": contact_id})
+        given = {"error": error[:500], "max": MAX_ATTEMPTS, "now": now, "contact": contact_id, "patience": patience}
+        cursor.execute(_COUNT_FAILURE, given)
         if cursor.rowcount == 0:
             Due.objects.create(contact_id=contact_id, occurred_at=now, attempts=1, error=error[:500])
