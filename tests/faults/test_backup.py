@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,15 +13,9 @@ from config.local.processes import unprivileged
 from config.local.services import _postgres_bin
 from tests.faults.ingest import Sender
 from tests.faults.proof import PATIENCE, wait_until
-from tests.running_app import RunningApp, app_environment, start_app
+from tests.running_app import RunningApp, app_environment
 
 _PLAIN = {"PATH": os.defpath, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
-
-
-@pytest.fixture(scope="module")
-def app() -> Iterator[RunningApp]:
-    with start_app() as app:
-        yield app
 
 
 def tool(socket_dir: Path, name: str, *options: str) -> None:

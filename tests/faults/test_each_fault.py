@@ -8,18 +8,17 @@ import pytest
 from tests.faults.breaking import FAULTS, Fault, Impossible, Scene
 from tests.faults.ingest import Sender
 from tests.faults.proof import PATIENCE, converge, prove, prove_nothing_lost, wait_until, wait_until_back
-from tests.running_app import start_app
+from tests.running_app import RunningApp
 
 SECONDS = 1.5
 log = logging.getLogger(__name__)
 
 
 @pytest.fixture(scope="module")
-def scene() -> Iterator[Scene]:
+def scene(app: RunningApp, key: str) -> Iterator[Scene]:
     """One application for all of them; at the end all invariants hold."""
-    with start_app() as app:
-        yield Scene(app, app.run("create_source", "faults").splitlines()[-1])
-        prove(app)
+    yield Scene(app, key)
+    prove(app)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)

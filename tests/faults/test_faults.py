@@ -29,20 +29,7 @@ from tests.faults.proof import (
     send_for,
     wait_until,
 )
-from tests.running_app import RunningApp, start_app
-
-
-@pytest.fixture(scope="module")
-def app() -> Iterator[RunningApp]:
-    """An application of this module's own, to break."""
-    with start_app() as app:
-        yield app
-
-
-@pytest.fixture(scope="module")
-def key(app: RunningApp) -> str:
-    return app.run("create_source", "faults").splitlines()[-1]
-
+from tests.running_app import RunningApp
 
 _STUCK = """
 SELECT FROM pg_locks AS lock JOIN pg_stat_activity AS activity USING (pid)
@@ -76,23 +63,6 @@ def test_a_worker_killed_in_the_middle_of_a_drain_costs_only_seconds(app: Runnin
     wait_until(lambda: everybody_is_judged(app), patience=JUDGED_WITHIN, what="everybody is judged")
     assert sender.failures == 0
     prove_nothing_lost(app, sender)
-    prove(app)
-
-
-def test_a_broker_flushed_and_restarted_during_ingest_costs_only_seconds(app: RunningApp, key: str) -> None:
-    with Sender(app.base_url, key) as first, Sender(app.base_url, key) as second:
-        wait_until(lambda: len(first.acknowledged) > 200, patience=30, what="ingest runs")
-        app.flush_broker()
-        time.sleep(0.5)
-        old_pid = app.kill("valkey")
-        before = len(first.acknowledged)
-        app.wait_until_back("valkey", old_pid)
-        wait_until(lambda: len(first.acknowledged) > before + 200, patience=30, what="ingest goes on")
-    app.wait_until_healthy()
-    wait_until(lambda: everybody_is_judged(app), patience=JUDGED_WITHIN, what="everybody is judged")
-    # No request waits for the broker, let alone fails for want of it.
-    assert (first.failures, second.failures) == (0, 0)
-    prove_nothing_lost(app, first, second)
     prove(app)
 
 
