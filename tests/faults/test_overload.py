@@ -57,22 +57,23 @@ def test_a_key_over_its_share_is_told_to_wait_and_nobody_else_notices(app: Runni
     assert outcome.taken < outcome.offered / 2
 
 
+@pytest.fixture(scope="module")
+def busy(app: RunningApp) -> str:
+    """Its id; the events came as an import would bring them, unlimited."""
+    app.run("shell", "-v", "0", "-c", _MANY.format(number=MANY))
+    waited = wait_until(lambda: everything_is_done(app), patience=PATIENCE, what="it is judged")
+    log.warning("%s events of one contact are judged %.1f s after", f"{MANY:,}", waited)
+    ((pk, events),) = fetch(
+        app,
+        "SELECT contact_id, count(*) FROM contacts_event WHERE contact_id ="
+        " (SELECT contact_id FROM contacts_identity WHERE value = 'busy@x.test') GROUP BY 1",
+    )
+    assert events == MANY
+    return str(pk)
+
+
 class TestManyEvents:
     """One contact with fifty thousand events is judged, shown and explained like any other."""
-
-    @pytest.fixture(scope="class")
-    def busy(self, app: RunningApp) -> str:
-        """Its id; the events came as an import would bring them, unlimited."""
-        app.run("shell", "-v", "0", "-c", _MANY.format(number=MANY))
-        waited = wait_until(lambda: everything_is_done(app), patience=PATIENCE, what="it is judged")
-        log.warning("%s events of one contact are judged %.1f s after", f"{MANY:,}", waited)
-        ((pk, events),) = fetch(
-            app,
-            "SELECT contact_id, count(*) FROM contacts_event WHERE contact_id ="
-            " (SELECT contact_id FROM contacts_identity WHERE value = 'busy@x.test') GROUP BY 1",
-        )
-        assert events == MANY
-        return str(pk)
 
     def test_its_pages_and_answers_stay_usable(self, app: RunningApp, busy: str) -> None:
         printed = app.run("create_user", "ada@x.test", "--role", "admin", "--password", "Sunny-Harvest-7", "--token")
