@@ -119,7 +119,8 @@ def _facts(seen: "Observed") -> Iterator[Finding]:
         return
     age = found.due.age(seen.now)
     figures = {"number": found.due.number, "more": found.due.more, "seconds": age}
-    yield _finding("due", _level(alarm=age > DUE_ALARM), **figures)
+    said = "" if found.due.number else "none"
+    yield _finding("due", _level(alarm=age > DUE_ALARM), said, **figures)
     yield _finding("quarantined", _level(warning=found.quarantined > 0), number=found.quarantined)
     late = found.reviews.age(seen.now)
     yield _finding("reviews", _level(warning=late > REVIEWS_WARNING), number=found.reviews.number, seconds=late)

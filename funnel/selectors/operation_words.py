@@ -42,6 +42,7 @@ _SAID: Final[Mapping[tuple[str, str], str]] = {
     ("broker", "bad"): gettext_noop("Does not answer. Work goes on only where somebody asks for it."),
     ("disk", "ok"): gettext_noop("{free} free."),
     ("disk", "bad"): gettext_noop("Only {free} free."),
+    ("due", "none"): gettext_noop("Every fact is judged."),
     ("due", "ok"): gettext_noop("{number} wait, the first for {seconds}."),
     ("due", "bad"): gettext_noop("{number} wait, the first for {seconds}."),
     ("quarantined", "ok"): gettext_noop("None."),
