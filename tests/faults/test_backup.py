@@ -10,7 +10,7 @@ import pytest
 
 from config.env import BASE_DIR
 from config.local.processes import unprivileged
-from config.local.services import _postgres_bin
+from config.local.services import postgres_bin
 from tests.faults.ingest import Sender
 from tests.faults.proof import PATIENCE, wait_until
 from tests.running_app import RunningApp, app_environment
@@ -20,7 +20,7 @@ _PLAIN = {"PATH": os.defpath, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC
 
 def tool(socket_dir: Path, name: str, *options: str) -> None:
     """One of PostgreSQL's own programs, as the server's user."""
-    command = [str(_postgres_bin() / name), "--host", str(socket_dir), "--username", "ripen", *options]
+    command = [str(postgres_bin() / name), "--host", str(socket_dir), "--username", "ripen", *options]
     done = subprocess.run(
         unprivileged(command, death_signal="KILL"), env=_PLAIN, capture_output=True, text=True, check=False, timeout=300
     )
