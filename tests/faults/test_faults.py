@@ -20,6 +20,7 @@ from tests.faults.proof import (
     JUDGED_WITHIN,
     PATIENCE,
     children_of,
+    converge,
     database,
     everybody_is_judged,
     fetch,
@@ -63,6 +64,7 @@ def test_a_worker_killed_in_the_middle_of_a_drain_costs_only_seconds(app: Runnin
     wait_until(lambda: everybody_is_judged(app), patience=JUDGED_WITHIN, what="everybody is judged")
     assert sender.failures == 0
     prove_nothing_lost(app, sender)
+    converge(app)
     prove(app)
 
 
@@ -128,6 +130,7 @@ def test_a_worker_killed_in_the_middle_of_a_publication_costs_only_seconds_and_j
     wait_until(lambda: state_of_run(app, "publish") == "finished", patience=PATIENCE, what="the next worker goes on")
     prove_nothing_lost(app, *senders)
     assert fetch(app, "SELECT count(*) FROM scoring_publication WHERE judged_at IS NULL") == [(0,)]
+    converge(app)
     prove(app)
 
 
@@ -148,11 +151,13 @@ def test_what_is_stopped_at_the_shell_is_finished_by_the_worker(app: RunningApp,
         wait_until(lambda: a_run_is_held(app), patience=PATIENCE, what="the roll-back is under way")
         shell.send_signal(signal.SIGINT)
     _, told = shell.communicate(timeout=PATIENCE)
-    assert (shell.returncode, told) == (
+    # Before its last line a log may say that a hint was lost: on a busy machine the broker is given up on early.
+    assert (shell.returncode, told.splitlines()[-1]) == (
         1,
-        "CommandError: Stopped here; the worker of `manage.py up` goes on with it.\n",
+        "CommandError: Stopped here; the worker of `manage.py up` goes on with it.",
     )
     wait_until(lambda: state_of_run(app, "roll_back") == "finished", patience=PATIENCE, what="the worker goes on")
+    converge(app)
     prove(app)
 
 
@@ -216,4 +221,5 @@ def test_a_worker_killed_in_the_middle_of_an_import_goes_on_where_it_stopped(app
         assert [row[0] for row in csv.reader(file)] == ["email", *(f"p{n} import.test" for n in BAD_ROWS)]
     assert stored_file == ""
     wait_until(lambda: everybody_is_judged(app), patience=PATIENCE, what="everybody is judged")
+    converge(app)
     prove(app)
