@@ -70,6 +70,10 @@ proxy: $(STAMP) ## Debian's nginx, unpacked into the environment for its tests: 
 soak: $(STAMP) ## faults in any order, then a flood, for SOAK_MINUTES (30); SOAK_SEED repeats a run
 	@SOAK_MINUTES="$(SOAK_MINUTES)" SOAK_SEED="$(SOAK_SEED)" $(BIN)/python -m tests.faults.soak
 
+.PHONY: probe
+probe: $(STAMP) ## schemathesis at length, then sqlmap against an application of its own (PROBE="--sqlmap-only")
+	@$(BIN)/python -m tests.security.probe $(PROBE)
+
 .PHONY: check
 check: $(STAMP) ## style, types, import contracts, templates, migrations; no tests
 	@$(BIN)/ruff check

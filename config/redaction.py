@@ -28,8 +28,8 @@ _AT: Final = re.compile(r"@|%40")
 _PATH: Final = re.compile(r"[^\s\"']+")
 # Keys that open something here, which some addresses hold (contacts/keys.py).
 _KEY: Final = re.compile(r"\b(?:rpn_[a-z]+_[\w-]+|whsec_[\w+/=]+)")
-# Whoever has one of the links in mails may say what its reader agrees to (contacts/services/preferences.py).
-_LINK: Final = re.compile(r"(/(?:preferences|unsubscribe|confirm)/)[^\s/?\"']+")
+# Whoever has one of the links in mails may do what its reader may: agree, join, set a new password.
+_LINK: Final = re.compile(r"(/(?:preferences|unsubscribe|confirm|invitation|account/password/reset/key)/)[^\s/?\"']+")
 _LONGEST: Final = 500
 _MOST_IN_A_CHAIN: Final = 10
 # Their messages speak of code and files of ours, never of data.

@@ -83,7 +83,7 @@ class JoinForm(forms.Form):
     first_name = _part_of_name(gettext_lazy("First name"), "given-name", required=True)
     last_name = _part_of_name(gettext_lazy("Last name"), "family-name")
     password = _new_password(
-        gettext_lazy("Password"), help_text=gettext_lazy("At least ten characters. Long beats complicated.")
+        gettext_lazy("Password"), help_text=gettext_lazy("At least twelve characters. Long beats complicated.")
     )
     again = _new_password(gettext_lazy("Password again"))
 
