@@ -52,3 +52,19 @@ class ThroughMiddleware:
             return self.get_response(request)
         finally:
             _current.reset(before)
+
+
+class PrivateMiddleware:
+    """What was answered to somebody in particular is kept by nobody: no proxy, no disk, no "back" after signing out."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer as the view does; where it says nothing of caches, say that nothing is to be kept."""
+        response = self.get_response(request)
+        # Who it is matters only where the view asked.
+        asked = hasattr(request, "_cached_user") and request.user.is_authenticated
+        if (asked or "Authorization" in request.headers) and not response.has_header("Cache-Control"):
+            response.headers["Cache-Control"] = "private, no-store"
+        return response

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_headers_conformance,
@@ -84,7 +85,7 @@ def _call_some(
         before = transaction.savepoint()
         try:
             case.validate_response(case.call(headers=headers), checks=CHECKS)
-        except Exception as error:  # noqa: BLE001  a crash of the application is a finding like any other
+        except (Exception, FailureGroup) as error:  # noqa: BLE001  a crash of the application is a finding, too
             wrong.append(f"{operation.method.upper()} {operation.path}: {_first_lines(error)}")
         finally:
             transaction.savepoint_rollback(before)

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from contacts.enums import Role, Scope
-from contacts.models import AuditEntry, Contact, Message, PersonalToken, RejectedMessage, SavedView, Source
+from contacts.models import AuditEntry, Message, PersonalToken, RejectedMessage, SavedView, Source
 from contacts.services.people import create_token, deactivate_person, set_roles
 from contacts.services.saved_views import save_view
 from contacts.services.sources import create_source, revoke_key, rotate_key
@@ -75,7 +75,7 @@ class TestReps:
     ) -> None:
         token = create_token(user=rhea, name="mine", by=None).token
         view = save_view(by=rhea, name="Mine", query={"stage": "lead"}, shared=True)
-        notice = Notification.objects.create(user=rhea, kind="handoff_offered", at=world.now)
+        notice = Notification.objects.create(user=rhea, kind="given", at=world.now)
         pages = signed_in(other)
 
         for path in (
@@ -198,14 +198,6 @@ class TestAccounts:
         assert "Created a webhook" in page
         assert "laptop" in page
         assert signed_in(rhea).get("/team/audit/").status_code == 403
-
-    def test_contacts_that_are_gone_stay_gone_for_everybody(self, world: World) -> None:
-        contact = world.prospect()
-        Contact.objects.filter(pk=contact.pk).update(present=False)
-        for role in Role:
-            pages = signed_in(world.person(role, f"Some {role.value}"))
-            for path in ("", "why/", "journey/", "consent/"):
-                assert pages.get(f"/contacts/{contact.pk}/{path}").status_code in {404, 410}, path
 
 
 def test_nobody_changes_or_removes_a_line_of_the_log(world: World) -> None:

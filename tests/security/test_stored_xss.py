@@ -1,5 +1,6 @@
 """Hostile texts in every field that anybody can fill, then every page as every role: they stay text."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -44,7 +45,8 @@ def hostile_world(world: World) -> tuple[Cast, User]:
     other = world.claimed(by=rep, email="returned@acme.example")
     return_handoff(handoff_id=other.pk, by=rep, reason="other", note=A, now=world.later(minutes=1))
     admin = world.person(Role.ADMIN, "Ada Admin")
-    pin_stage(contact_ids=[contact.pk], stage="lead", note=A, until=world.later(days=1), by=admin, now=world.now)
+    until = world.now + timedelta(days=1)
+    pin_stage(contact_ids=[contact.pk], stage="lead", note=A, until=until, by=admin, now=world.now)
     tag_contacts(contact_ids=[contact.pk], name=A[:40], by=admin, now=world.now)
     for role in Role:
         save_view(by=world.person(role, f"Viewing {role.value}"), name=A[:60], query={"q": B}, shared=True)
@@ -69,7 +71,7 @@ def hostile_world(world: World) -> tuple[Cast, User]:
     for stage in document["stages"]:
         stage |= {"label": f"{stage['key']} {A}"[:60], "communication": B}
     store_draft(document=document, by=admin)
-    Notification.objects.create(user=rep, kind="handoff_offered", at=world.now, data={"name": A, "sentence": B})
+    Notification.objects.create(user=rep, kind="given", at=world.now, data={"name": A, "sentence": B})
     return scene, rep
 
 

@@ -66,7 +66,7 @@ class TestAtOnce:
         self, settings: Settings, monkeypatch: pytest.MonkeyPatch, is_cache_away: bool
     ) -> None:
         settings.ACCOUNT_RATE_LIMITS = {"login_failed": "5/5m/key"}
-        user = make_user(Role.REP, email="rita@ripen.test", username="rita@ripen.test")
+        user = make_user(None, email="rita@ripen.test", username="rita@ripen.test")
         user.set_password(PASSWORD)
         user.save()
         if is_cache_away:
