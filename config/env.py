@@ -21,6 +21,7 @@ BASE_DIR: Final = Path(__file__).resolve().parent.parent
 VARIABLES: Final[Mapping[str, str]] = {
     "DATABASE_URL": "PostgreSQL to use; unset means the embedded one",
     "REDIS_URL": "Redis or Valkey to use; unset means the embedded one",
+    "RIPEN_REPLICA_URL": "streaming replica that figures and what-ifs are read from",
     "RIPEN_STATE_DIR": "folder of everything the embedded mode keeps",
     "SECRET_KEY": "signs sessions and tokens",
     "RIPEN_HASH_KEY": "keys the hashes of erased names and suppressed addresses",
@@ -205,13 +206,24 @@ class Environment:
         """Django's connection settings; `socket_dir` is where the embedded PostgreSQL listens."""
         if self.embedded_database:
             return {"NAME": "ripen", "USER": "ripen", "PASSWORD": "", "HOST": socket_dir, "PORT": "", "OPTIONS": {}}
+        return self._postgres("DATABASE_URL")
+
+    def replica(self) -> dict[str, Any] | None:
+        """Django's connection settings of the streaming replica; None where there is none."""
+        if not self.text("RIPEN_REPLICA_URL"):
+            return None
+        found = self._postgres("RIPEN_REPLICA_URL")
+        # One that is away must not keep a page waiting, which can read the primary as well.
+        return {**found, "OPTIONS": {"connect_timeout": "2", **found["OPTIONS"]}}
+
+    def _postgres(self, variable: str) -> dict[str, Any]:
         example = "postgresql://user:password@host:5432/name"
-        parts = _split("DATABASE_URL", self.text("DATABASE_URL"), example)
+        parts = _split(variable, self.text(variable), example)
         if parts.scheme not in {"postgres", "postgresql"}:
-            raise BadSetting("DATABASE_URL", "is not PostgreSQL", f"write it like {example}")
+            raise BadSetting(variable, "is not PostgreSQL", f"write it like {example}")
         name = unquote(parts.path.lstrip("/"))
         if not name or "/" in name:
-            raise BadSetting("DATABASE_URL", "names no database", f"write it like {example}")
+            raise BadSetting(variable, "names no database", f"write it like {example}")
         options = dict(parse_qsl(parts.query))
         host = options.pop("host", "") or unquote(parts.hostname or "")
         return {
@@ -219,7 +231,7 @@ class Environment:
             "USER": unquote(parts.username or ""),
             "PASSWORD": unquote(parts.password or ""),
             "HOST": host,
-            "PORT": str(_port("DATABASE_URL", parts, example) or ""),
+            "PORT": str(_port(variable, parts, example) or ""),
             "OPTIONS": options,
         }
 

@@ -22,6 +22,7 @@ try:
     ALLOWED_HOSTS = ENV.allowed_hosts
     CSRF_TRUSTED_ORIGINS = ENV.trusted_origins
     DATABASE: dict[str, Any] = ENV.database(str(LAYOUT.socket_dir))
+    REPLICA: dict[str, Any] | None = ENV.replica()
     DATABASE_MAX_AGE = ENV.integer("RIPEN_DATABASE_MAX_AGE", 60, least=0, most=86_400)
     UPLOAD_MAX_BYTES = ENV.integer("RIPEN_UPLOAD_MAX_MB", 1_024, least=1, most=100_000) * 1024**2
     REDIS_URL = ENV.redis(str(LAYOUT.valkey_socket))
@@ -142,6 +143,9 @@ DATABASES = {
         "DISABLE_SERVER_SIDE_CURSORS": DATABASE_MAX_AGE == 0,
     },
 }
+if REPLICA is not None:
+    # Read by config.web.replica; never migrated, and no database of its own in tests.
+    DATABASES["replica"] = {**DATABASES["default"], **of_client(REPLICA), "TEST": {"MIRROR": "default"}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {"default": {"BACKEND": "config.cache.ForgivingRedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "ripen"}}

@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from config.web.errors import ApiError
 from config.web.filtering import check_parameters
+from config.web.replica import from_replica
 from config.web.schema import ErrorSerializer
 from contacts.enums import Scope
 from funnel.selectors.tables import (
@@ -134,6 +135,7 @@ class FunnelView(APIView):
         ],
         responses={200: FunnelSerializer, 400: ErrorSerializer},
     )
+    @from_replica
     def get(self, request: Request) -> Response:
         """Answer the tables of the parts that are asked for; 400 ``invalid`` names what cannot be read."""
         check_parameters(request, ("part", *PARAMETERS))

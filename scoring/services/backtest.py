@@ -8,6 +8,7 @@ import numpy as np
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_noop
 
+from config.web.replica import long_reads_from_replica
 from contacts.services.work import CannotRun, Progress, Unwatched
 from scoring.definition import DefinitionDocument, FitRule, Signal, stored_document
 from scoring.engine import compile_definition
@@ -143,6 +144,7 @@ def backtest(
     }
 
 
+@long_reads_from_replica
 def run_backtest(run: Run, progress: Progress) -> Mapping[str, Any]:
     """Do the run: a backtest of its document as it was ordered; returns the result.
 

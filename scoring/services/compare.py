@@ -8,6 +8,7 @@ import numpy as np
 from django.utils import timezone
 from django.utils.translation import gettext
 
+from config.web.replica import long_reads_from_replica
 from contacts.models import Contact
 from contacts.services.work import Cancelled, CannotRun, Progress, Unwatched
 from scoring.definition import STAGE_KEYS, DefinitionDocument, read_document
@@ -129,6 +130,7 @@ def compare(
     return found
 
 
+@long_reads_from_replica
 def run_compare(run: Run, progress: Progress) -> dict[str, Any]:
     """Do the run: compare its document as it was ordered with the other definition as it is now; returns the result.
 

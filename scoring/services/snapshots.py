@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 from django.db import connection, transaction
 
+from config.web.replica import snapshot_from_replica, telling_of_loss, use_replica
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -21,13 +23,14 @@ class Snapshot:
     With no readers the caller's own connection and transaction are read.
     """
 
-    def __init__(self, readers: list[ThreadPoolExecutor]) -> None:
+    def __init__(self, readers: list[ThreadPoolExecutor], *, of_replica: bool = False) -> None:
         self._readers = readers
+        self._of_replica = of_replica
         self._pending: deque[Future[Any]] = deque()
 
     def call(self, work: Callable[[], Result]) -> Result:
         """The result of ``work``, done on the snapshot."""
-        return self._readers[0].submit(work).result() if self._readers else work()
+        return self._readers[0].submit(self._read, work).result() if self._readers else work()
 
     def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """The result of ``work`` for each item, in their order; on several connections as many are done at a time.
@@ -38,11 +41,15 @@ class Snapshot:
             yield from map(work, items)
             return
         for number, item in enumerate(items):
-            self._pending.append(self._readers[number % len(self._readers)].submit(work, item))
+            self._pending.append(self._readers[number % len(self._readers)].submit(self._read, work, item))
             if len(self._pending) > len(self._readers) * _AHEAD:
                 yield self._pending.popleft().result()
         while self._pending:
             yield self._pending.popleft().result()
+
+    def _read(self, work: Callable[..., Result], *items: Any) -> Result:
+        with telling_of_loss(self._of_replica):
+            return work(*items)
 
     def forget_pending(self) -> None:
         """Do not begin what nobody will ask for any more."""
@@ -57,16 +64,20 @@ def open_snapshot(connections: int = 1) -> Iterator[Snapshot]:
     The caller's connection stays free and outside any transaction. All connections see the very same state: the first
     exports it, the others take it over (PostgreSQL manual, "Snapshot Synchronization Functions"). It keeps VACUUM from
     cleaning up what it can still see, so it should be closed within minutes.
+
+    Within ``long_reads_from_replica`` it is a snapshot of the replica, if that has all that was committed until now.
     """
     if connection.in_atomic_block:
         yield Snapshot([])
         return
     readers = [ThreadPoolExecutor(1, thread_name_prefix=f"snapshot-{number}") for number in range(connections)]
-    snapshot = Snapshot(readers)
+    of_replica = snapshot_from_replica()
+    snapshot = Snapshot(readers, of_replica=of_replica)
     try:
-        name = readers[0].submit(_begin).result()
-        for reader in readers[1:]:
-            reader.submit(_begin, name).result()
+        with telling_of_loss(of_replica):
+            name = readers[0].submit(_begin, of_replica=of_replica).result()
+            for reader in readers[1:]:
+                reader.submit(_begin, name, of_replica=of_replica).result()
         yield snapshot
     finally:
         snapshot.forget_pending()
@@ -91,8 +102,10 @@ def one_state() -> Iterator[None]:
         yield
 
 
-def _begin(name: str = "") -> str:
+def _begin(name: str = "", *, of_replica: bool = False) -> str:
     """Begin reading a new snapshot, or the one of this name, on this thread's connection; return its name."""
+    if of_replica:
+        use_replica()
     transaction.set_autocommit(False)
     with connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")

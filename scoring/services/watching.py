@@ -17,6 +17,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from config.web.replica import long_reads_from_replica
 from contacts.audit import AuditAct
 from contacts.permissions import check_edit_definitions
 from contacts.services.auditing import audited
@@ -299,6 +300,7 @@ def _order_retraining(score: _Score, now: datetime) -> Run | None:
     return start_run(kind=RunKind.LEARN, definition=row, by=None, parameters={**parameters, "retrain": True})
 
 
+@long_reads_from_replica
 def run_learn(run: Run, progress: Progress) -> Mapping[str, Any]:
     """Do a run that trains, and give the learned score's figures.
 

@@ -12,6 +12,7 @@ from django.db import connection
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
+from config.web.replica import long_reads_from_replica
 from contacts.models import Due, Standing
 from contacts.services.work import Cancelled, CannotRun, Progress, Unwatched
 from scoring.definition import STAGE_KEYS, DefinitionDocument, read_document
@@ -159,6 +160,7 @@ def what_if(
     return found
 
 
+@long_reads_from_replica
 def run_what_if(run: Run, progress: Progress) -> dict[str, Any]:
     """Do the run: a what-if of its document as it was ordered; keeps the contacts of each cell, returns the result."""
     clear_cells(run)

@@ -266,8 +266,8 @@ def joins(sql: str) -> Iterator[str]:
         ),
         (
             (
-                'SELECT 1 FROM "contacts_contact" WHERE "contacts_contact"."company_id" IN (SELECT U0."contact_id" FROM '
-                '"contacts_due" U0)'
+                'SELECT 1 FROM "contacts_contact" WHERE "contacts_contact"."company_id" IN '
+                '(SELECT U0."contact_id" FROM "contacts_due" U0)'
             ),
             ["contacts_contact.company_id = contacts_due.contact_id"],
         ),

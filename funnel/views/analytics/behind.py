@@ -12,6 +12,7 @@ from django.utils.translation import gettext, gettext_noop
 from django.views.decorators.http import require_safe
 
 from config.web.pages import link_with, page
+from config.web.replica import from_replica
 from contacts.models import Standing
 from contacts.permissions import check_view_contacts
 from funnel.enums import ReturnReason
@@ -78,6 +79,7 @@ _TURN_WORDS = {
 
 @page(check_view_contacts)
 @require_safe
+@from_replica
 def funnel_people(request: HttpRequest) -> HttpResponse:
     """List the contacts behind a number of the funnel, a page at a time."""
     labels = stage_labels()
@@ -107,6 +109,7 @@ def funnel_people(request: HttpRequest) -> HttpResponse:
 
 @page(check_view_contacts)
 @require_safe
+@from_replica
 def funnel_handoffs(request: HttpRequest) -> HttpResponse:
     """List the handoffs behind a number: of a rule, a reason, a source; newest offers first, a page at a time.
 

@@ -14,6 +14,7 @@ from django_htmx.middleware import HtmxDetails
 from config.web.errors import error_body
 from config.web.formats import format_date
 from config.web.pages import link_with, page
+from config.web.replica import from_replica
 from config.web.ui import Chip, Tab
 from contacts.enums import Direction, Motion
 from contacts.permissions import check_view_contacts
@@ -51,6 +52,7 @@ _WORDS: Final[Mapping[str, Any]] = {
 
 @page(check_view_contacts)
 @require_safe
+@from_replica
 def funnel(request: HttpRequest) -> HttpResponse:
     """Show the funnel's figures; what rollups do not answer at once is loaded after the page."""
     definition, labels = _in_force()
@@ -72,6 +74,7 @@ def funnel(request: HttpRequest) -> HttpResponse:
 
 @page(check_view_contacts)
 @require_safe
+@from_replica
 def funnel_part(request: HttpRequest, name: str) -> HttpResponse:
     """One part: alone as the page asks for it, in a page of its own for whoever follows its link."""
     if name not in (*PARTS, _ALL_MOVES, _OF_DEFINITION):
@@ -111,6 +114,7 @@ def _rules_of_definition(request: HttpRequest, tables: Tables) -> HttpResponse:
 
 @page(check_view_contacts)
 @require_safe
+@from_replica
 def funnel_csv(request: HttpRequest, table: str) -> HttpResponseBase:
     """One table as CSV; what cannot be read of the question is a 400, for nobody looks at a file's head."""
     if table not in TABLES:
