@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection, transaction
 
@@ -166,10 +167,10 @@ def _judge_one_by_one(contact_ids: list[int], now: datetime, clock: Callable[[],
             failed[contact_id] = error
             if not judged and len(failed) >= TRIED_AT_LEAST and all(map(_is_of_the_database, failed.values())):
                 break
-    for contact_id, error in failed.items():
-        if judged or not _is_of_the_database(error):
-            patience = DATABASE_PATIENCE if _is_of_the_database(error) else timedelta()
-            _count_failure(contact_id, now, f"{type(error).__name__}: {error}", patience=patience)
+    for contact_id, failure in failed.items():
+        if judged or not _is_of_the_database(failure):
+            patience = DATABASE_PATIENCE if _is_of_the_database(failure) else timedelta()
+            _count_failure(contact_id, now, f"{type(failure).__name__}: {failure}", patience=patience)
     return judged
 
 
@@ -188,7 +189,7 @@ WHERE contact_id = %(contact)s AND quarantined_at IS NULL
 def _count_failure(contact_id: int, now: datetime, error: str, *, patience: timedelta) -> None:
     """Remember a failed attempt at the contact; a failed review without due rows gets one, to be in sight."""
     with transaction.atomic(), connection.cursor() as cursor:
-        given = {"error": error[:500], "max": MAX_ATTEMPTS, "now": now, "contact": contact_id, "patience": patience}
+        given: dict[str, Any] = {"error": error[:500], "max": MAX_ATTEMPTS, "now": now, "contact": contact_id, "patience": patience}
         cursor.execute(_COUNT_FAILURE, given)
         if cursor.rowcount == 0:
             Due.objects.create(contact_id=contact_id, occurred_at=now, attempts=1, error=error[:500])
