@@ -189,7 +189,13 @@ WHERE contact_id = %(contact)s AND quarantined_at IS NULL
 def _count_failure(contact_id: int, now: datetime, error: str, *, patience: timedelta) -> None:
     """Remember a failed attempt at the contact; a failed review without due rows gets one, to be in sight."""
     with transaction.atomic(), connection.cursor() as cursor:
-        given: dict[str, Any] = {"error": error[:500], "max": MAX_ATTEMPTS, "now": now, "contact": contact_id, "patience": patience}
+        given: dict[str, Any] = {
+            "error": error[:500],
+            "max": MAX_ATTEMPTS,
+            "now": now,
+            "contact": contact_id,
+            "patience": patience,
+        }
         cursor.execute(_COUNT_FAILURE, given)
         if cursor.rowcount == 0:
             Due.objects.create(contact_id=contact_id, occurred_at=now, attempts=1, error=error[:500])
