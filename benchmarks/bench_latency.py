@@ -117,6 +117,8 @@ def send(
         args=(address, key, emails, rate / options.batch, options.batch, seconds, options.clients, sender),
     )
     client.start()
+    # With its own end the only one, a client that fails ends the waiting here, too.
+    sender.close()
     sent: Sent = receiver.recv()
     client.join()
     due, drained = wait_until_judged()
