@@ -229,6 +229,8 @@ def send_steadily(address: str, key: str, emails: list[str], rate: int, batch: i
     arguments = (address, key, emails, rate / batch, batch, seconds, sender)
     client = context.Process(target=post_steadily, args=arguments)
     client.start()
+    # With its own end the only one, a client that fails ends the waiting here, too.
+    sender.close()
     taken: list[float] = receiver.recv()
     client.join()
     return taken
