@@ -59,7 +59,7 @@ def test_a_key_over_its_share_is_told_to_wait_and_nobody_else_notices(app: Runni
 
 @pytest.fixture(scope="module")
 def busy(app: RunningApp) -> str:
-    """Its id; the events came as an import would bring them, unlimited."""
+    """Its id; the events came in order, ten in each minute: a moment is judged once, whatever happened in it."""
     app.run("shell", "-v", "0", "-c", _MANY.format(number=MANY))
     waited = wait_until(lambda: everything_is_done(app), patience=PATIENCE, what="it is judged")
     log.warning("%s events of one contact are judged %.1f s after", f"{MANY:,}", waited)
@@ -108,7 +108,7 @@ now, source = timezone.now(), Source.objects.first()
 for first in range(0, {number}, 1000):
     record_events(source=source, received_at=now, events=[
         IncomingEvent(index=n, message_id=f"busy {{first + n}}", kind=("page_viewed", "email_clicked")[n % 2],
-                      occurred_at=now - timedelta(minutes=first + n + 1), email="busy@x.test", traits={{}},
+                      occurred_at=now - timedelta(minutes=({number} - first - n) // 10 + 1), email="busy@x.test", traits={{}},
                       properties={{}})
         for n in range(1000)])
 """
