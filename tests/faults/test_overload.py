@@ -108,8 +108,8 @@ now, source = timezone.now(), Source.objects.first()
 for first in range(0, {number}, 1000):
     record_events(source=source, received_at=now, events=[
         IncomingEvent(index=n, message_id=f"busy {{first + n}}", kind=("page_viewed", "email_clicked")[n % 2],
-                      occurred_at=now - timedelta(minutes=({number} - first - n) // 10 + 1), email="busy@x.test", traits={{}},
-                      properties={{}})
+                      occurred_at=now - timedelta(minutes=({number} - first - n) // 10 + 1), email="busy@x.test",
+                      traits={{}}, properties={{}})
         for n in range(1000)])
 """
 

@@ -242,6 +242,3 @@ def test_4_a_chain_that_is_broken_uncaused_or_leads_elsewhere_is_found(
     told = [(invariant, contact_id) for invariant, contact_id, text in found() if message in text]
     assert told
     assert set(told) == {(4, one.pk)}
-
-
-# --- 5 --------------------------------------------------------------------------------------------------------------
