@@ -8,7 +8,7 @@ MARK: Final = "xssmark"
 HOSTILE: Final = (
     f"\"'><{MARK} on{MARK}=1 src=x>",
     f"</script></title></textarea></style>--><{MARK}>",
-    f"\" on{MARK}=1 x='",
+    f'" on{MARK}=1 x="',
     f"{{{{ {MARK} }}}}{{% {MARK} %}}",
 )
 LINK: Final = f"javascript:{MARK}()"

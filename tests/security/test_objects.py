@@ -75,7 +75,7 @@ class TestReps:
     ) -> None:
         token = create_token(user=rhea, name="mine", by=None).token
         view = save_view(by=rhea, name="Mine", query={"stage": "lead"}, shared=True)
-        notice = Notification.objects.create(user=rhea, kind="given", at=world.now)
+        notice = Notification.objects.create(user=rhea, kind="given", begun_at=world.now, at=world.now)
         pages = signed_in(other)
 
         for path in (

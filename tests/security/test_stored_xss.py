@@ -54,7 +54,7 @@ def hostile_world(world: World) -> tuple[Cast, User]:
     Source.objects.filter(pk=source.pk).update(name=A[:100], channel=B[:100], kind_names={C: "purchased"})
     Kind.objects.filter(pk=scene.names["kind"]).update(name=f"tour{A}"[:64])
     RejectedMessage.objects.filter(source=source).update(
-        payload=A, message=B, message_id=C, code="required", field=D[:60], call=C[:20]
+        payload=A, message=B, message_id=C, code="required", field=D[:60], call="track"
     )
     SourceWarning.objects.create(
         source=source, code="odd", field=A[:60], message=B, message_id=C, first_at=world.now, last_at=world.now
@@ -71,7 +71,7 @@ def hostile_world(world: World) -> tuple[Cast, User]:
     for stage in document["stages"]:
         stage |= {"label": f"{stage['key']} {A}"[:60], "communication": B}
     store_draft(document=document, by=admin)
-    Notification.objects.create(user=rep, kind="given", at=world.now, data={"name": A, "sentence": B})
+    Notification.objects.create(user=rep, kind="given", begun_at=world.now, at=world.now)
     return scene, rep
 
 
