@@ -6,7 +6,6 @@ process or host answers and however many workers there are: take their maximum, 
 describes every name.
 """
 
-import os
 import platform
 import threading
 import time
@@ -25,9 +24,10 @@ from prometheus_client.core import (
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from config.env import Environment
 from config.probes import NoAnswer, applied_migrations, known_migrations
 from config.version import VERSION
-from contacts.selectors.workers import BEAT, JUDGING, QUEUES, WAIT_BOUNDS, Machinery
+from contacts.selectors.workers import BEAT, JUDGING, QUEUES, WAIT_BOUNDS, Machinery, read_machinery
 from funnel.selectors.operation import Observed, observe
 
 # Two scrapes at once, or three Prometheus servers, cost as much as one.
@@ -93,7 +93,7 @@ class Scrapes:
 def write_metrics() -> bytes:
     """Return everything in Prometheus's text format."""
     registry = REGISTRY
-    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+    if Environment().text("PROMETHEUS_MULTIPROC_DIR"):
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # it registers itself
     return generate_latest(registry) + scrapes.text()
@@ -105,8 +105,6 @@ def _observe_if_it_answers() -> Observed:
         # Over a connection that never blocks: a server that hangs would keep the scrape, and with it a web thread.
         applied_migrations()
     except NoAnswer:
-        from contacts.selectors.workers import read_machinery
-
         return Observed(now, read_machinery(now=now), failed=("database",))
     return observe(now=now)
 

@@ -17,6 +17,10 @@ from psycopg2 import extensions
 
 PATIENCE: Final = 2.0
 _TOO_MANY: Final = "53300"
+# What /readyz says: for machines, as the rest of it.
+_SILENT: Final = "does not answer"
+_FULL: Final = "no connection left"
+_AWAY: Final = "unreachable"
 
 
 class NoAnswer(Exception):
@@ -44,7 +48,7 @@ def applied_migrations(patience: float = PATIENCE) -> set[tuple[str, str]]:
             return set(cursor.fetchall())
     except psycopg2.Error as error:
         full = error.pgcode == _TOO_MANY or "too many clients" in str(error) or "remaining connection" in str(error)
-        raise NoAnswer("no connection left" if full else "unreachable") from None
+        raise NoAnswer(_FULL if full else _AWAY) from None
     finally:
         if probe is not None:
             probe.close()
@@ -63,11 +67,11 @@ def _wait(probe: Any, deadline: float) -> None:
             return
         left = deadline - time.monotonic()
         if left <= 0:
-            raise NoAnswer("does not answer")
+            raise NoAnswer(_SILENT)
         poll = select.poll()
         poll.register(probe.fileno(), select.POLLIN if state == extensions.POLL_READ else select.POLLOUT)
         if not poll.poll(left * 1_000):
-            raise NoAnswer("does not answer")
+            raise NoAnswer(_SILENT)
 
 
 @cache
@@ -92,5 +96,5 @@ def broker_fault(patience: float = PATIENCE) -> str:
         finally:
             client.close()
     except (RedisError, OSError):
-        return "unreachable"
+        return _AWAY
     return ""

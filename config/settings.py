@@ -9,6 +9,7 @@ from config.env import BASE_DIR, BadSetting, Environment
 from config.local.layout import Layout
 from config.logs import logging_settings
 from config.network import OF_BROKER, of_client
+from config.schedule import BEAT_SCHEDULE, TASK_ROUTES
 
 ENV = Environment()
 LAYOUT = Layout(ENV.state_dir)
@@ -344,43 +345,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     # A broker that vanished without a word is noticed within twice that.
     "health_check_interval": 5,
 }
-CELERY_BEAT_SCHEDULE = {
-    "sweep-scoring": {"task": "scoring.drain", "schedule": 2.0, "options": {"expires": 10}},
-    "sweep-funnel": {"task": "funnel.drain", "schedule": 2.0, "options": {"expires": 10}},
-    "reconcile-funnel": {"task": "funnel.reconcile", "schedule": 5.0, "options": {"expires": 10}},
-    "sweep-announcements": {"task": "funnel.tell", "schedule": 2.0, "options": {"expires": 10}},
-    "look-out": {"task": "funnel.look_out", "schedule": 20.0, "options": {"expires": 20}},
-    "sweep-notice-mail": {"task": "funnel.notice_mail", "schedule": 5.0, "options": {"expires": 10}},
-    "forget-notices": {"task": "funnel.forget_notices", "schedule": 600.0, "options": {"expires": 600}},
-    "sweep-clocks": {"task": "funnel.clocks", "schedule": 5.0, "options": {"expires": 10}},
-    "sweep-stranded": {"task": "funnel.stranded", "schedule": 10.0, "options": {"expires": 20}},
-    "sweep-sequences": {"task": "funnel.sequences", "schedule": 5.0, "options": {"expires": 10}},
-    "stray-enrolments": {"task": "funnel.stray_enrolments", "schedule": 30.0, "options": {"expires": 30}},
-    "sweep-jobs": {"task": "contacts.jobs", "schedule": 5.0, "options": {"expires": 10}},
-    "sweep-mail": {"task": "contacts.mail", "schedule": 5.0, "options": {"expires": 10}},
-    "forget-mail": {"task": "contacts.forget_mail", "schedule": 600.0, "options": {"expires": 600}},
-    "sweep-merges": {"task": "contacts.merges", "schedule": 10.0, "options": {"expires": 10}},
-    "sweep-runs": {"task": "scoring.runs", "schedule": 5.0, "options": {"expires": 10}},
-    "forget-exports": {"task": "contacts.forget_exports", "schedule": 600.0, "options": {"expires": 300}},
-    "forget-problems": {"task": "contacts.forget_problems", "schedule": 600.0, "options": {"expires": 300}},
-    "sweep-hooks": {"task": "funnel.hooks", "schedule": 2.0, "options": {"expires": 10}},
-    "forget-hooks": {"task": "funnel.forget_hooks", "schedule": 600.0, "options": {"expires": 300}},
-    # Rare enough to cost nothing, often enough that what does not add up is known within the hour.
-    "prove-sample": {"task": "funnel.prove", "schedule": 600.0, "options": {"expires": 600}},
-    # Each learned score is checked once a day; what is due is a row, so a restart forgets nothing.
-    "watch-models": {"task": "scoring.watch", "schedule": 600.0, "options": {"expires": 300}},
-}
-# Long work has a worker of its own, so that no judgement ever waits behind it.
-CELERY_TASK_ROUTES = {
-    "scoring.runs": {"queue": "runs"},
-    "scoring.watch": {"queue": "runs"},
-    "contacts.jobs": {"queue": "runs"},
-    "funnel.prove": {"queue": "runs"},
-    # The files are where the jobs wrote them; a host that only judges has none.
-    "contacts.forget_exports": {"queue": "runs"},
-    # And so has whatever waits for others' machines.
-    "funnel.hooks": {"queue": "hooks"},
-}
+CELERY_BEAT_SCHEDULE = BEAT_SCHEDULE
+CELERY_TASK_ROUTES = TASK_ROUTES
 # In memory: with intervals of seconds there is nothing to remember, and no file that a kill could spoil.
 CELERY_BEAT_SCHEDULER = "config.beat:PatientScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 2
