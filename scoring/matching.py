@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import (
     BigIntegerField,
@@ -23,7 +24,7 @@ from django.db.models.functions import Coalesce
 from django.db.models.lookups import GreaterThan, GreaterThanOrEqual, LessThanOrEqual
 from django.db.models.sql.compiler import SQLCompiler
 
-from contacts.models import Event, Kind
+from contacts.models import Event
 from scoring.definition import Match, PropertyTest
 from scoring.definition.patterns import compile_pattern
 from scoring.engine import KindFacts
@@ -35,13 +36,19 @@ JUDGED = Q(retracted_at=None, suspect_reason="")
 _NUMBER = r"^\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?)\s*$"
 
 
+_KINDS = """
+SELECT kind.id, judged.name, judged.initiator, judged.reach, judged.two_way,
+       CASE WHEN kind.maps_to_id IS NULL THEN '' ELSE kind.name END
+FROM contacts_kind AS kind JOIN contacts_kind AS judged ON judged.id = coalesce(kind.maps_to_id, kind.id)
+ORDER BY kind.id
+"""
+
+
 def load_kinds() -> tuple[KindFacts, ...]:
     """All event kinds with what a match can ask of them, by id; a mapped one has the name and nature of its target."""
-    return tuple(
-        KindFacts(row.pk, kind.name, kind.initiator, kind.reach, kind.two_way, row.name if kind is not row else "")
-        for row in Kind.objects.select_related("maps_to").order_by("id")
-        for kind in [row.judged]
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(_KINDS)
+        return tuple(KindFacts(*row) for row in cursor.fetchall())
 
 
 def matching_events(events: "QuerySet[Event]", kind_ids: Sequence[int], match: Match) -> "QuerySet[Event]":
@@ -105,8 +112,9 @@ def _property_json(name: str) -> Func:
 def _property_condition(name: str, test: PropertyTest) -> Combinable | Q:
     if test.present is not None:
         # Blank text names nobody: present means something other than white space.
-        named = Coalesce(_sql("(%(expressions)s)", " ~ ", property_text(name), Value(r"\S")), Value(False))
-        return Q(named) if test.present else ~Q(named)
+        named = _sql("(%(expressions)s)", " ~ ", property_text(name), Value(r"\S"))
+        # As it is where it is asked for: so it is the condition of the index of two-way events with a name.
+        return Q(named) if test.present else ~Q(Coalesce(named, Value(False)))
     if test.equals is not None or test.one_of is not None:
         options = [json.dumps(option) for option in (test.one_of or (test.equals,))]
         return _sql("(%(expressions)s::jsonb[]))", " = ANY (", _property_json(name), Value(options))

@@ -93,7 +93,10 @@ class LearnedScale:
 
 @dataclass(slots=True)
 class Compiled:
-    """One definition ready to judge. ``property_matches`` are the matches that a loader must answer."""
+    """One definition ready to judge. ``property_matches`` are the matches that a loader must answer.
+
+    ``countable``: what some criterion counts, or a returned handoff asks about.
+    """
 
     document: DefinitionDocument
     version: str
@@ -107,6 +110,7 @@ class Compiled:
     flag_unless: list[Node | None]
     returned: BoolArray
     lifts_cool_down: BoolArray
+    countable: BoolArray
     cool_down: int
     thresholds: list[int]
     score_thresholds: list[int]
@@ -140,11 +144,7 @@ class Compiled:
     @property
     def counted_kinds(self) -> list[int]:
         """Ids of the event kinds that the definition looks at: the others change no score and no criterion."""
-        tables = [self.returned, self.lifts_cool_down, *(layer.signal_of >= 0 for layer in self.layers)]
-        for leaf in self.leaves:
-            if leaf.count is not None:
-                tables += [leaf.count.of] + ([] if leaf.count.after is None else [leaf.count.after])
-        looked_at = np.logical_or.reduce(tables)
+        looked_at = np.logical_or.reduce([self.countable, *(layer.signal_of >= 0 for layer in self.layers)])
         return [int(code) for code in np.flatnonzero(looked_at[:FIRST_PROPERTY_CODE])]
 
 
@@ -175,7 +175,11 @@ def compile_definition(document: DefinitionDocument, kinds: Iterable[KindFacts],
 
     enter = [node_of(stage.enter, stage.handoff) if stage.enter else None for stage in document.stages]
     keep = [node_of(stage.keep, stage.handoff) if stage.keep else None for stage in document.stages]
+    flag_unless = [node_of(stage.flag_unless, False) if stage.flag_unless else None for stage in document.stages]
     lifted_by = document.cool_down.lifted_by
+    returned = tables.table([Match(kinds=(RETURNED_KIND,))])
+    lifts_cool_down = tables.table(document.evidence[lifted_by].any_of if lifted_by else [])
+    counts = [leaf.count for leaf in leaves if leaf.count is not None]
     engagement = _engagement_scale(document)
     return Compiled(
         document=document,
@@ -187,9 +191,13 @@ def compile_definition(document: DefinitionDocument, kinds: Iterable[KindFacts],
         leaves=leaves,
         enter=enter,
         keep=keep,
-        flag_unless=[node_of(stage.flag_unless, False) if stage.flag_unless else None for stage in document.stages],
-        returned=tables.table([Match(kinds=(RETURNED_KIND,))]),
-        lifts_cool_down=tables.table(document.evidence[lifted_by].any_of if lifted_by else []),
+        flag_unless=flag_unless,
+        returned=returned,
+        lifts_cool_down=lifts_cool_down,
+        countable=np.logical_or.reduce(
+            [returned, lifts_cool_down]
+            + [table for count in counts for table in (count.of, count.after) if table is not None]
+        ),
         cool_down=round(document.cool_down.days * DAY),
         thresholds=sorted({round(leaf.engagement.at_least * 1000) for leaf in document.leaves() if leaf.engagement}),
         score_thresholds=sorted({round(leaf.score.at_least * 1000) for leaf in document.leaves() if leaf.score}),

@@ -42,17 +42,9 @@ class Scores:
         self._shortest = np.full(facts.contacts, np.inf)
         self._longest = np.zeros(facts.contacts)
         self._base = base
+        offsets = (scale.group_of.astype(np.int64) + 1) * facts.contacts
         for layer, values in weighed:
-            contact, half_life = facts.event_contact[layer.rows], half_lives[layer.signal]
-            part = scale.group_of[layer.signal]
-            for index in range(-1, parts - 1):
-                inside = part == index
-                if inside.all():
-                    self._add(index + 1, contact, values, half_life)
-                    break
-                if inside.any():
-                    self._add(index + 1, contact[inside], values[inside], half_life[inside])
-            self._note_half_lives(contact, half_life, np.unique(half_lives[_distinct(layer.signal)]))
+            self._add(facts.event_contact[layer.rows], layer.signal, values, offsets, half_lives)
         self._low = np.concatenate([[-UNBOUNDED], scale.floors])[:, None]
         self._high = np.concatenate([[UNBOUNDED], scale.caps])[:, None]
         self._net = self._fading
@@ -68,23 +60,44 @@ class Scores:
         total: IntArray = within.sum(axis=0) + self._base
         return np.maximum(total, 0) if self._floored else total
 
-    def _add(self, part: int, contact: IntArray, values: IntArray, half_life: FloatArray) -> None:
-        forever = np.isinf(half_life)
-        if forever.any():
+    def _add(
+        self,
+        contact: IntArray,
+        signal: "npt.NDArray[np.int16]",
+        values: IntArray,
+        offsets: IntArray,
+        half_lives: FloatArray,
+    ) -> None:
+        """Add a layer's events to their parts, all parts at once: ``offsets`` of a signal lead to its part."""
+        used = _distinct(signal)
+        lengths = half_lives[used]
+        cell = contact if len(self._fading) == 1 else contact + offsets[signal]
+        if np.isinf(lengths).any():
+            forever = np.isinf(half_lives)[signal]
             if self._lasting is None:
                 self._lasting = np.zeros_like(self._fading)
-            self._lasting[part] += _sum_by(contact[forever], values[forever], len(self._shortest))
-            contact, values = contact[~forever], values[~forever]
-        if (values < 0).any():
+            self._lasting += self._sums(cell[forever], values[forever])
+            fades = ~forever
+            contact, signal, values, cell = contact[fades], signal[fades], values[fades], cell[fades]
+        if len(values) and values.min() < 0:
             if self._negative is None:
                 self._negative = np.zeros_like(self._fading)
-            self._negative[part] -= _sum_by(contact, np.minimum(values, 0), len(self._shortest))
+            self._negative -= self._sums(cell, np.minimum(values, 0))
             values = np.maximum(values, 0)
-        self._fading[part] += _sum_by(contact, values, len(self._shortest))
+        self._fading += self._sums(cell, values)
+        self._note_half_lives(contact, signal, half_lives, np.unique(lengths[np.isfinite(lengths)]))
 
-    def _note_half_lives(self, contact: IntArray, half_life: FloatArray, lengths: FloatArray) -> None:
-        for length in lengths[np.isfinite(lengths)]:
-            mine = contact if len(lengths) == 1 else contact[half_life == length]
+    def _sums(self, cell: IntArray, values: IntArray) -> IntArray:
+        """The sum of the values of each part and contact."""
+        # bincount sums doubles: exact for integers below 2**53, nine quadrillion millipoints.
+        sums = np.bincount(cell, weights=values, minlength=self._fading.size)
+        return sums.astype(np.int64).reshape(self._fading.shape)
+
+    def _note_half_lives(
+        self, contact: IntArray, signal: "npt.NDArray[np.int16]", half_lives: FloatArray, lengths: FloatArray
+    ) -> None:
+        for length in lengths:
+            mine = contact if len(lengths) == 1 else contact[half_lives[signal] == length]
             touched = np.bincount(mine, minlength=len(self._shortest)) > 0
             self._shortest[touched] = np.minimum(self._shortest[touched], length)
             self._longest[touched] = np.maximum(self._longest[touched], length)
@@ -155,8 +168,3 @@ def _falling(
 def _distinct(signal: npt.NDArray[np.int16]) -> IntArray:
     """The signals that occur, ascending."""
     return np.flatnonzero(np.bincount(signal)) if len(signal) else np.empty(0, dtype=np.int64)
-
-
-def _sum_by(contact: IntArray, values: IntArray, contacts: int) -> IntArray:
-    # bincount sums doubles: exact for integers below 2**53, nine quadrillion millipoints.
-    return np.bincount(contact, weights=values, minlength=contacts).astype(np.int64)

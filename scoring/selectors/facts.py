@@ -1,26 +1,25 @@
-"""Facts of many contacts as arrays: their events by binary COPY, and their profiles."""
+"""Facts of many contacts as arrays: their events, a column at a time, and their profiles."""
 
-import io
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 from django.core.exceptions import EmptyResultSet
-from django.db import connection
 from django.db.models import Q, QuerySet
 
 from contacts.models import Event
+from scoring.definition import Match
 from scoring.engine import NEVER, UNKNOWN_PAST, Assessor, Compiled, Facts
+from scoring.engine.coding import CodedMatch
 from scoring.engine.facts import IntArray, SmallArray
 from scoring.matching import JUDGED, matching_events, property_value
+from scoring.selectors.columns import POSTGRES_EPOCH, copy_columns, whole_numbers
 from scoring.selectors.profiles import CurrentProfiles, ProfileHistories
-
-_COPY_HEADER, _COPY_TRAILER = 19, 2
-POSTGRES_EPOCH = 946_684_800_000_000  # 2000-01-01 in microseconds since 1970
 
 
 def load_facts(
@@ -35,8 +34,7 @@ def load_facts(
 
     A fixed number of queries, whatever the number of contacts.
     """
-    chosen = Q(contact_id__in=contact_ids.tolist())
-    events = _load_events(contact_ids, chosen, compiled, until, with_event_ids)
+    events = _load_events(contact_ids, _Chosen.contacts(contact_ids, until), compiled, with_event_ids)
     profiles = ProfileHistories(contact_ids, assessor, until)
     first_event = np.full(len(contact_ids), NEVER, dtype=np.int64)
     np.minimum.at(first_event, events.contact, events.at)
@@ -65,8 +63,7 @@ def current_facts(contact_ids: IntArray, compiled: Compiled, profiles: CurrentPr
     For judging at a moment later than every fact, where the history of attributes cannot matter, nor can events that
     the definition does not look at: they are left out.
     """
-    chosen = Q(contact_id__gte=int(contact_ids[0]), contact_id__lte=int(contact_ids[-1]))
-    events = _load_events(contact_ids, chosen, compiled, None, with_ids=False, kinds=compiled.counted_kinds)
+    events = _load_events(contact_ids, _Chosen.range(contact_ids), compiled, False, compiled.counted_kinds)
     fit, answers = profiles.assess(contact_ids)
     return Facts(
         contacts=len(contact_ids),
@@ -96,47 +93,127 @@ class _Events:
     ordered: bool
 
 
+# A kind's id is a smallint: it goes into one number with its contact's, so that a column less has to come here.
+_KIND_BITS = 15
+# Kinds whose ids are below it are looked for in the bits of one number.
+_MAPPED_KINDS = 63
+
+_EVERY = f"""
+SELECT contact_id * {1 << _KIND_BITS} + kind_id, occurred_at%(id)s FROM contacts_event
+WHERE %(chosen)s AND retracted_at IS NULL AND suspect_reason = '' AND %(among)s
+ORDER BY contact_id, occurred_at
+"""  # noqa: S608  constants only
+# By kind within an instant: which of them counts then does not hang on the order of arrival.
+_IN_ORDER = " ORDER BY contacts_event.contact_id, contacts_event.occurred_at, contacts_event.kind_id"
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """Whose events are read, up to when: conditions as SQL with parameters, and the same for a query of Django's."""
+
+    sql: str
+    params: tuple[object, ...]
+    query: Q
+
+    @classmethod
+    def contacts(cls, contact_ids: IntArray, until: datetime | None) -> "_Chosen":
+        """So many contacts, one by one."""
+        ids = contact_ids.tolist()
+        sql, params = "contacts_event.contact_id = ANY(%s::bigint[])", (whole_numbers(ids),)
+        if until is None:
+            return cls(sql, params, Q(contact_id__in=ids))
+        query = Q(contact_id__in=ids, occurred_at__lte=until)
+        return cls(f"{sql} AND contacts_event.occurred_at <= %s", (*params, until), query)
+
+    @classmethod
+    def range(cls, contact_ids: IntArray) -> "_Chosen":
+        """All contacts from the first to the last, at all times."""
+        first, last = int(contact_ids[0]), int(contact_ids[-1])
+        return cls(
+            "contacts_event.contact_id BETWEEN %s AND %s",
+            (first, last),
+            Q(contact_id__gte=first, contact_id__lte=last),
+        )
+
+
 def _load_events(
-    contact_ids: IntArray,
-    chosen: Q,
-    compiled: Compiled,
-    until: datetime | None,
-    with_ids: bool,
-    kinds: Sequence[int] | None = None,
+    contact_ids: IntArray, chosen: _Chosen, compiled: Compiled, with_ids: bool, kinds: Sequence[int] | None = None
 ) -> _Events:
-    columns = ["contact_id", "occurred_at", "kind_id", *(["id"] if with_ids else [])]
-    judged = Event.objects.filter(chosen, JUDGED)
-    if until is not None:
-        judged = judged.filter(occurred_at__lte=until)
-    types = "qqh" + "q" * with_ids
-    every = judged if kinds is None else judged.filter(kind_id__in=kinds)
-    parts = [_copy_query(every.order_by("contact_id", "occurred_at").values_list(*columns), types)]
-    codes, with_values = [parts[0][2]], any(match.value_of for match in compiled.property_matches)
-    values = [np.zeros(len(parts[0][0]), dtype=np.int64)] if with_values else []
-    for property_code, kind_ids, match, value_of in compiled.property_matches:
-        # By kind within an instant: which of them counts then does not hang on the order of arrival.
-        found = matching_events(judged, kind_ids, match).order_by("contact_id", "occurred_at", "kind_id")
-        if value_of:
-            part = _copy_query(found.values_list(*columns, property_value(value_of)), types + "q")
-        else:
-            part = _copy_query(found.values_list(*columns), types)
-        parts.append(part)
-        codes.append(np.full(len(part[0]), property_code, dtype=np.int16))
+    sql = _EVERY % {
+        "id": ", id" if with_ids else "",
+        "chosen": chosen.sql,
+        "among": "true" if kinds is None else _is_among(kinds),
+    }
+    packed, when, *ids = copy_columns(sql, chosen.params, "qt" + "q" * with_ids)
+    own, codes = [packed >> _KIND_BITS], [(packed & ((1 << _KIND_BITS) - 1)).astype(np.int16)]
+    times, with_values = [when], any(match.value_of for match in compiled.property_matches)
+    values = [np.zeros(len(when), dtype=np.int64)] if with_values else []
+    for coded in compiled.property_matches:
+        columns = _copy_matching(coded, chosen, with_ids)
+        own.append(columns[0])
+        times.append(columns[1])
+        codes.append(np.full(len(columns[0]), coded.code, dtype=np.int16))
+        if with_ids:
+            ids.append(columns[2])
         if with_values:
-            values.append(part[-1] if value_of else np.zeros(len(part[0]), dtype=np.int64))
-    when = _joined([part[1] for part in parts])
-    place = _places(contact_ids, _joined([part[0] for part in parts]))
+            values.append(columns[-1] if coded.value_of else np.zeros(len(columns[0]), dtype=np.int64))
+    at, code = _joined(times) + POSTGRES_EPOCH, _joined(codes)
+    event_id: IntArray = _joined(ids) if with_ids else np.empty(0, dtype=np.int64)
+    value: IntArray = _joined(values) if with_values else np.empty(0, dtype=np.int64)
+    place = _places(contact_ids, _joined(own))
     known = place >= 0
-    event_id: IntArray = _joined([part[3] for part in parts]) if with_ids else np.empty(0, dtype=np.int64)
-    value: IntArray = np.concatenate(values) if with_values else np.empty(0, dtype=np.int64)
-    code = _joined(codes)
     if not known.all():
         # A contact of the range that nobody asked for (merged away).
-        place, when, code = place[known], when[known], code[known]
+        place, at, code = place[known], at[known], code[known]
         event_id = event_id[known] if with_ids else event_id
         value = value[known] if with_values else value
-    ordered = not any(len(part[0]) for part in parts[1:])
-    return _Events(place, when + POSTGRES_EPOCH, code, event_id, value, ordered)
+    ordered = not any(len(part) for part in own[1:])
+    return _Events(place, at, code, event_id, value, ordered)
+
+
+def _is_among(kinds: Sequence[int]) -> str:
+    """SQL for whether an event is of one of these kinds; a list of many costs as much as reading the event."""
+    mapped = sum(1 << kind for kind in kinds if kind < _MAPPED_KINDS)
+    others = [kind for kind in kinds if kind >= _MAPPED_KINDS]
+    beyond = f"kind_id IN ({', '.join(map(str, others))})" if others else "false"
+    return f"CASE WHEN kind_id < {_MAPPED_KINDS} THEN ({mapped}::bigint >> kind_id) & 1 = 1 ELSE {beyond} END"
+
+
+def _copy_matching(coded: CodedMatch, chosen: _Chosen, with_ids: bool) -> list[npt.NDArray[Any]]:
+    """Contact id, time, id where asked, and value where the match has one, of the events that meet a match."""
+    types = "qt" + "q" * with_ids + "q" * bool(coded.value_of)
+    match = msgspec.json.encode(coded.match)
+    try:
+        if any(test.pattern is not None for test in coded.match.properties.values()):
+            judged = Event.objects.filter(chosen.query, JUDGED)
+            sql, params = _matching(judged, coded, with_ids).query.sql_with_params()
+        else:
+            found, given = _matching_sql(coded.kind_ids, match, coded.value_of, with_ids)
+            sql, params = f"{found} AND {chosen.sql}", (*given, *chosen.params)
+    except EmptyResultSet:
+        # No kind is what the match asks for (two-way, and begun by a third party).
+        return [np.empty(0, dtype=np.int64) for _ in types]
+    return copy_columns(sql + _IN_ORDER, params, types)
+
+
+@lru_cache(maxsize=256)
+def _matching_sql(
+    kind_ids: tuple[int, ...], match: bytes, value_of: str, with_ids: bool
+) -> tuple[str, tuple[object, ...]]:
+    """The query for all events that meet a match (as JSON); it ends with its conditions, so that others may follow.
+
+    Putting it together takes longer than the database needs for a few contacts.
+    """
+    coded = CodedMatch(0, kind_ids, msgspec.json.decode(match, type=Match), value_of)
+    return _matching(Event.objects.filter(JUDGED), coded, with_ids).query.sql_with_params()
+
+
+def _matching(judged: "QuerySet[Event]", coded: CodedMatch, with_ids: bool) -> "QuerySet[Any, Any]":
+    columns = ["contact_id", "occurred_at", *(["id"] if with_ids else [])]
+    found = matching_events(judged, coded.kind_ids, coded.match).order_by()
+    if coded.value_of:
+        return found.values_list(*columns, property_value(coded.value_of))
+    return found.values_list(*columns)
 
 
 def _joined(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
@@ -153,31 +230,3 @@ def _places(contact_ids: IntArray, ids: IntArray) -> IntArray:
         return places[ids - first]
     found = np.minimum(np.searchsorted(contact_ids, ids), len(contact_ids) - 1)
     return np.where(contact_ids[found] == ids, found, -1)
-
-
-def _copy_query(rows: "QuerySet[Any, Any]", types: str) -> list[npt.NDArray[Any]]:
-    try:
-        sql, params = rows.query.sql_with_params()
-    except EmptyResultSet:
-        # Nobody is asked about, or no kind is what a match asks for (two-way, and begun by a third party).
-        return [np.empty(0, dtype=f"=i{struct.calcsize(letter)}") for letter in types]
-    return copy_columns(sql, params, types)
-
-
-def copy_columns(sql: str, params: Sequence[object], types: str) -> list[npt.NDArray[Any]]:
-    """Columns of a query as arrays, by binary COPY.
-
-    ``types``: a letter for each column, ``q`` for bigint or timestamptz (microseconds since 2000), ``h`` for
-    smallint; none may be NULL. Format: PostgreSQL manual, COPY, "Binary Format".
-    """
-    stream = io.BytesIO()
-    with connection.cursor() as cursor:
-        statement = cursor.mogrify(sql, params).decode()
-        cursor.copy_expert(f"COPY ({statement}) TO STDOUT (FORMAT binary)", stream)
-    fields: list[tuple[str, str]] = [("count", ">i2")]
-    for index, letter in enumerate(types):
-        fields += [(f"length{index}", ">i4"), (f"value{index}", f">i{struct.calcsize(letter)}")]
-    data, row_type = stream.getbuffer(), np.dtype(fields)
-    rows = (len(data) - _COPY_HEADER - _COPY_TRAILER) // row_type.itemsize
-    table = np.frombuffer(data, dtype=row_type, offset=_COPY_HEADER, count=rows)
-    return [table[f"value{index}"].astype(f"=i{struct.calcsize(letter)}") for index, letter in enumerate(types)]

@@ -2,26 +2,21 @@
 
 import io
 import json
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 import numpy as np
-from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import connection, transaction
-from django.db.models import Case, F, TextField, Value, When
-from django.db.models.fields.json import KeyTransform
-from django.db.models.functions import Cast, Coalesce
 
 from contacts.enums import Answer
-from contacts.models import Contact
 from contacts.selectors.history import COUNTS, IN_ORDER
 from scoring.definition import DefinitionDocument
 from scoring.engine import NEVER, UNKNOWN_PAST, Assessor
 from scoring.engine.facts import BoolArray, IntArray
 from scoring.moments import to_micros
+from scoring.selectors.columns import read_rows, whole_numbers
 
 _COMPANY = "company."
 _ANSWERS, _CONFIRMED = ("means", "authority"), "details_confirmed"
@@ -45,7 +40,9 @@ class ProfileHistories:
     """The profiles of contacts over time: a row wherever an attribute that the definition looks at changed."""
 
     def __init__(self, contact_ids: IntArray, assessor: Assessor, until: datetime | None) -> None:
-        self._assessor = assessor
+        self._places = {name: place for place, name in enumerate(assessor.attributes)}
+        self._unknown = [as_known(name, None) for name in assessor.attributes]
+        self._company_places = [place for name, place in self._places.items() if name.startswith(_COMPANY)]
         self.values: list[list[object]] = []
         index_of = {contact_id: index for index, contact_id in enumerate(contact_ids.tolist())}
         own_names = [name for name in assessor.attributes if not name.startswith(_COMPANY)]
@@ -88,33 +85,39 @@ class ProfileHistories:
         theirs: dict[int, list[tuple[datetime, str, Any]]],
     ) -> Iterable[tuple[int, list[object]]]:
         """(from when, values of the assessor's attributes), the first from UNKNOWN_PAST; only real changes."""
-        names = self._assessor.attributes
-        values: dict[str, Any] = {"source_direction": direction}
-        current: list[object] = [as_known(name, values.get(name)) for name in names]
+        values = self._unknown.copy()
+        values[self._places["source_direction"]] = direction
+        current = values
         yield UNKNOWN_PAST, current
         employers = {int(value) for _, name, value in own if name == "company" and value}
         # Company changes first: within one instant the contact's own "company" then looks at the new values.
-        dated: list[tuple[datetime, int, int, str, Any]] = [
-            (at, 0, company, name, value) for company in employers for at, name, value in theirs.get(company, [])
+        dated: list[tuple[datetime, int, str, Any]] = [
+            (at, company, name, value) for company in employers for at, name, value in theirs.get(company, ())
         ]
-        dated += [(at, 1, 0, name, value) for at, name, value in own]
-        dated.sort(key=lambda change: change[:2])
-        company_values: dict[int, dict[str, Any]] = defaultdict(dict)
-        employer = 0
-        for place, (at, is_own, company, name, value) in enumerate(dated):
-            if not is_own:
-                company_values[company][name] = value
+        dated += [(at, 0, name, value) for at, name, value in own]
+        if employers:
+            dated.sort(key=lambda change: (change[0], not change[1]))
+        values = current.copy()
+        known_of: dict[int, dict[int, Any]] = {company: {} for company in employers}
+        employer, last = 0, len(dated) - 1
+        for place, (at, company, name, value) in enumerate(dated):
+            if company:
+                known_of[company][self._places[name]] = value
+                if company == employer:
+                    values[self._places[name]] = value
             elif name == "company":
                 employer = int(value) if value else 0
+                for theirs_place in self._company_places:
+                    values[theirs_place] = None
+                for theirs_place, known in known_of.get(employer, {}).items():
+                    values[theirs_place] = known
             else:
-                values[name] = value
-            if place + 1 < len(dated) and dated[place + 1][0] == at:
+                values[self._places[name]] = as_known(name, value)
+            if place < last and dated[place + 1][0] == at:
                 continue
-            known = {**values, **company_values[employer]} if employer else values
-            found: list[object] = [as_known(name, known.get(name)) for name in names]
-            if found != current:
-                current = found
-                yield to_micros(at), found
+            if values != current:
+                current = values.copy()
+                yield to_micros(at), current
 
 
 # Ids go to the database as one text, and rows come back as they are: models would cost more than all the rest.
@@ -138,7 +141,7 @@ def _changes(
 ) -> Iterator[tuple[int, datetime, str, Any]]:
     """(whose, from when, attribute, value) of each change up to and including ``until``, in order."""
     with connection.cursor() as cursor:
-        cursor.execute(sql, [_array(owner_ids), list(names), until or "infinity"])
+        cursor.execute(sql, [whole_numbers(owner_ids), list(names), until or "infinity"])
         rows = cursor.fetchall()
     # The same few values over and over.
     values: dict[str | None, Any] = {None: None}
@@ -151,14 +154,9 @@ def _changes(
 def _people(contact_ids: Sequence[int]) -> list[tuple[int, str, datetime]]:
     """Of each contact its direction, and when it became known, in order of ids."""
     with connection.cursor() as cursor:
-        cursor.execute(_PEOPLE, [_array(contact_ids)])
+        cursor.execute(_PEOPLE, [whole_numbers(contact_ids)])
         rows: list[tuple[int, str, datetime]] = cursor.fetchall()
         return rows
-
-
-def _array(numbers: Iterable[int]) -> str:
-    """Whole numbers as PostgreSQL reads an array; a list of parameters takes it longer to read than the rows."""
-    return f"{{{','.join(map(str, numbers))}}}"
 
 
 class CurrentProfiles:
@@ -189,33 +187,32 @@ class CurrentProfiles:
 
         Grouped by the database: what it would cost to bring every contact's values here is most of the whole.
         """
-        columns = {f"own{place}": column for place, column in enumerate(self._own.columns)}
-        people = Contact.objects.filter(id__gte=first, id__lte=last).values(**columns)
-        groups = people.annotate(members=ArrayAgg("id"), companies=ArrayAgg(Coalesce("company_id", 0)))
-        sql, params = groups.values_list(*columns, "members", "companies").query.sql_with_params()
+        sql, params = self._own.grouped("contacts_contact", "id", "coalesce(company_id, 0)", "id BETWEEN %s AND %s")
         with transaction.atomic(), connection.cursor() as cursor:
             # It expects as many groups as contacts, and would sort them all to be prepared for that.
             cursor.execute("SET LOCAL enable_sort = off")
-            alike = [line.rsplit(b"\t", 2) for line in _copy_lines(sql, params)]
+            alike = list(_copy_groups(sql, [*params, first, last]))
             cursor.execute("SET LOCAL enable_sort TO DEFAULT")
-        members = [_whole_numbers(numbers) for _, numbers, _ in alike]
-        ids = np.concatenate(members)
-        company = np.concatenate([_whole_numbers(numbers) for _, _, numbers in alike])
-        told = [self._own[values] for values, _, _ in alike]
+        ids = np.concatenate([members for members, _, _ in alike])
+        company = np.concatenate([companies for _, companies, _ in alike])
+        told = [self._own[values] for _, _, values in alike]
         order = np.argsort(ids)
-        return ids[order], np.repeat(told, [len(one) for one in members])[order], company[order]
+        return ids[order], np.repeat(told, [len(members) for members, _, _ in alike])[order], company[order]
 
     def _read_companies(self, company: IntArray) -> IntArray:
-        """What can be told of each of these companies (0: none, of whom nothing is known)."""
-        if not self._theirs.columns:
+        """What can be told of each of these companies (0: none, of whom nothing is known).
+
+        Grouped by all but their size, which hardly two of them share.
+        """
+        if not self._theirs.places:
             return np.zeros(len(company), dtype=np.int64)
         asked, which = np.unique(company, return_inverse=True)
-        selected = ", ".join(connection.ops.quote_name(column) for column in self._theirs.columns)
-        sql = f"SELECT id, {selected} FROM contacts_company WHERE id = ANY(%s::bigint[])"  # noqa: S608  our columns
-        lines = [line.partition(b"\t") for line in _copy_lines(sql, [_array(asked.tolist())])]
+        sql, params = self._theirs.grouped("contacts_company", "id", _SIZE, "id = ANY(%s::bigint[])")
         told = np.zeros(len(asked), dtype=np.int64)
-        ids = np.fromiter((int(number) for number, _, _ in lines), dtype=np.int64, count=len(lines))
-        told[np.searchsorted(asked, ids)] = [self._theirs[values] for _, _, values in lines]
+        for ids, sizes, values in _copy_groups(sql, [*params, whole_numbers(asked.tolist())]):
+            different, place = np.unique(sizes, return_inverse=True)
+            numbers = [self._theirs[(*values, size)] for size in different.tolist()]
+            told[np.searchsorted(asked, ids)] = np.array(numbers, dtype=np.int64)[place]
         return told[which]
 
     def _assessment(self, pair: int) -> int:
@@ -229,29 +226,52 @@ class CurrentProfiles:
         return found
 
 
-class _Lines(dict[bytes, int]):
-    """Lines of COPY by what the definition can tell of them: each has a number, alike ones the same.
+# The text of each column (None for NULL), and of companies the size.
+Values = tuple[bytes | int | None, ...]
+Reader = Callable[[Any], object]
 
-    ``told_apart`` has what can be told for each number; number 0 is that of a line where nothing is known.
+_UNKNOWN_SIZE = -1
+_SIZE = f"coalesce(employees, {_UNKNOWN_SIZE})"
+
+
+class _Lines(dict[Values, int]):
+    """Values of contacts or companies by what the definition can tell of them: a number, alike ones the same.
+
+    ``told_apart`` has what can be told for each number; number 0 is that of whom nothing is known.
     """
 
     def __init__(self, assessor: Assessor, *, is_company: bool) -> None:
         super().__init__()
         names = [name for name in assessor.attributes if name.startswith(_COMPANY) == is_company]
-        self.places = [assessor.attributes.index(name) for name in names]
-        found = [_column(name, asks_presence_only=assessor.asks_presence_only(name)) for name in names]
-        self.columns = [column for column, _ in found]
-        self._fields = [_Field(assessor, place, reader) for place, (_, reader) in zip(self.places, found, strict=True)]
+        found = [(name, _column(name, asks_presence_only=assessor.asks_presence_only(name))) for name in names]
+        # Companies come grouped by the rest, and their sizes follow.
+        found.sort(key=lambda column: column[0] == f"{_COMPANY}employees")
+        self.places = [assessor.attributes.index(name) for name, _ in found]
+        self._columns = [(sql, params) for _, (sql, params, _) in found if sql]
+        self._is_company = is_company
+        self._fields = [
+            _Field(assessor, place, reader) for place, (_, (_, _, reader)) in zip(self.places, found, strict=True)
+        ]
         self._numbers: dict[tuple[int, ...], int] = {}
         self.told_apart: list[tuple[int, ...]] = []
         self._number(assessor.tell_apart(self.places, [None] * len(names)))
 
-    def __missing__(self, line: bytes) -> int:
+    def grouped(self, table: str, first: str, second: str, chosen: str) -> tuple[str, list[object]]:
+        """The query for rows with the same values: two numbers of each row, joined, then the values, a column each."""
+        columns = "".join(f", {sql}" for sql, _ in self._columns)
+        joined = f"string_agg(int8send({first}), ''), string_agg(int8send({second}), '')"
+        sql = f"SELECT {joined}{columns} FROM {table} WHERE {chosen}"  # noqa: S608  our columns
+        if self._columns:
+            sql += f" GROUP BY {', '.join(str(place) for place in range(3, 3 + len(self._columns)))}"
+        return sql, [one for _, params in self._columns for one in params]
+
+    def __missing__(self, values: Values) -> int:
         # Free text could make this grow without end.
         if len(self) >= _MOST_LINES:
             self.clear()
-        told = tuple(field[text] for field, text in zip(self._fields, line.split(b"\t"), strict=True))
-        number = self[line] = self._number(told)
+        # A size may follow that nobody asked for.
+        told = tuple(field[value] for field, value in zip(self._fields, values, strict=False))
+        number = self[values] = self._number(told)
         return number
 
     def _number(self, told: tuple[int, ...]) -> int:
@@ -261,47 +281,47 @@ class _Lines(dict[bytes, int]):
         return number
 
 
-class _Field(dict[bytes, int]):
-    """One column's texts by what the definition can tell of them."""
+class _Field(dict[bytes | int | None, int]):
+    """One column's values by what the definition can tell of them."""
 
-    def __init__(self, assessor: Assessor, place: int, reader: "Reader") -> None:
+    def __init__(self, assessor: Assessor, place: int, reader: Reader) -> None:
         super().__init__()
         self._assessor, self._place, self._reader = assessor, place, reader
 
-    def __missing__(self, text: bytes) -> int:
+    def __missing__(self, found: bytes | int | None) -> int:
         if len(self) >= _MOST_LINES:
             self.clear()
-        value = self._reader(_unescaped(text))
+        value = self._reader(found.decode() if isinstance(found, bytes) else found)
         (number,) = self._assessor.tell_apart([self._place], [value])
-        self[text] = number
+        self[found] = number
         return number
 
 
-Reader = Callable[[str | None], object]
+def _column(name: str, *, asks_presence_only: bool) -> tuple[str, tuple[object, ...], Reader]:
+    """An attribute's current value as text, as SQL with parameters, and how to read it.
 
-
-def _column(name: str, *, asks_presence_only: bool) -> tuple[Any, Reader]:
-    """The database column of an attribute's current value, and how to read its text."""
+    No SQL for the size of a company, which comes as a number.
+    """
     if name.startswith("attributes."):
         # As text: 1 and 1.0 are one key to the database, and need not be one to a definition.
-        return Cast(KeyTransform(name.removeprefix("attributes."), "attributes"), TextField()), _read_json
+        return "(attributes -> %s::text)::text", (name.removeprefix("attributes."),), _read_json
     if name.startswith(_COMPANY):
         return _company_column(name.removeprefix(_COMPANY))
     if name not in _OWN_COLUMNS:
         # Nothing is ever known of it.
-        return Value("", output_field=TextField()), _read_text
+        return "''::text", (), _read_text
     if asks_presence_only:
         # Hardly two contacts share an address; whether they have one, they do.
-        return Case(When(**{name: ""}, then=Value("")), default=Value("known")), _read_text
+        return f"CASE WHEN {name} = '' THEN '' ELSE 'known' END", (), _read_text
     if name == _CONFIRMED:
-        return F(name), lambda text: text == "t"
-    return F(name), lambda text: as_known(name, text)
+        return f"{name}::text", (), lambda text: text == "true"
+    return name, (), lambda text: as_known(name, text)
 
 
-def _company_column(name: str) -> tuple[str, Reader]:
+def _company_column(name: str) -> tuple[str, tuple[object, ...], Reader]:
     if name == "employees":
-        return name, lambda text: None if text is None else int(text)
-    return (name, _read_text) if name in _COMPANY_COLUMNS else ("normalised_name", lambda _: None)
+        return "", (), lambda size: None if size == _UNKNOWN_SIZE else size
+    return (name, (), _read_text) if name in _COMPANY_COLUMNS else ("''::text", (), lambda _: None)
 
 
 def _read_text(text: str | None) -> object:
@@ -312,32 +332,20 @@ def _read_json(text: str | None) -> object:
     return None if text is None else json.loads(text)
 
 
-def _copy_lines(sql: str, params: Sequence[object]) -> list[bytes]:
-    """The rows of a query as COPY writes them in its text format: a line each, tabs between the columns."""
+def _copy_groups(sql: str, params: Sequence[object]) -> Iterator[tuple[IntArray, IntArray, tuple[bytes | None, ...]]]:
+    """The rows of a query as of ``_Lines.grouped``, by binary COPY: two arrays of whole numbers, then the values."""
     stream = io.BytesIO()
     with connection.cursor() as cursor:
-        cursor.copy_expert(f"COPY ({cursor.mogrify(sql, params).decode()}) TO STDOUT", stream)
-    lines = stream.getvalue().split(b"\n")
-    lines.pop()
-    return lines
-
-
-def _whole_numbers(array: bytes) -> IntArray:
-    """The numbers of an array as PostgreSQL writes it, in braces."""
-    return np.fromstring(array[1:-1], dtype=np.int64, sep=",")
-
-
-def _unescaped(field: bytes) -> str | None:
-    """The text of a field (PostgreSQL manual, COPY, "Text Format"); None for NULL."""
-    if b"\\" not in field:
-        return field.decode()
-    if field == b"\\N":
-        return None
-    return _ESCAPE.sub(lambda found: _ESCAPES.get(found[1], found[1]), field.decode())
-
-
-_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
-_ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+        statement = cursor.mogrify(sql, params).decode()
+        cursor.copy_expert(f"COPY ({statement}) TO STDOUT (FORMAT binary)", stream)
+    for first, second, *values in read_rows(stream.getvalue()):
+        # Nobody at all makes a row without numbers where nothing is grouped by.
+        if first is not None and second is not None:
+            yield (
+                np.frombuffer(first, ">i8").astype(np.int64),
+                np.frombuffer(second, ">i8").astype(np.int64),
+                (*values,),
+            )
 
 
 def as_known(name: str, value: object) -> object:

@@ -9,11 +9,14 @@ from django.db import connection
 
 from contacts.models import Standing
 from contacts.services.wake import wake
-from scoring.engine import NEVER, UNKNOWN_PAST, Assessor, Change, Facts, MomentCause, Timeline, replay
+from scoring.definition import STAGE_KEYS
+from scoring.engine import NEVER, UNKNOWN_PAST, Assessor, Change, Facts, MomentCause, Prior, Timeline, replay
 from scoring.engine.facts import IntArray
 from scoring.enums import Cause
-from scoring.moments import to_datetime, to_micros
+from scoring.moments import moment_sql, to_datetime, to_micros
 from scoring.selectors import Reign, load_facts, reigns
+from scoring.selectors.columns import whole_numbers
+from scoring.selectors.standings import Stood, load_standings
 from scoring.services.chain import NewTransition, write_transitions
 
 CAUSES = {
@@ -54,17 +57,25 @@ def fold_contacts(
     (microseconds) stops each contact at a moment of its own, not later than ``until``. Reads only; a fixed number
     of queries for each definition that was ever in force.
     """
-    standings = standings or {}
+    return _fold(contact_ids, Stood.of(contact_ids, standings or {}), until, horizons)
+
+
+def _fold(contact_ids: IntArray, stood: Stood, until: datetime, horizons: IntArray | None = None) -> Folded:
     rulers = reigns()
-    timeline = Timeline.start(len(contact_ids))
-    stage, furthest = [""] * len(contact_ids), [""] * len(contact_ids)
-    last_activity = np.full(len(contact_ids), UNKNOWN_PAST, dtype=np.int64)
-    for index, contact_id in enumerate(contact_ids.tolist()):
-        standing = standings.get(contact_id)
-        if standing is not None:
-            stage[index], furthest[index] = standing.stage, standing.furthest_stage
-            last_activity[index] = to_micros(standing.last_activity_at)
-            _continue_from(timeline, index, standing)
+    unranked = Prior.none(len(contact_ids))
+    timeline = Timeline(
+        stage=unranked.stage,
+        furthest=unranked.furthest,
+        since=stood.since.copy(),
+        engagement=stood.engagement.copy(),
+        fit=stood.fit.copy(),
+        evaluated_at=stood.evaluated_at.copy(),
+        review_at=stood.review_at.copy(),
+    )
+    # The last of these names is that of nobody's stage, at -1.
+    names = (*STAGE_KEYS, "")
+    stage, furthest = ([names[place] for place in places.tolist()] for places in (stood.stage, stood.furthest))
+    last_activity = stood.last_activity.copy()
     latest_fact = np.full(len(contact_ids), UNKNOWN_PAST, dtype=np.int64)
     folded = Folded(contact_ids, timeline, stage, furthest, last_activity, latest_fact)
     if horizons is None:
@@ -124,14 +135,6 @@ def _fold_reign(folded: Folded, reign: Reign, behind: IntArray, last: IntArray, 
     folded.latest_fact[behind] = _latest_fact(facts)
 
 
-def _continue_from(timeline: Timeline, index: int, standing: Standing) -> None:
-    timeline.since[index] = to_micros(standing.stage_since)
-    timeline.engagement[index] = standing.engagement_mp
-    timeline.fit[index] = standing.fit_mp
-    timeline.evaluated_at[index] = to_micros(standing.evaluated_at)
-    timeline.review_at[index] = NEVER if standing.review_at is None else to_micros(standing.review_at)
-
-
 def _last_activity(facts: Facts, timeline: Timeline) -> IntArray:
     last = np.where(facts.first_seen < NEVER, facts.first_seen, UNKNOWN_PAST)
     np.maximum.at(last, facts.event_contact, facts.event_at)
@@ -166,67 +169,50 @@ def judge_contacts(contact_ids: Sequence[int], *, earliest: Mapping[int, datetim
     contacts whose standing was written.
     """
     ids = np.array(sorted(contact_ids), dtype=np.int64)
-    known = {row.contact_id: row for row in Standing.objects.filter(contact_id__in=ids.tolist())}
-    going_on = {
-        contact_id: row
-        for contact_id, row in known.items()
-        if contact_id not in earliest or earliest[contact_id] > row.evaluated_at
-    }
-    folded = fold_contacts(ids, until=now, standings=going_on)
-    restarted = [contact_id for contact_id in known if contact_id not in going_on]
-    written = write_transitions(folded.transitions, restarted=restarted, now=now)
+    stood = load_standings(ids)
+    fresh = np.array([to_micros(earliest[pk]) if pk in earliest else NEVER for pk in ids.tolist()], dtype=np.int64)
+    starts_over = stood.is_judged & (fresh <= stood.evaluated_at)
+    folded = _fold(ids, stood.only(stood.is_judged & ~starts_over), now)
+    written = write_transitions(folded.transitions, restarted=ids[starts_over].tolist(), now=now)
     if written:
         wake("funnel.drain")
-    return _write_standings(folded, known)
+    return _write_standings(folded, stood)
 
 
-_UPSERT_STANDINGS = """
+_UPSERT_STANDINGS = f"""
 INSERT INTO contacts_standing (contact_id, stage, furthest_stage, stage_since, engagement_mp, fit_mp,
                                last_activity_at, evaluated_at, review_at)
-SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[], %s::bigint[], %s::bigint[],
-                     %s::timestamptz[], %s::timestamptz[], %s::timestamptz[])
+SELECT contact_id, (%(keys)s::text[])[stage], (%(keys)s::text[])[furthest], {moment_sql("since")}, engagement, fit,
+       {moment_sql("last_activity")}, {moment_sql("evaluated_at")}, {moment_sql(f"nullif(review_at, {NEVER})")}
+FROM unnest(%(contact)s::bigint[], %(stage)s::int[], %(furthest)s::int[], %(since)s::bigint[],
+            %(engagement)s::bigint[], %(fit)s::bigint[], %(last_activity)s::bigint[], %(evaluated_at)s::bigint[],
+            %(review_at)s::bigint[])
+    AS fresh (contact_id, stage, furthest, since, engagement, fit, last_activity, evaluated_at, review_at)
 ON CONFLICT (contact_id) DO UPDATE SET
     stage = excluded.stage, furthest_stage = excluded.furthest_stage, stage_since = excluded.stage_since,
     engagement_mp = excluded.engagement_mp, fit_mp = excluded.fit_mp, last_activity_at = excluded.last_activity_at,
     evaluated_at = excluded.evaluated_at, review_at = excluded.review_at
-"""
+"""  # noqa: S608  constants only
 
 
-def _write_standings(folded: Folded, known: Mapping[int, Standing]) -> int:
+def _write_standings(folded: Folded, stood: Stood) -> int:
     """Insert or update the standings that differ from what is stored, in one statement."""
-    timeline, columns = folded.timeline, []
-    for index, contact_id in enumerate(folded.contact_ids.tolist()):
-        if timeline.evaluated_at[index] == UNKNOWN_PAST:
-            continue
-        review = int(timeline.review_at[index])
-        row = (
-            contact_id,
-            folded.stage[index],
-            folded.furthest[index],
-            to_datetime(timeline.since[index]),
-            int(timeline.engagement[index]),
-            int(timeline.fit[index]),
-            to_datetime(folded.last_activity[index]),
-            to_datetime(timeline.evaluated_at[index]),
-            None if review == NEVER else to_datetime(review),
-        )
-        if contact_id not in known or row != _stored(known[contact_id]):
-            columns.append(row)
-    if columns:
+    timeline, places = folded.timeline, {"": -1} | {key: place for place, key in enumerate(STAGE_KEYS)}
+    columns = {
+        "stage": np.array([places[key] for key in folded.stage], dtype=np.int64),
+        "furthest": np.array([places[key] for key in folded.furthest], dtype=np.int64),
+        "since": timeline.since,
+        "engagement": timeline.engagement,
+        "fit": timeline.fit,
+        "last_activity": folded.last_activity,
+        "evaluated_at": timeline.evaluated_at,
+        "review_at": timeline.review_at,
+    }
+    differs = np.logical_or.reduce([column != getattr(stood, name) for name, column in columns.items()])
+    rows = np.flatnonzero(differs & (timeline.evaluated_at > UNKNOWN_PAST))
+    if len(rows):
+        columns |= {"contact": folded.contact_ids, "stage": columns["stage"] + 1, "furthest": columns["furthest"] + 1}
+        values = {name: whole_numbers(column[rows].tolist()) for name, column in columns.items()}
         with connection.cursor() as cursor:
-            cursor.execute(_UPSERT_STANDINGS, [list(column) for column in zip(*columns, strict=True)])
-    return len(columns)
-
-
-def _stored(row: Standing) -> tuple[object, ...]:
-    return (
-        row.contact_id,
-        row.stage,
-        row.furthest_stage,
-        row.stage_since,
-        row.engagement_mp,
-        row.fit_mp,
-        row.last_activity_at,
-        row.evaluated_at,
-        row.review_at,
-    )
+            cursor.execute(_UPSERT_STANDINGS, {**values, "keys": list(STAGE_KEYS)})
+    return len(rows)

@@ -3,9 +3,6 @@
 from datetime import datetime
 
 from django.db import connection
-from django.db.models import Max
-
-from scoring.models import Publication
 
 # Any constant: it names the lock among all advisory locks of the database ("RIPE" in ASCII).
 _PUBLICATIONS = 0x52495045
@@ -26,5 +23,7 @@ def judge_under_current_publications(now: datetime) -> datetime:
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_PUBLICATIONS])
-    latest = Publication.objects.filter(retracted_at=None).aggregate(latest=Max("effective_at"))["latest"]
+        # By a statement of its own: one sees what was committed before it began, not before it stopped waiting.
+        cursor.execute("SELECT max(effective_at) FROM scoring_publication WHERE retracted_at IS NULL")
+        ((latest,),) = cursor.fetchall()
     return now if latest is None else max(now, latest)

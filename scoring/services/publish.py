@@ -1,35 +1,23 @@
 """Publishing a definition: from a moment on it is in force, and every contact is judged at that moment."""
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from queue import SimpleQueue
 from typing import Any
 
-import numpy as np
 from django.contrib.auth.models import User
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext
 
 from contacts.audit import AuditAct
-from contacts.models import Standing
 from contacts.services.auditing import audited
-from contacts.services.wake import wake
-from contacts.services.work import Cancelled, CannotRun, Progress, Unwatched
-from scoring.engine import NEVER, Compiled
-from scoring.engine.replaying import unmoved_by_publication
-from scoring.enums import Cause, DefinitionState, RunKind
+from contacts.services.work import CannotRun, Progress
+from scoring.enums import DefinitionState, RunKind
 from scoring.models import Definition, Publication, Run
-from scoring.moments import to_datetime
-from scoring.selectors import compile_row
-from scoring.selectors.profiles import CurrentProfiles
+from scoring.services.applying import judge_publication
 from scoring.services.approvals import NotPublishable, missing_approvals
-from scoring.services.chain import NewTransition, write_transitions
 from scoring.services.drafts import sound_document
-from scoring.services.holding import hold_publications, judge_under_current_publications
-from scoring.services.ranges import contact_ranges, judge_range, publication_moment
+from scoring.services.holding import hold_publications
+from scoring.services.ranges import publication_moment
 from scoring.services.runs import start_run
 from scoring.wording import both
 
@@ -184,148 +172,3 @@ def run_publication(run: Run, progress: Progress) -> dict[str, Any]:
         "quiet": run.publication.quiet,
         "changed": changed,
     }
-
-
-def judge_publication(
-    publication: Publication,
-    *,
-    chunk: int = 20_000,
-    connections: int = 1,
-    progress: Progress | None = None,
-    reached: int = 0,
-) -> int:
-    """Judge all contacts beyond the id ``reached`` at the publication's moment, a range of ids at a time.
-
-    May be repeated: what was judged stays as it is. Contacts that are due anyway are left to the drain. Writes only
-    what changed; returns how many contacts did. With more ``connections`` the database reads one range while another
-    is judged.
-
-    Raises:
-        Cancelled: the publication has been rolled back.
-    """
-    progress = progress or Unwatched()
-    compiled = compile_row(publication.definition)
-    # One for each connection: it remembers what it worked out, and threads must not share that.
-    profiles: SimpleQueue[CurrentProfiles] = SimpleQueue()
-    for _ in range(connections):
-        profiles.put(CurrentProfiles(compiled.document))
-    done = Standing.objects.filter(contact_id__lte=reached).count() if reached else 0
-    progress.begin(Standing.objects.count(), done=done)
-    changed = 0
-    ranges = [(first, last) for first, last in contact_ranges(chunk) if last > reached]
-
-    def judge_one(bounds: tuple[int, int]) -> tuple[int, int]:
-        one = profiles.get()
-        try:
-            return _judge_range(publication, compiled, one, *bounds)
-        finally:
-            profiles.put(one)
-
-    for (_, last), (contacts, moved) in zip(ranges, _each(judge_one, ranges, connections), strict=True):
-        changed += moved
-        progress.advance(contacts, reached=last)
-    Publication.objects.filter(pk=publication.pk, retracted_at=None).update(judged_at=timezone.now())
-    return changed
-
-
-def _each(
-    judge_one: Callable[[tuple[int, int]], tuple[int, int]], ranges: Sequence[tuple[int, int]], connections: int
-) -> Iterator[tuple[int, int]]:
-    """What judging each range gives, in order, several at a time where there are more connections."""
-    if connections == 1:
-        yield from map(judge_one, ranges)
-        return
-
-    def judge_apart(bounds: tuple[int, int]) -> tuple[int, int]:
-        try:
-            return judge_one(bounds)
-        finally:
-            # This thread's own, which nobody else would close.
-            connection.close()
-
-    with ThreadPoolExecutor(connections) as pool:
-        try:
-            yield from pool.map(judge_apart, ranges)
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _judge_range(
-    publication: Publication, compiled: Compiled, profiles: CurrentProfiles, first: int, last: int
-) -> tuple[int, int]:
-    """Judge a range of ids and write what changed: how many contacts are in it, and how many of them did."""
-    contacts = Standing.objects.filter(contact_id__gte=first, contact_id__lte=last).count()
-    found = judge_range(compiled, profiles, publication.effective_at, first, last)
-    if found is None:
-        return contacts, 0
-    everyone = np.arange(len(found.ids))
-    changed = np.flatnonzero(
-        ~unmoved_by_publication(found.timeline, everyone, found.verdicts, everyone) | found.leaves_unused_stage
-    )
-    if not len(changed):
-        return contacts, 0
-    moved = set(np.flatnonzero(found.to_keys != found.from_keys).tolist())
-    rows = [
-        (
-            int(found.ids[i]),
-            str(found.to_keys[i]),
-            str(found.furthest_keys[i]),
-            publication.effective_at if i in moved else to_datetime(found.timeline.since[i]),
-            int(found.verdicts.engagement[i]),
-            int(found.verdicts.fit[i]),
-            publication.effective_at,
-            None if found.verdicts.review_at[i] == NEVER else to_datetime(found.verdicts.review_at[i]),
-            to_datetime(found.timeline.evaluated_at[i]),
-            str(found.from_keys[i]),
-            int(found.timeline.engagement[i]),
-            int(found.timeline.fit[i]),
-        )
-        for i in changed.tolist()
-    ]
-    transitions = {
-        int(found.ids[i]): NewTransition(
-            contact_id=int(found.ids[i]),
-            from_stage=str(found.from_keys[i]),
-            to_stage=str(found.to_keys[i]),
-            effective_at=publication.effective_at,
-            cause=Cause.PUBLICATION,
-            definition_id=publication.definition_id,
-            engagement_mp=int(found.verdicts.engagement[i]),
-            fit_mp=int(found.verdicts.fit[i]),
-        )
-        for i in moved
-    }
-    return contacts, _write(publication, rows, transitions)
-
-
-# The old standing is compared and swapped: whoever judged the contact meanwhile saw the publication too.
-_UPDATE = """
-UPDATE contacts_standing AS standing SET
-    stage = fresh.stage, furthest_stage = fresh.furthest, stage_since = fresh.since, engagement_mp = fresh.engagement,
-    fit_mp = fresh.fit, evaluated_at = fresh.evaluated, review_at = fresh.review
-FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[], %s::bigint[], %s::bigint[], %s::timestamptz[],
-            %s::timestamptz[], %s::timestamptz[], %s::text[], %s::bigint[], %s::bigint[])
-    AS fresh (contact_id, stage, furthest, since, engagement, fit, evaluated, review,
-              judged_before, stage_before, engagement_before, fit_before)
-WHERE standing.contact_id = fresh.contact_id
-  AND (standing.evaluated_at, standing.stage, standing.engagement_mp, standing.fit_mp)
-    = (fresh.judged_before, fresh.stage_before, fresh.engagement_before, fresh.fit_before)
-RETURNING standing.contact_id
-"""
-_LOCK = "SELECT id FROM contacts_contact WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
-
-
-def _write(publication: Publication, rows: Sequence[tuple[object, ...]], transitions: dict[int, NewTransition]) -> int:
-    with transaction.atomic():
-        judge_under_current_publications(publication.effective_at)
-        if not Publication.objects.filter(pk=publication.pk, retracted_at=None).exists():
-            # Rolled back while this range was judged: nothing of it may be written any more.
-            raise Cancelled
-        with connection.cursor() as cursor:
-            cursor.execute(_LOCK, [[row[0] for row in rows]])
-            cursor.execute(_UPDATE, [list(column) for column in zip(*rows, strict=True)])
-            written = {contact_id for (contact_id,) in cursor.fetchall()}
-        kept = [transition for contact_id, transition in transitions.items() if contact_id in written]
-        if write_transitions(kept, restarted=[], now=publication.effective_at):
-            wake("funnel.drain")
-    return len(written)

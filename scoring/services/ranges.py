@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
-import numpy.typing as npt
 from django.db.models import Max, Min
 
 from contacts.models import Contact, Standing
@@ -13,11 +12,10 @@ from scoring.definition import STAGE_KEYS
 from scoring.engine import NEVER, Compiled, Prior, Timeline, Verdicts, judge
 from scoring.engine.facts import BoolArray, IntArray
 from scoring.moments import to_micros
-from scoring.selectors.facts import POSTGRES_EPOCH, copy_columns, current_facts
+from scoring.selectors.columns import POSTGRES_EPOCH, copy_columns
+from scoring.selectors.facts import current_facts
 from scoring.selectors.profiles import CurrentProfiles
 from scoring.services.snapshots import one_state
-
-KeyArray = npt.NDArray[np.str_]
 
 
 def publication_moment(now: datetime) -> datetime:
@@ -42,17 +40,16 @@ def contact_ranges(chunk: int) -> Iterator[tuple[int, int]]:
 class JudgedRange:
     """Contacts of a range of ids (ascending) judged at one moment under a definition that is not yet in force.
 
-    ``timeline`` is where they stood before, in the new definition's ranks; the keys name stages as recorded and
-    as judged, ``origin`` is the recorded one as its place in STAGE_KEYS.
+    ``timeline`` is where they stood before, in the new definition's ranks. ``origin`` is the stage as recorded,
+    ``target`` the one judged and ``furthest`` the furthest by now, each as its place in STAGE_KEYS.
     """
 
     ids: IntArray
     timeline: Timeline
     verdicts: Verdicts
     origin: IntArray
-    from_keys: KeyArray
-    to_keys: KeyArray
-    furthest_keys: KeyArray
+    target: IntArray
+    furthest: IntArray
     leaves_unused_stage: BoolArray
 
 
@@ -85,15 +82,16 @@ def _judge_range(
 ) -> JudgedRange | None:
     moment = to_micros(at)
     chosen = [list(STAGE_KEYS), list(STAGE_KEYS), first, last, at, at, judged_since or "-infinity"]
-    recorded = copy_columns(_SETTLED_STANDINGS, chosen, "qqqqqqhh")
+    recorded = copy_columns(_SETTLED_STANDINGS, chosen, "qtttqqhh")
     ids, evaluated, since, review, engagement, fit, stage, furthest = recorded
     if not len(ids):
         return None
     rank_of = np.array([compiled.document.stage_rank(key) for key in STAGE_KEYS], dtype=np.int16)
-    known, used = np.array(STAGE_KEYS), np.array([stage.key for stage in compiled.document.stages])
+    place_of = np.array([STAGE_KEYS.index(stage.key) for stage in compiled.document.stages], dtype=np.int64)
+    origin, reached = stage.astype(np.int64) - 1, furthest.astype(np.int64) - 1
     timeline = Timeline(
-        stage=rank_of[stage - 1],
-        furthest=rank_of[furthest - 1],
+        stage=rank_of[origin],
+        furthest=rank_of[reached],
         since=since + POSTGRES_EPOCH,
         engagement=engagement,
         fit=fit,
@@ -104,17 +102,15 @@ def _judge_range(
     verdicts = judge(
         compiled, facts, np.full(len(ids), moment, dtype=np.int64), Prior(timeline.stage, timeline.furthest)
     )
-    from_keys = known[stage - 1]
     return JudgedRange(
         ids=ids,
         timeline=timeline,
         verdicts=verdicts,
-        origin=stage.astype(np.int64) - 1,
-        from_keys=from_keys,
-        to_keys=used[verdicts.stage],
+        origin=origin,
+        target=place_of[verdicts.stage],
         # A furthest stage that the definition does not use keeps its name until a stronger one is reached.
-        furthest_keys=np.where(verdicts.furthest > timeline.furthest, used[verdicts.furthest], known[furthest - 1]),
-        leaves_unused_stage=used[timeline.stage] != from_keys,
+        furthest=np.where(verdicts.furthest > timeline.furthest, place_of[verdicts.furthest], reached),
+        leaves_unused_stage=place_of[timeline.stage] != origin,
     )
 
 
