@@ -6,12 +6,13 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -43,9 +44,12 @@ def tell(what: str, figure: str, *, against: str, aim: str) -> None:
 
 
 @contextmanager
-def throw_away_services() -> Iterator[Path]:
-    """PostgreSQL and Valkey in a temporary folder, migrated, with Django set up; removed afterwards."""
-    folder = tempfile.mkdtemp(prefix="ripen-bench-")
+def throw_away_services(kept: str = "") -> Iterator[Path]:
+    """PostgreSQL and Valkey in a temporary folder, migrated, with Django set up; removed afterwards.
+
+    ``kept``: a folder that stays, so that what was filled in once can be measured again.
+    """
+    folder = kept or tempfile.mkdtemp(prefix="ripen-bench-")
     os.environ |= {"RIPEN_STATE_DIR": folder, "DJANGO_SETTINGS_MODULE": "config.settings", "RIPEN_LOG_LEVEL": "ERROR"}
 
     from config.env import Environment
@@ -66,7 +70,8 @@ def throw_away_services() -> Iterator[Path]:
         connections.close_all()
         if lease is not None:
             lease.release(wait=True)
-        shutil.rmtree(folder, ignore_errors=True)
+        if not kept:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def fill(contacts: int, events: int, now: datetime) -> None:
@@ -122,3 +127,82 @@ def execute(sql: str) -> None:
 
     with connection.cursor() as cursor:
         cursor.execute(sql)
+
+
+class Watched:
+    """What the processes at work take meanwhile: this one, its children, and PostgreSQL's that serve them.
+
+    ``memory`` is the most that each kind of process held at once, all of that kind together, in MiB, and "altogether";
+    memory that PostgreSQL shares between its processes is left out. ``python`` and ``postgres`` are seconds of the
+    processor.
+    """
+
+    def __init__(self, every: float = 0.05) -> None:
+        self.memory: dict[str, float] = {}
+        self.python = self.postgres = 0.0
+        self._every, self._stop = every, threading.Event()
+        self._thread = threading.Thread(target=self._look_again)
+        self._spent: dict[tuple[str, int], list[float]] = {}
+
+    def __enter__(self) -> Self:
+        """Begin to look."""
+        from django.db import connection
+
+        connection.ensure_connection()
+        self._server = _fields(connection.connection.info.backend_pid).parent
+        self._look()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        """Look once more, and add up."""
+        self._look()
+        self._stop.set()
+        self._thread.join()
+        for (kind, _process), (first, last) in self._spent.items():
+            if kind == "postgres":
+                self.postgres += last - first
+            else:
+                self.python += last - first
+
+    def _look_again(self) -> None:
+        while not self._stop.wait(self._every):
+            self._look()
+
+    def _look(self) -> None:
+        held = {"python": 0.0, "postgres": 0.0}
+        # By the kernel's own list of children: to look through all processes would take more than what is measured.
+        looked_at = [("python", os.getpid())] + [("python", child) for child in _children(os.getpid())]
+        for kind, process in looked_at + [("postgres", child) for child in _children(self._server)]:
+            try:
+                found = _fields(process)
+            except (OSError, IndexError, KeyError):
+                # It has ended.
+                continue
+            held[kind] += found.memory
+            own = self._spent.setdefault((kind, process), [found.seconds, found.seconds])
+            own[1] = found.seconds
+        for kind, memory in {**held, "altogether": sum(held.values())}.items():
+            self.memory[kind] = max(self.memory.get(kind, 0.0), memory)
+
+
+def _children(process: int) -> list[int]:
+    found = []
+    for thread in Path(f"/proc/{process}/task").iterdir():
+        found += [int(child) for child in (thread / "children").read_text().split()]
+    return found
+
+
+class _Fields(NamedTuple):
+    parent: int
+    seconds: float
+    memory: float
+
+
+def _fields(process: int) -> _Fields:
+    """What the kernel tells of a process: parent, seconds of the processor, MiB of its own."""
+    stat = Path(f"/proc/{process}/stat").read_text()
+    fields = stat.rpartition(")")[2].split()
+    told = dict(line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines() if ":" in line)
+    own = sum(int(told[part].split()[0]) for part in ("RssAnon", "RssFile"))
+    return _Fields(int(fields[1]), (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), own / 1024)
