@@ -189,7 +189,7 @@ def test_a_long_queue_is_not_read_as_a_whole_for_each_batch() -> None:
     Due.objects.all().delete()
     Due.objects.bulk_create(Due(contact_id=first, occurred_at=NOW) for _ in range(30))
     Due.objects.bulk_create(Due(contact_id=other, occurred_at=NOW) for _ in range(30))
-    # The window of a batch of two is sixteen rows: what the first contact waits with is taken whole, the other's is not.
+    # The window of a batch of two is sixteen rows: all of the first contact, whose rows then go, and none of the other.
     assert drain_due(now=NOW, limit=2) == 1
     assert set(Due.objects.values_list("contact_id", flat=True)) == {other}
     assert drain_due(now=NOW, limit=2) == 1
