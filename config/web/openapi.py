@@ -1,6 +1,6 @@
 """The OpenAPI document says of every call which errors it may answer, so that no view has to repeat it."""
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from drf_spectacular.openapi import AutoSchema
 
@@ -15,7 +15,7 @@ _WITH_A_BODY: Final = ("413", "422")
 class DescribedErrors(AutoSchema):
     """drf-spectacular's reading of a view, with the errors that are the same everywhere."""
 
-    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
+    def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction=direction)
         if direction != "response":
             return bodies
@@ -24,5 +24,5 @@ class DescribedErrors(AutoSchema):
             codes.append("404")
         for code in codes:
             if code not in bodies:
-                bodies[code] = self._get_response_for_code(ErrorSerializer, code)
+                bodies[code] = self._get_response_for_code(ErrorSerializer, code)  # type: ignore[no-untyped-call]  # drf-spectacular's
         return dict(sorted(bodies.items()))

@@ -67,7 +67,7 @@ def try_address(sqlmap: list[str], url: str, header: str, folder: Path) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     except subprocess.TimeoutExpired as late:
-        said = late.stdout.decode(errors="replace") if isinstance(late.stdout, bytes) else str(late.stdout or "")
+        said = late.stdout.decode(errors="replace") if isinstance(late.stdout, bytes) else str(late.stdout)
         say("  (stopped: out of time)")
     else:
         said = done.stdout

@@ -34,7 +34,7 @@ def test_signing_in_gives_a_new_session_and_a_new_csrf_token(ann: User) -> None:
     session = client.session
     session["planted"] = "by somebody else"
     session.save()
-    client.cookies[project.SESSION_COOKIE_NAME] = session.session_key
+    client.cookies[project.SESSION_COOKIE_NAME] = str(session.session_key)
     before, token = session.session_key, client.cookies["csrftoken"].value
 
     sign_in(client)
@@ -42,7 +42,7 @@ def test_signing_in_gives_a_new_session_and_a_new_csrf_token(ann: User) -> None:
     assert client.session.session_key != before
     assert client.cookies["csrftoken"].value != token
     stranger = Client()
-    stranger.cookies[project.SESSION_COOKIE_NAME] = before
+    stranger.cookies[project.SESSION_COOKIE_NAME] = str(before)
     assert stranger.get("/queue/").status_code == 302, "whoever planted the session holds nothing"
 
 
@@ -61,7 +61,7 @@ def test_signing_out_ends_the_session_on_the_server(ann: User) -> None:
     key = client.session.session_key
     client.post("/account/logout/")
     thief = Client()
-    thief.cookies[project.SESSION_COOKIE_NAME] = key
+    thief.cookies[project.SESSION_COOKIE_NAME] = str(key)
     assert thief.get("/queue/").status_code == 302
     assert list(AuditEntry.objects.order_by("id").values_list("act", flat=True)) == ["signed_in", "signed_out"]
 

@@ -1,7 +1,7 @@
 """Failed sign-ins are counted so that parallel attempts do not slip through, also while the cache is away."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -90,7 +90,7 @@ def _gone(*_: Any, **__: Any) -> Any:
 
 
 @pytest.fixture
-def ann(db: None) -> Iterator[User]:
+def ann(db: None) -> User:
     user = make_user(Role.REP, email="ann@ripen.test", username="ann@ripen.test")
     user.set_password(PASSWORD)
     user.save()
