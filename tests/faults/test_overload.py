@@ -59,7 +59,7 @@ def test_a_key_over_its_share_is_told_to_wait_and_nobody_else_notices(app: Runni
 
 @pytest.fixture(scope="module")
 def busy(app: RunningApp) -> str:
-    """Its id; the events came in order, ten in each minute: a moment is judged once, whatever happened in it."""
+    """Its id; the events are ten in each minute, and all there at once: each moment is judged once."""
     app.run("shell", "-v", "0", "-c", _MANY.format(number=MANY))
     waited = wait_until(lambda: everything_is_done(app), patience=PATIENCE, what="it is judged")
     log.warning("%s events of one contact are judged %.1f s after", f"{MANY:,}", waited)
@@ -100,17 +100,21 @@ class TestManyEvents:
 
 _MANY = """
 from datetime import timedelta
+from django.db import transaction
 from django.utils import timezone
 from contacts.ingest.incoming import IncomingEvent
 from contacts.models import Source
 from contacts.services.record import record_events
 now, source = timezone.now(), Source.objects.first()
-for first in range(0, {number}, 1000):
-    record_events(source=source, received_at=now, events=[
-        IncomingEvent(index=n, message_id=f"busy {{first + n}}", kind=("page_viewed", "email_clicked")[n % 2],
-                      occurred_at=now - timedelta(minutes=({number} - first - n) // 10 + 1), email="busy@x.test",
-                      traits={{}}, properties={{}})
-        for n in range(1000)])
+
+def event(n):
+    return IncomingEvent(
+        index=n % 1000, message_id=f"busy {{n}}", kind=("page_viewed", "email_clicked")[n % 2],
+        occurred_at=now - timedelta(minutes=({number} - n) // 10 + 1), email="busy@x.test", traits={{}}, properties={{}})
+
+with transaction.atomic():
+    for first in range(0, {number}, 1000):
+        record_events(source=source, received_at=now, events=[event(n) for n in range(first, first + 1000)])
 """
 
 
