@@ -40,8 +40,8 @@ def _language() -> str:
     return get_language() or settings.LANGUAGE_CODE
 
 
-def _day_formats() -> DayFormats:
-    return DAY_FORMATS.get(_language().partition("-")[0], DAY_FORMATS["en"])
+def _day_formats(language: str) -> DayFormats:
+    return DAY_FORMATS.get(language.partition("-")[0], DAY_FORMATS["en"])
 
 
 @lru_cache(maxsize=32)
@@ -172,28 +172,30 @@ def _measured(value: float) -> str:
 
 def format_date(day: date, *, today: date | None = None) -> str:
     """Write a day: ``3 Nov``, with the year where it is not that of ``today``, or where that is not given."""
-    formats = _day_formats()
-    short = today is not None and day.year == today.year
-    return _written(day, formats.day if short else formats.day_with_year, _language())
+    language, short = _language(), today is not None and day.year == today.year
+    formats = _day_formats(language)
+    return _written(day, formats.day if short else formats.day_with_year, language)
 
 
 def format_long_date(day: date, *, today: date | None = None) -> str:
     """Write a day with its month in full: ``3 November``; with the year as ``format_date`` does."""
-    formats = _day_formats()
-    short = today is not None and day.year == today.year
-    return _written(day, formats.long_day if short else formats.long_day_with_year, _language())
+    language, short = _language(), today is not None and day.year == today.year
+    formats = _day_formats(language)
+    return _written(day, formats.long_day if short else formats.long_day_with_year, language)
 
 
 def format_weekday(day: date, *, today: date) -> str:
     """Write a day as a heading: ``Friday 20 November``; of another year ``20 November 2025``."""
     if day.year != today.year:
         return format_long_date(day)
-    return _written(day, _day_formats().weekday, _language())
+    language = _language()
+    return _written(day, _day_formats(language).weekday, language)
 
 
 def format_month(day: date) -> str:
     """Write the month of a day: ``Nov 2026``."""
-    return _written(day, _day_formats().month, _language())
+    language = _language()
+    return _written(day, _day_formats(language).month, language)
 
 
 def format_day(moment: datetime, *, now: datetime) -> str:
@@ -209,13 +211,26 @@ def format_clock(moment: datetime) -> str:
 
 def format_exact(moment: datetime) -> str:
     """Write a moment in full, with its zone: ``3 Nov 2026, 14:05 UTC``."""
-    local = timezone.localtime(moment)
-    day = _written(local.date(), _day_formats().day_with_year, _language())
+    return _exact(timezone.localtime(moment), _language())
+
+
+def _exact(local: datetime, language: str) -> str:
+    day = _written(local.date(), _day_formats(language).day_with_year, language)
     return f"{day}, {local.hour:02}:{local.minute:02} {local.tzname()}"
 
 
 def format_relative(moment: datetime, *, now: datetime) -> str:
     """Write a moment as people say it: ``just now``, ``5 minutes ago``, ``in 2 hours``; beyond a week the day."""
+    return _relative(moment, now, _language())
+
+
+def format_both(moment: datetime, *, now: datetime) -> tuple[str, str]:
+    """Write a moment in full and as people say it, at once: language and zone are looked up for both."""
+    language = _language()
+    return _exact(timezone.localtime(moment), language), _relative(moment, now, language)
+
+
+def _relative(moment: datetime, now: datetime, language: str) -> str:
     gap = moment - now
     seconds = abs(gap.total_seconds())
     if seconds < 45:
@@ -223,4 +238,4 @@ def format_relative(moment: datetime, *, now: datetime) -> str:
     if seconds >= _WEEK:
         return format_day(moment, now=now)
     say = _ahead if gap > timedelta(0) else _ago
-    return say(*_largest_unit(gap), _language())
+    return say(*_largest_unit(gap), language)

@@ -32,6 +32,8 @@ MAX_TEXT: Final = 200
 MAX_WORDS: Final = 8
 # How many of each stage, the last seen first, are looked at where more match than may be.
 _BEST_KNOWN: Final = 200
+# And where only the best few are shown.
+_BEST_RANKED: Final = 500
 # The best few are ranked among so many.
 _RANKED: Final = 300
 # With fewer hits than this, other spellings are looked for as well.
@@ -131,7 +133,7 @@ def search_candidates(text: str, limit: int = SEARCH_CAP) -> tuple[tuple[int, ..
         for patterns in _ways(words):
             found = _find(cursor, patterns, limit + 1)
             if len(found) > limit:
-                known = _best_known(cursor, patterns, limit)
+                known = _best_known(cursor, patterns, _BEST_KNOWN, limit)
                 return tuple(dict.fromkeys([*known, *found]))[:limit], True
             if found:
                 return tuple(found), False
@@ -177,7 +179,7 @@ def find_best(text: str, *, limit: int, stages: Sequence[str]) -> Hits:
             if len(found) > _RANKED:
                 if len(" ".join(words)) <= _SHORT_NAME:
                     found += _find(cursor, [f"% {word} %" for word in words], _RANKED)
-                found = list({*found, *_best_known(cursor, patterns, _RANKED)})
+                found = list({*found, *_best_known(cursor, patterns, _BEST_RANKED, _RANKED)})
             ranked = _rank(cursor, found, words, stages, limit + 1)
             chosen |= {key: False for key in ranked if key not in chosen}
             more = more or len(found) > limit
@@ -210,9 +212,9 @@ def _find(cursor: CursorWrapper, patterns: Sequence[str], limit: int) -> list[in
     return [key for (key,) in cursor.fetchall()]
 
 
-def _best_known(cursor: CursorWrapper, patterns: Sequence[str], limit: int) -> list[int]:
+def _best_known(cursor: CursorWrapper, patterns: Sequence[str], most: int, limit: int) -> list[int]:
     conditions = " AND ".join(["c.search_text LIKE %s"] * len(patterns))
-    cursor.execute(_FIND_BEST_KNOWN.format(conditions=conditions), [_BEST_KNOWN, *patterns, limit])
+    cursor.execute(_FIND_BEST_KNOWN.format(conditions=conditions), [most, *patterns, limit])
     return [key for (key,) in cursor.fetchall()]
 
 

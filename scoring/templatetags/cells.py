@@ -83,6 +83,7 @@ def contact_rows(
     choose = escape(gettext("Choose %(name)s")) if may_act else ""
     opened = [(f'<td class="{_class_of(column)}">', column.key) for column in columns]
     now = timezone.now()
+    pills = {key: stage_label_pill(key, labels) for key in {row.standing.stage for row in rows}}
     parts = []
     for item in rows:
         row, contact = item.standing, item.standing.contact
@@ -91,7 +92,7 @@ def contact_rows(
         tags = _tags(item.tags)
         choice = _CHOICE.format(key=key, choose=choose % {"name": shown}) if may_act else ""
         cells = [
-            f"{begin}{conditional_escape(contact_cell(column, row, labels, tags, now))}</td>"
+            f"{begin}{pills[row.stage] if column == 'stage' else _cell(column, row, labels, tags, now)}</td>"
             for begin, column in opened
         ]
         parts.append(
@@ -101,7 +102,7 @@ def contact_rows(
                 url=address.replace(str(_ANY), key),
                 name=shown,
                 job=escape(", ".join(filter(None, (contact.job_title, str(contact.company or ""))))),
-                pill=stage_label_pill(row.stage, labels),
+                pill=pills[row.stage],
                 tags=tags,
                 cells="".join(cells),
             )
@@ -117,19 +118,15 @@ def _tags(names: Sequence[str]) -> SafeString:
     return mark_safe(get_template("contacts/tags.html").render({"tags": names}) if names else "")  # noqa: S308  escapes
 
 
-def contact_cell(
-    key: str, row: Standing, labels: Mapping[str, str], tags: SafeString, now: datetime
-) -> SafeString | str:
-    """Return what the column ``key`` of the list shows of a contact; what is not safe is yet to be escaped."""
-    if key == "stage":
-        return stage_label_pill(row.stage, labels)
+def _cell(key: str, row: Standing, labels: Mapping[str, str], tags: SafeString, now: datetime) -> SafeString:
+    """Return what the column ``key`` of the list shows of a contact, the stage aside."""
     if key == "furthest":
         return stage_label_pill(row.furthest_stage, labels)
     if key == "tags":
         return tags or _muted("")
     if key in _MOMENTS:
         return _quiet(reltime(_MOMENTS[key](row), now=now))
-    return _CELLS[key](row)
+    return conditional_escape(_CELLS[key](row))
 
 
 def _owner(row: Standing) -> SafeString:

@@ -13,7 +13,7 @@ from config.web.pages import link_with
 from config.web.ui import Chip
 from contacts.enums import Answer, Motion
 from contacts.models import Company
-from contacts.selectors.browse import FALL, NOBODY, RIPEN, Query, campaigns, countries, source_channels, tag_names
+from contacts.selectors.browse import FALL, NOBODY, RIPEN, Query, filter_values
 
 LABELS: Final[Mapping[str, str]] = {
     "stage": gettext_noop("Stage"),
@@ -58,7 +58,8 @@ class FilterField:
 def filter_fields(
     query: Query, people: Sequence[User], labels: Mapping[str, str]
 ) -> dict[str, tuple[FilterField, ...]]:
-    """Return the fields: ``first`` stand beside the search, the others behind "More filters". Four queries."""
+    """Return the fields: ``first`` stand beside the search, the others behind "More filters". One query."""
+    values = filter_values()
     anything = [("", gettext("Any"))]
     owners = [(NOBODY, gettext("Marketing")), *((str(one.pk), _name(one)) for one in people)]
     answers = [(one.value, str(one.label)) for one in Answer]
@@ -70,7 +71,7 @@ def filter_fields(
                 "source",
                 gettext("Source"),
                 query.source,
-                (("", gettext("Any source")), *((name, name) for name in source_channels())),
+                (("", gettext("Any source")), *((name, name) for name in values.sources)),
             ),
             FilterField(
                 "soon",
@@ -87,10 +88,10 @@ def filter_fields(
             _days("seen_within", query.seen_within),
             _days("unseen_for", query.unseen_for),
             FilterField("motion", gettext("Motion"), query.motion, (*anything, *motions)),
-            _text("campaign", query.campaign, campaigns()),
-            _text("country", query.country, countries()),
+            _text("campaign", query.campaign, values.campaigns),
+            _text("country", query.country, values.countries),
             _text("company", query.company),
-            _text("tag", query.tag, tag_names()),
+            _text("tag", query.tag, values.tags),
             FilterField("means", gettext("Means"), query.means, (*anything, *answers)),
             FilterField("authority", gettext("Authority"), query.authority, (*anything, *answers)),
             _text("attribute", query.attribute),
@@ -195,5 +196,5 @@ def _days(name: str, days: int | None) -> FilterField:
     return FilterField(name, gettext(LABELS[name]), "" if days is None else str(days), is_number=True)
 
 
-def _text(name: str, value: str, suggestions: Sequence[str] = ()) -> FilterField:
-    return FilterField(name, gettext(LABELS[name]), value, suggestions=tuple(suggestions))
+def _text(name: str, value: str, suggestions: tuple[str, ...] = ()) -> FilterField:
+    return FilterField(name, gettext(LABELS[name]), value, suggestions=suggestions)

@@ -101,10 +101,7 @@ def reltime(moment: datetime | None, empty: str = "\N{EN DASH}", now: datetime |
     if moment is None:
         return empty
     # Lists show fifty: escaped by hand, for format_html takes as long as the rest.
-    title, text = (
-        escape(formats.format_exact(moment)),
-        escape(formats.format_relative(moment, now=now or timezone.now())),
-    )
+    title, text = map(escape, formats.format_both(moment, now=now or timezone.now()))
     return mark_safe(f'<time datetime="{moment.isoformat()}" title="{title}" data-relative>{text}</time>')  # noqa: S308
 
 

@@ -1,7 +1,7 @@
 """The contact list: what is asked, what that means, and a page of whom it finds."""
 
 from contacts.selectors.browse.asked import FALL, NOBODY, RIPEN, Problem, Query, Sort
-from contacts.selectors.browse.choices import campaigns, countries, possible_owners, source_channels, tag_names
+from contacts.selectors.browse.choices import filter_values, possible_owners, source_channels, tag_names
 from contacts.selectors.browse.conditions import FALLS_LOOKED_AT, contact_filters, standing_filters
 from contacts.selectors.browse.listing import (
     COUNT_CAP,
@@ -29,11 +29,10 @@ __all__ = [
     "Sort",
     "StageCount",
     "browse_contacts",
-    "campaigns",
     "contact_filters",
     "count_query",
     "count_stages",
-    "countries",
+    "filter_values",
     "ids_of_view",
     "possible_owners",
     "source_channels",

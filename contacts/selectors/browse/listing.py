@@ -5,6 +5,7 @@ anything else by walking along the index of the order, so many entries a page an
 So no list costs more than what it looks at, whatever is asked.
 """
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -28,9 +29,22 @@ COUNT_CAP = 10_000
 WALKS: Final = (500, 5_000)
 COUNTED_ALONG: Final = 1_000
 
+_REMEMBERED_FROM: Final = 1_000
+_REMEMBERED_FOR: Final = 60.0
+# Until when a stage is known to hold more than a cap, by the clock of this process.
+_over: dict[tuple[str, int], float] = {}
 _COUNT_STAGES: Final = """
 SELECT stage.key, (SELECT count(*) FROM (SELECT FROM contacts_standing s WHERE s.stage = stage.key LIMIT %s) AS few)
 FROM unnest(%s::text[]) WITH ORDINALITY AS stage (key, place) ORDER BY stage.place
+"""
+
+_HEADS: Final = """
+SELECT head.contact_id, head.value FROM unnest(%s::text[]) AS stage (key)
+CROSS JOIN LATERAL (
+    SELECT s.contact_id, s.{column} AS value FROM contacts_standing s
+    WHERE s.stage = stage.key {after} ORDER BY s.{column} {way}, s.contact_id {way} LIMIT %s
+) AS head
+ORDER BY head.value {way}, head.contact_id {way} LIMIT %s
 """
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -91,7 +105,7 @@ def browse_contacts(
     if found.candidates is not None:
         keys, counts = _few(query, found, stages, shown, mark, limit + 1)
     elif query.sort in _COLUMNS and found.is_free:
-        keys = _ordered_keys(query, found.standings(), shown, mark, limit + 1)
+        keys = _ordered_keys(query, shown, mark, limit + 1)
     else:
         keys, looked_at = _walk(query, found, shown, mark, limit + 1)
     has_more = len(keys) > limit
@@ -131,10 +145,20 @@ def _counted(stages: Sequence[str], standings: Iterable[str]) -> tuple[StageCoun
 
 
 def count_stages(*, stages: Sequence[str], cap: int) -> tuple[StageCount, ...]:
-    """Count the contacts of each stage, up to ``cap`` each; one query."""
-    with connection.cursor() as cursor:
-        cursor.execute(_COUNT_STAGES, [cap + 1, list(stages)])
-        return tuple(StageCount(stage, min(number, cap), number > cap) for stage, number in cursor.fetchall())
+    """Count the contacts of each stage, up to ``cap`` each; at most one query.
+
+    That a stage holds more than a cap of thousands is remembered for a minute: to count so far again for every page
+    takes PostgreSQL as long as all else that the page asks.
+    """
+    at = time.monotonic()
+    numbers = {stage: cap + 1 for stage in stages if _over.get((stage, cap), 0.0) > at}
+    if uncounted := [stage for stage in stages if stage not in numbers]:
+        with connection.cursor() as cursor:
+            cursor.execute(_COUNT_STAGES, [cap + 1, uncounted])
+            numbers |= dict(cursor.fetchall())
+    if cap >= _REMEMBERED_FROM:
+        _over.update({(stage, cap): at + _REMEMBERED_FOR for stage in uncounted if numbers[stage] > cap})
+    return tuple(StageCount(stage, min(numbers[stage], cap), numbers[stage] > cap) for stage in stages)
 
 
 def count_query(query: Query, *, stages: Sequence[str], now: datetime | None = None) -> tuple[StageCount, ...]:
@@ -171,20 +195,16 @@ def _after(query: Query, value: Any, key: Any, mark: tuple[Any, int] | None) -> 
 
 
 def _ordered_keys(
-    query: Query, rows: "QuerySet[Standing]", stages: Sequence[str], mark: tuple[Any, int] | None, limit: int
+    query: Query, stages: Sequence[str], mark: tuple[Any, int] | None, limit: int
 ) -> list[tuple[int, Any]]:
-    """Return (contact id, sort value) in order: each stage contributes the head of its own index."""
+    """Return (contact id, sort value) of all in order: each stage contributes the head of its own index."""
+    way, beyond = ("DESC", "<") if query.descending else ("ASC", ">")
     column = _COLUMNS[query.sort]
-    order = (f"-{column}", "-contact_id") if query.descending else (column, "contact_id")
-    after = _after(query, F(column), F("contact_id"), mark)
-    parts = [
-        rows.filter(after, stage=stage).order_by(*order).values_list("contact_id", column)[:limit] for stage in stages
-    ]
-    if not parts:
-        return []
-    first, *others = parts
-    merged = first.union(*others, all=True).order_by(*order)[:limit] if others else first
-    return list(merged)
+    after = f"AND (s.{column}, s.contact_id) {beyond} (%s, %s)" if mark is not None else ""
+    with connection.cursor() as cursor:
+        cursor.execute(_HEADS.format(column=column, way=way, after=after), [list(stages), *(mark or ()), limit, limit])
+        heads: list[tuple[int, Any]] = cursor.fetchall()
+        return heads
 
 
 def _few(
@@ -248,7 +268,7 @@ def _met(
 def _entries(query: Query, stages: Sequence[str], mark: tuple[Any, int] | None, most: int) -> list[tuple[int, Any]]:
     """The next entries of the order, filters aside: of the stages' indexes, or of all contacts by name or age."""
     if query.sort in _COLUMNS:
-        return _ordered_keys(query, Standing.objects.all(), stages, mark, most)
+        return _ordered_keys(query, stages, mark, most)
     value = sort_name() if query.sort is Sort.NAME else F("id")
     rows = Contact.objects.filter(present=True).annotate(sorted_by=value)
     rows = rows.filter(_after(query, F("sorted_by"), F("id"), mark))

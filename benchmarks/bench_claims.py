@@ -1,0 +1,289 @@
+"""Claims under a crowd: fifty reps at one queue, and what a lock that everybody waits for would make of it.
+
+Fifty claimers, each on a connection of its own, share out the same number of offers, in turns in two ways:
+
+- as the product does it: everybody looks at the queue, takes a card of its first page and claims it by one
+  conditional UPDATE whose row count decides; who was slower is told so, and looks again;
+- the control: everybody locks the queue's first offer (``SELECT ... FOR UPDATE``), waits for it, then claims it.
+
+Once with everything that a claim writes (``claim_handoff``: the move, the fact, the owner, the clock, what is told),
+and once with the change of hands alone. The figure is the ratio of claims a second. Afterwards every offer must have
+been claimed once, by the one who was told so.
+
+    python benchmarks/bench_claims.py [--reps 50] [--processes 5] [--offers 250] [--rounds 3]
+"""
+
+import argparse
+import contextlib
+import multiprocessing
+import random
+import statistics
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any, Final
+
+from measuring import tell, throw_away_services
+
+PAGE: Final = 50
+FITTING: Final = {
+    "job_title": "Head of Operations",
+    "company": {"name": "Acme", "domain": "acme.example", "industry": "software", "employees": 200},
+}
+FORK: Final = multiprocessing.get_context("fork")
+
+
+def main() -> None:
+    """Prepare offers and print a table; ends with 1 where an offer was claimed twice or not at all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--reps", type=int, default=50)
+    parser.add_argument("--processes", type=int, default=5, help="that the reps' connections are spread over")
+    parser.add_argument("--offers", type=int, default=250, help="shared out in each round")
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    with throw_away_services():
+        now = datetime.now(UTC).replace(microsecond=0)
+        reps = hire(options.reps)
+        offers = make_offers(options.offers * options.rounds * 4, now)
+        # Before the processes part, so that each knows it.
+        decisive_statement(now)
+        doubles = 0
+        for claim, waiting, what in (
+            (claim_wholly, wait_and_claim_wholly, "everything that a claim writes"),
+            (claim_barely, wait_and_claim_barely, "the change of hands alone"),
+        ):
+            rates: dict[str, list[float]] = {"product": [], "waiting": []}
+            for _ in range(options.rounds):
+                for name, way in (("product", claim), ("waiting", waiting)):
+                    lot, offers = offers[: options.offers], offers[options.offers :]
+                    took, told = share_out(way, lot, reps, options.processes, now)
+                    rates[name].append(len(lot) / took)
+                    doubles += wrongs(lot, told)
+            fast, slow = (statistics.median(rates[name]) for name in ("product", "waiting"))
+            tell(
+                f"claims by {options.reps} reps at once, {what}: {fast:,.0f} a second",
+                f"{fast / slow:.1f} times",
+                against=f"a lock on the first offer that everybody waits for, {slow:,.0f} a second",
+                aim="at least 4",
+            )
+        tell("offers claimed twice, by nobody, or by another than was told", str(doubles), against="", aim="0")
+    if doubles:
+        raise SystemExit(1)
+
+
+def hire(count: int) -> list[int]:
+    """So many reps who may hold as much as they like; their ids."""
+    from django.contrib.auth.models import Group, User
+
+    from contacts.enums import Role
+    from funnel.models import SalesSettings, WorkingCalendar
+
+    week = {day: [["00:00", "24:00"]] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")}
+    WorkingCalendar.objects.update(hours=week)
+    SalesSettings.objects.update(claim_limit=10_000)
+    group, reps = Group.objects.get(name=Role.REP), []
+    for number in range(count):
+        name = f"rep{number}@ripen.example"
+        rep = User.objects.create_user(username=name, email=name, first_name="Rep", last_name=f"Number{number}")
+        rep.groups.add(group)
+        reps.append(rep.pk)
+    return reps
+
+
+def make_offers(count: int, now: datetime) -> list[int]:
+    """Contacts who asked for a demo, judged and offered; the handoffs' ids."""
+    from contacts.ingest.incoming import IncomingEvent
+    from contacts.models import Source
+    from contacts.services.record import record_events
+    from funnel.enums import HandoffState
+    from funnel.models import Handoff
+    from funnel.services.consequences import draw_consequences
+    from scoring.services.evaluate import drain_due
+
+    source = Source.objects.create(name="crm")
+    for first in range(0, count, 500):
+        events = [
+            IncomingEvent(
+                index=number,
+                message_id=f"demo-{first + number}",
+                kind="demo_requested",
+                occurred_at=now - timedelta(minutes=1),
+                email=f"person{first + number}@acme.example",
+                traits=FITTING,
+                properties={},
+            )
+            for number in range(min(500, count - first))
+        ]
+        record_events(source=source, events=events, received_at=now)
+    while drain_due(now=now) or draw_consequences(now=now):
+        pass
+    offers = list(Handoff.objects.filter(state=HandoffState.OFFERED).order_by("pk").values_list("pk", flat=True))
+    if len(offers) != count:
+        raise SystemExit(f"{len(offers)} offers instead of {count}")
+    return offers
+
+
+def share_out(
+    way: Callable[[Any, Sequence[int], datetime], int | None],
+    lot: Sequence[int],
+    reps: Sequence[int],
+    processes: int,
+    now: datetime,
+) -> tuple[float, list[tuple[int, int]]]:
+    """Let all reps claim until nothing is left: the seconds that took, and (offer, rep) as they were told."""
+    from django.db import connections
+
+    connections.close_all()
+    ready, answers = FORK.Barrier(processes + 1), FORK.Queue()
+    crews = [reps[place::processes] for place in range(processes)]
+    started = [FORK.Process(target=work, args=(way, lot, crew, now, ready, answers)) for crew in crews]
+    for one in started:
+        one.start()
+    ready.wait()
+    began = time.perf_counter()
+    told = [pair for _ in started for pair in answers.get()]
+    took = time.perf_counter() - began
+    for one in started:
+        one.join()
+    return took, told
+
+
+def work(
+    way: Callable[[Any, Sequence[int], datetime], int | None],
+    lot: Sequence[int],
+    crew: Sequence[int],
+    now: datetime,
+    ready: Any,
+    answers: Any,
+) -> None:
+    """A process with some of the reps, each in a thread with its connection."""
+    from django.contrib.auth.models import User
+    from django.db import connection
+
+    def rep_of(key: int) -> User:
+        connection.ensure_connection()
+        return User.objects.get(pk=key)
+
+    def claim_all(rep: User) -> list[tuple[int, int]]:
+        got = []
+        while (offer := way(rep, lot, now)) is not None:
+            got.append((offer, rep.pk))
+        return got
+
+    # Threads keep their connection, so that the start is not the time it takes to connect.
+    with ThreadPoolExecutor(len(crew)) as threads:
+        people = list(threads.map(rep_of, crew))
+        ready.wait()
+        answers.put([pair for got in threads.map(claim_all, people) for pair in got])
+
+
+def waiting_offers(lot: Sequence[int]) -> Any:
+    """The part of the queue that is shared out now, in its order."""
+    from funnel.enums import HandoffState
+    from funnel.models import Handoff
+
+    return Handoff.objects.filter(pk__in=lot, state=HandoffState.OFFERED).order_by("due_at", "pk")
+
+
+def claim_wholly(rep: Any, lot: Sequence[int], now: datetime) -> int | None:
+    """Look at the queue and claim a card of its first page until one is one's own; None where there is none."""
+    from funnel.errors import HandoffTaken
+    from funnel.services.claiming import claim_handoff
+
+    while cards := list(waiting_offers(lot).values_list("pk", flat=True)[:PAGE]):
+        with contextlib.suppress(HandoffTaken):
+            return claim_handoff(handoff_id=random.choice(cards), by=rep, now=now).pk
+    return None
+
+
+def wait_and_claim_wholly(rep: Any, lot: Sequence[int], now: datetime) -> int | None:
+    """Wait until the first card is one's own to claim; None where there is none."""
+    from django.db import transaction
+
+    from funnel.services.claiming import claim_handoff
+
+    with transaction.atomic():
+        first = waiting_offers(lot).select_for_update().values_list("pk", flat=True).first()
+        return None if first is None else claim_handoff(handoff_id=first, by=rep, now=now).pk
+
+
+def claim_barely(rep: Any, lot: Sequence[int], now: datetime) -> int | None:
+    """As ``claim_wholly``, but only the statement that decides, as the product sends it."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        while cards := _first_cards(cursor, lot):
+            card = random.choice(cards)
+            if _decide(cursor, card, rep, now):
+                return card
+    return None
+
+
+def wait_and_claim_barely(rep: Any, lot: Sequence[int], now: datetime) -> int | None:
+    """As ``wait_and_claim_wholly``, but only the statement that decides, as the product sends it."""
+    from django.db import connection, transaction
+
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"{_CARDS} LIMIT 1 FOR UPDATE", [list(lot)])
+        found = cursor.fetchall()
+        if found:
+            _decide(cursor, found[0][0], rep, now)
+            return int(found[0][0])
+    return None
+
+
+_CARDS: Final = "SELECT id FROM funnel_handoff WHERE id = ANY(%s) AND state = 'offered' ORDER BY due_at, id"
+
+
+def _first_cards(cursor: Any, lot: Sequence[int]) -> list[int]:
+    cursor.execute(f"{_CARDS} LIMIT {PAGE}", [list(lot)])
+    return [key for (key,) in cursor.fetchall()]
+
+
+def _decide(cursor: Any, card: int, rep: Any, now: datetime) -> bool:
+    sql, values = decisive_statement(now)
+    meant = {_OFFER: card, _REP: rep.pk}
+    cursor.execute(sql, [meant.get(value, value) if isinstance(value, int) else value for value in values])
+    return bool(cursor.fetchall())
+
+
+# Ids that nothing has; they are replaced by those that are meant.
+_OFFER: Final = 10**15
+_REP: Final = 10**9
+
+
+@cache
+def decisive_statement(now: datetime) -> tuple[str, list[Any]]:
+    """The statement of a claim whose row count decides, with ``_OFFER`` and ``_REP`` among its values."""
+    from django.db import connection, transaction
+
+    from funnel.models import Handoff
+    from funnel.moves import CLAIM
+    from funnel.services.making import make_moves
+
+    sent: list[tuple[str, list[Any]]] = []
+
+    def note(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        sent.append((sql, list(params or ())))
+        return execute(sql, params, many, context)
+
+    with transaction.atomic(), connection.execute_wrapper(note):
+        make_moves(CLAIM, Handoff.objects.filter(pk=_OFFER), now=now, to_rep=_REP)
+    return next((sql, values) for sql, values in sent if "UPDATE" in sql)
+
+
+def wrongs(lot: Sequence[int], told: Sequence[tuple[int, int]]) -> int:
+    """How many offers of a lot were told to several reps or to none, or belong to another than was told."""
+    from funnel.models import Handoff
+
+    winners = dict(told)
+    times = Counter(offer for offer, _ in told)
+    owners = dict(Handoff.objects.filter(pk__in=lot).values_list("pk", "claimed_by"))
+    return sum(times[offer] != 1 or owners[offer] != winners[offer] for offer in lot)
+
+
+if __name__ == "__main__":
+    main()
