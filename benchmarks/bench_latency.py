@@ -14,7 +14,6 @@ import http.client
 import json
 import multiprocessing
 import random
-import sys
 import threading
 import time
 import uuid
@@ -24,9 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from benchmarks.measuring import fill, throw_away_services
+from measuring import fill, throw_away_services
 
 # People open and click most of the time; the others are rarer, as the demo has it.
 KINDS = ("page_viewed",) * 6 + ("email_opened",) * 3 + ("email_clicked",) * 2 + ("asset_downloaded", "form_submitted")

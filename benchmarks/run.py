@@ -17,9 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from benchmarks.measuring import FIGURES, ROOT
+from measuring import FIGURES, ROOT
 
 # Script -> its options when small, and when full.
 SCRIPTS: dict[str, tuple[str, str]] = {
