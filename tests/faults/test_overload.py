@@ -110,7 +110,8 @@ now, source = timezone.now(), Source.objects.first()
 def event(n):
     return IncomingEvent(
         index=n % 1000, message_id=f"busy {{n}}", kind=("page_viewed", "email_clicked")[n % 2],
-        occurred_at=now - timedelta(minutes=({number} - n) // 10 + 1), email="busy@x.test", traits={{}}, properties={{}})
+        occurred_at=now - timedelta(minutes=({number} - n) // 10 + 1), email="busy@x.test",
+        traits={{}}, properties={{}})
 
 with transaction.atomic():
     for first in range(0, {number}, 1000):
