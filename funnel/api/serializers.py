@@ -113,9 +113,11 @@ class HandoffSerializer(serializers.ModelSerializer[Handoff]):
     routing = RoutingSerializer()
     warn_at = serializers.DateTimeField(help_text="When the clock warns; null where none runs.")
     due_at = serializers.DateTimeField(help_text="When the time to claim, or to make the first attempt, is up.")
-    attempted_at = serializers.DateTimeField(help_text="The first attempt to reach the contact since the claim.")
+    attempted_at = serializers.DateTimeField(
+        allow_null=True, help_text="The first attempt to reach the contact since the claim."
+    )
     outcome = serializers.CharField(help_text="The last interim result: a code, empty where there is none.")
-    next_at = serializers.DateTimeField(help_text="What was agreed for when.")
+    next_at = serializers.DateTimeField(allow_null=True, help_text="What was agreed for when.")
     last_activity_at = serializers.SerializerMethodField(
         help_text="When something was last said or done; null before the claim."
     )

@@ -95,15 +95,15 @@ def test_no_secret_and_no_body_gets_into_the_logs(world: World, lines: io.String
     keyed.post("/api/v1/events/", event, content_type="application/json")
     keyed.post("/api/v1/events/", json.dumps(event)[:-3], content_type="application/json")
     keyed.post("/api/v1/contacts/", {"email": CANARY, "stage": CANARY}, content_type="application/json")
-    Client().post(f"/hooks/email/postmark/{mails.key}", {"From": f"{CANARY}@acme.example", "TextBody": CANARY},
+    Client().post(f"/hooks/email/postmark/{mails.token}", {"From": f"{CANARY}@acme.example", "TextBody": CANARY},
                   content_type="application/json")  # fmt: skip
     Client().get(f"/api/v1/contacts/?q={CANARY}", headers={"Authorization": f"Bearer {token.key}"})
     Client().get("/api/v1/contacts/", headers={"Authorization": f"Bearer {source.key[:-1]}"})
-    Client().get(f"/f/{mails.key}/?email={CANARY}")
+    Client().get(f"/f/{mails.token}/?email={CANARY}")
 
     said = lines.getvalue()
     assert len(said.splitlines()) >= 20
-    keys = [source.key, token.key, mails.key, secret, totp, signed, reset.rstrip("/").rpartition("/")[2]]
+    keys = [source.key, token.key, mails.token, secret, totp, signed, reset.rstrip("/").rpartition("/")[2]]
     assert [text for text in (CANARY, *keys, source.key[:-1]) if text in said] == []
     kept = " ".join(str(value) for row in AuditEntry.objects.values() for value in row.values())
     assert AuditEntry.objects.count() >= 6
