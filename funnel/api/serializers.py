@@ -111,8 +111,10 @@ class HandoffSerializer(serializers.ModelSerializer[Handoff]):
     claimed_by = PersonSerializer(allow_null=True)
     assigned_to = PersonSerializer(allow_null=True, help_text="The rep it is kept for; null: the queue.")
     routing = RoutingSerializer()
-    warn_at = serializers.DateTimeField(help_text="When the clock warns; null where none runs.")
-    due_at = serializers.DateTimeField(help_text="When the time to claim, or to make the first attempt, is up.")
+    warn_at = serializers.DateTimeField(allow_null=True, help_text="When the clock warns; null where none runs.")
+    due_at = serializers.DateTimeField(
+        allow_null=True, help_text="When the time to claim, or to make the first attempt, is up."
+    )
     attempted_at = serializers.DateTimeField(
         allow_null=True, help_text="The first attempt to reach the contact since the claim."
     )

@@ -90,8 +90,8 @@ def test_who_is_invited_as_a_rep_joins_as_a_rep(world: World) -> None:
     link = invite_person(email="new@ripen.example", roles=[Role.REP], by=admin, now=world.now).link
     path = "/" + link.split("/", 3)[3]
     form = {**everything_of(User), **everything_of(Invitation), "roles": "admin", "first_name": "N", "last_name": "P",
-            "email": "other@ripen.example", "password": "a-long-passphrase-1", "password_again": "a-long-passphrase-1",
-            "again": "a-long-passphrase-1", "password1": "a-long-passphrase-1", "password2": "a-long-passphrase-1"}  # fmt: skip
+            "email": "other@ripen.example", "password": "a-long-passphrase-1",
+            "again": "a-long-passphrase-1", "password1": "a-long-passphrase-1"}  # fmt: skip
     Client().post(path, form)
 
     person = User.objects.get(email="new@ripen.example")
