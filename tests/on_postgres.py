@@ -1,15 +1,14 @@
-"""Run tests on another PostgreSQL than the embedded one: a throw-away cluster of whatever is installed here.
+"""Run tests on another PostgreSQL than the embedded one: throw-away clusters of whatever is installed here.
 
     python -m tests.on_postgres [--bindir /usr/lib/postgresql/15/bin] [what pytest takes ...]
 
 Without ``--bindir``: where ``pg_config --bindir`` says. Without further words: all that ``make test`` runs
-side by side. The cluster lives in a temporary folder, listens on a socket there, and is gone
+side by side. A cluster lives in a temporary folder, listens on a socket there, and is gone
 afterwards; Valkey is the embedded one.
 """
 
 import argparse
 import os
-import secrets
 import subprocess
 import sys
 import tempfile
@@ -21,24 +20,23 @@ from pathlib import Path
 from config.env import BASE_DIR
 from config.local.processes import unprivileged
 
+# Where tests/services.py is told of it: each of xdist's workers has a cluster of its own.
+BINDIR = "TEST_POSTGRES_BINDIR"
 _BY_CLOCK = ("journeys", "faults", "browser", "local")
 _SIDE_BY_SIDE = ["--numprocesses", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
 _PATIENCE = 60.0
 
 
 def main() -> int:
-    """Start the cluster, run pytest on it; its exit code."""
+    """Run pytest on clusters of that version; its exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bindir", type=Path)
     options, wanted = parser.parse_known_args()
     bindir = options.bindir or Path(_output("pg_config", "--bindir"))
     sys.stderr.write(_output(str(bindir / "postgres"), "--version") + "\n")
     everything = [*_SIDE_BY_SIDE, *(f"--ignore=tests/{name}" for name in _BY_CLOCK)]
-    with cluster(bindir) as url:
-        # The clusters of tests and of people are kept apart by the database's name, so a key of its own does.
-        environment = {**os.environ, "DATABASE_URL": url, "SECRET_KEY": secrets.token_urlsafe(48)}
-        command = [sys.executable, "-m", "pytest", *(wanted or everything)]
-        return subprocess.run(command, cwd=BASE_DIR, env=environment, check=False).returncode
+    command = [sys.executable, "-m", "pytest", *(wanted or everything)]
+    return subprocess.run(command, cwd=BASE_DIR, env={**os.environ, BINDIR: str(bindir)}, check=False).returncode
 
 
 @contextmanager

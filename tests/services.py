@@ -6,13 +6,17 @@ of its own, so that what one test flushes or fills up is no other's.
 
 import atexit
 import os
+import secrets
 import shutil
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 from config.env import Environment
 from config.local.session import Lease, lease_for
+from tests.on_postgres import BINDIR, cluster
 
+_other = ExitStack()
 _lease: Lease | None = None
 
 
@@ -23,6 +27,9 @@ def start() -> None:
     os.environ["RIPEN_STATE_DIR"] = str(folder)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     atexit.register(stop)
+    if bindir := os.environ.get(BINDIR):
+        os.environ["DATABASE_URL"] = _other.enter_context(cluster(Path(bindir)))
+        os.environ["SECRET_KEY"] = secrets.token_urlsafe(48)
     _lease = lease_for(Environment(), throw_away=True)
 
 
@@ -32,3 +39,4 @@ def stop() -> None:
     if _lease is not None:
         _lease.release(wait=True)
         _lease = None
+    _other.close()
