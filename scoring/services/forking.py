@@ -2,12 +2,17 @@
 
 import os
 import signal
+import stat
 import traceback
 from collections.abc import Callable, Generator, Sequence
 from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from django.db import connection, connections
+
+# Input, output and errors, which a service manager may have made sockets.
+_STANDARD = 2
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -75,6 +80,7 @@ def _do(work: Callable[[Any], Any], items: Sequence[Any], sender: Connection) ->
     try:
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, signal.SIG_DFL)
+        _let_go_of_sockets()
         for item in items:
             try:
                 answer: tuple[Any, BaseException | None] = work(item), None
@@ -85,3 +91,19 @@ def _do(work: Callable[[Any], Any], items: Sequence[Any], sender: Connection) ->
         status = 0
     finally:
         os._exit(status)
+
+
+def _let_go_of_sockets() -> None:
+    """Let sessions of the parent's, and the locks that they hold, end when it ends, not when the last child does.
+
+    The numbers stay taken: whatever still believes to own one must not close what is opened later.
+    """
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for number in [int(entry.name) for entry in Path("/dev/fd").iterdir()]:
+        try:
+            is_socket = stat.S_ISSOCK(os.fstat(number).st_mode)
+        except OSError:
+            # The listing's own, closed by now.
+            continue
+        if is_socket and number > _STANDARD:
+            os.dup2(nothing, number)

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import socket
+import stat
 from pathlib import Path
 
 import pytest
@@ -78,3 +80,17 @@ def test_whoever_takes_no_more_results_stops_the_rest() -> None:
     assert next(results)[0] == 0
     results.close()
     assert children() == before
+
+
+@committed
+def test_what_this_process_has_open_ends_with_it() -> None:
+    mine, other = socket.socketpair()
+
+    def is_open(_: int) -> bool:
+        return stat.S_ISSOCK(os.fstat(mine.fileno()).st_mode)
+
+    with mine, other:
+        assert is_open(0)
+        assert list(map_forked(is_open, range(2), 2)) == [False, False]
+        mine.send(b"still here")
+        assert other.recv(20) == b"still here"
