@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from contacts.enums import JobKind, Role, WorkState
 from contacts.models import Contact, ContactTag, Event, Job, SavedView, Standing, Tag
 from contacts.selectors.browse import Query, Sort, browse_contacts, count_query, ids_of_view, listing
-from contacts.selectors.browse.choices import campaigns, countries, source_channels
+from contacts.selectors.browse.choices import campaigns, countries, filter_values, source_channels, tag_names
 from contacts.selectors.pins import pins_in_force
 from contacts.selectors.views import DEFAULT_COLUMNS, columns_of, tags_of, views_of
 from contacts.services.acting import order_act, undo_act
@@ -333,3 +333,36 @@ def test_values_to_choose_from_are_read_from_their_index(values: Callable[[], li
     steps = [line for line in plan.splitlines() if "contacts_contact" in line]
     assert len(steps) == 2
     assert all(f"using {index}" in step for step in steps), plan
+
+
+def test_all_values_at_once_are_those_of_each() -> None:
+    ann = stand("Ann", country="Chile", source_channel="web", source_campaign="Spring")
+    stand("Bob", country="Peru", source_channel="fair")
+    tag_contacts(contact_ids=[ann.pk], name="Zoo", by=make_user(Role.MARKETER), now=NOW)
+    tag_contacts(contact_ids=[ann.pk], name="ape", by=make_user(Role.MARKETER), now=NOW)
+    with CaptureQueriesContext(connection) as captured:
+        values = filter_values()
+    assert len(captured) == 1
+    assert list(values.sources) == source_channels() == ["fair", "web"]
+    assert list(values.campaigns) == campaigns() == ["Spring"]
+    assert list(values.countries) == countries() == ["Chile", "Peru"]
+    assert list(values.tags) == tag_names() == ["ape", "Zoo"]
+
+
+def test_a_full_stage_is_not_counted_again_and_one_that_is_not_full_is() -> None:
+    """Thousands are many to count for a page; made here by a cap that is remembered from few on."""
+    stand("Ann", "lead")
+    stand("Bob", "lead")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(listing, "_REMEMBERED_FROM", 1)
+        patch.setattr(listing, "_over", {})
+        assert [(one.count, one.more) for one in listing.count_stages(stages=["audience", "lead"], cap=1)] == [
+            (0, False),
+            (1, True),
+        ]
+        stand("Cid", "audience")
+        with CaptureQueriesContext(connection) as captured:
+            again = listing.count_stages(stages=["audience", "lead"], cap=1)
+        assert [(one.key, one.count, one.more) for one in again] == [("audience", 1, False), ("lead", 1, True)]
+        assert "lead" not in captured.captured_queries[0]["sql"]
+    assert [one.count for one in listing.count_stages(stages=["audience", "lead"], cap=5)] == [1, 2]
