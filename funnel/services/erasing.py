@@ -1,13 +1,20 @@
 """What becomes of handoffs when a person is erased, and what is told of them when they ask."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
+
+from django.db import connection
 
 from contacts.registry import Erasing
 from funnel.models import Handoff, HandoffMove
 from funnel.moves import ERASE
 from funnel.selectors.people import name_of
 from funnel.services.making import make_moves
+
+_FORGET_IN_PROOFS: Final = """
+UPDATE funnel_proof SET contact_ids = ARRAY(SELECT id FROM unnest(contact_ids) AS id WHERE id <> ALL(%s))
+WHERE contact_ids && %s::bigint[]
+"""
 
 
 def erase_handoffs(erasing: Erasing) -> None:
@@ -26,6 +33,13 @@ def erase_handoffs(erasing: Erasing) -> None:
         contact=erasing.husk_id, origin_contact_id=None, evidence={}, routing={}, note="", next_at=None
     )
     HandoffMove.objects.filter(handoff__in=ids).update(note="")
+    _forget_in_proofs(erasing.contact_ids)
+
+
+def _forget_in_proofs(contact_ids: Sequence[int]) -> None:
+    """Scheduled checks that found something wrong with them look at them no more."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FORGET_IN_PROOFS, [list(contact_ids), list(contact_ids)])
 
 
 def export_handoffs(contact_ids: Sequence[int]) -> Mapping[str, Any]:

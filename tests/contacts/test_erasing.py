@@ -25,7 +25,7 @@ from contacts.services.jobs import JOBS, cancel_job
 from contacts.services.person_jobs import order_erasure, order_person_export
 from contacts.services.record import record_events
 from contacts.services.work import CannotRun, Unwatched
-from funnel.models import Handoff
+from funnel.models import Handoff, Proof
 from funnel.services.consequences import draw_consequences, reconcile_standings
 from funnel.services.handoffs import accept_handoff
 from funnel.services.verification import verify_invariants
@@ -180,6 +180,7 @@ def test_what_others_wrote_of_the_person_goes_and_nothing_else(world: World, bos
     assert kept["handoff"] == (410, b'{"code": "erased')
     assert kept["another"][0] == 201
     assert list(RunCell.objects.values_list("first_id", "contact_ids")) == [(10**9, [10**9])]
+    assert list(Proof.objects.values_list("violations", "contact_ids")) == [(1, [10**9])]
 
 
 def test_nobody_of_an_erased_name_comes_back_but_somebody_new_may_come(world: World, boss: User) -> None:

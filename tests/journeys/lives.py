@@ -42,6 +42,7 @@ from funnel.models import (
     HookMessage,
     Notification,
     NotificationItem,
+    Proof,
     Sequence,
     SequenceStep,
     StepRun,
@@ -131,6 +132,7 @@ def _rows_of(contact: Contact, other: Contact, source: Source, rep: User, now: d
     run = Run.objects.create(definition=definition, kind="what_if", state="finished", finished_at=now)
     ids = sorted({contact.pk, other.pk, 10**9})
     RunCell.objects.create(run=run, origin="lead", target="lead", first_id=ids[0], contact_ids=ids)
+    Proof.objects.create(checked_at=now, took_ms=1, contacts=2, violations=1, invariants=[3], contact_ids=ids)
     RunCell.objects.create(run=run, origin="lead", target="audience", first_id=contact.pk, contact_ids=[contact.pk])
     Job.objects.create(kind="export_person", contact=contact, state="finished", finished_at=now, requested_by=rep)
     endpoint, _ = HookEndpoint.objects.get_or_create(url="https://hooks.example/")

@@ -12,6 +12,7 @@ from contacts.enums import Role, SourceKind
 from contacts.models import Contact, Due, Kind, Standing
 from contacts.permissions import roles_of
 from contacts.services.mapping import CannotMap, ignore_kind, map_kind, possible_targets, unmap_kind, weight_of_kind
+from contacts.services.verification import Among
 from scoring.selectors.timeline import contact_timeline, kinds_of
 from scoring.services.evaluate import drain_due
 from scoring.services.explain import explain_contact
@@ -66,12 +67,12 @@ def test_history_is_judged_as_what_the_kind_means_and_as_nothing_again() -> None
     why = explain_contact(contact_id=ann, at=datetime.now(UTC))
     assert "asked for a demo" in why["sentence"]
     assert {line["kind"] for line in why["ledger"] if line["kind"]} == {"demo_requested", "page_viewed"}
-    assert not list(verify_judgements(contact_ids=[ann, bob], now=datetime.now(UTC)))
+    assert not list(verify_judgements(Among(ids=(ann, bob)), now=datetime.now(UTC)))
 
     unmap_kind(kind=unmapped, by=admin)
     drain()
     assert stage_of(ann) == "audience"
-    assert not list(verify_judgements(contact_ids=[ann, bob], now=datetime.now(UTC)))
+    assert not list(verify_judgements(Among(ids=(ann, bob)), now=datetime.now(UTC)))
 
 
 def test_what_comes_later_is_judged_so_too_and_keeps_the_name_it_was_sent_under() -> None:
