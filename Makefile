@@ -17,7 +17,7 @@ SOAK_MINUTES ?= 30
 SOAK_SEED ?=
 PYTEST ?=
 BENCH ?=
-BY_CLOCK := tests/journeys tests/faults tests/browser tests/local
+BY_CLOCK := tests/journeys tests/faults tests/scale tests/browser tests/local
 
 .PHONY: help
 help: ## this list

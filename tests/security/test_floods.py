@@ -15,8 +15,8 @@ from django.test import Client
 from config.redaction import redact
 from contacts.enums import Role, Scope
 from contacts.ingest import csv_escaping, free_mail, identifiers, machines, native
-from contacts.ingest.incoming import Refused
-from contacts.ingest.reading import Unreadable, read_json
+from contacts.ingest.incoming import Refused, Unreadable
+from contacts.ingest.reading import read_json
 from contacts.services.sources import create_source
 from funnel.calls_to_action import _DENIAL
 from funnel.forms.planning import _SPAN

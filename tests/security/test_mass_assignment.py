@@ -16,7 +16,7 @@ from scoring.models import Definition
 from tests.funnel.conftest import World
 from tests.roles.test_urls import cast_of
 
-VALUES = (1, "xx-1", True, None, "2020-01-01T00:00:00Z", {"a": 1}, [])
+VALUES: tuple[object, ...] = (1, "xx-1", True, None, "2020-01-01T00:00:00Z", {"a": 1}, [])
 # By resource: its model, the call, and what the call may change.
 RESOURCES: dict[str, tuple[type[Model], str, set[str]]] = {
     "contacts": (Contact, "contact", {"email", "phone", "first_name", "last_name", "job_title", "role", "company",

@@ -52,7 +52,7 @@ def test_of_a_key_only_its_hash_and_its_beginning_are_stored(world: World) -> No
     ):
         stored = " ".join(map(str, row.values()))
         assert key not in stored
-        assert row["key_hash"] in stored
+        assert str(row["key_hash"]) in stored
         assert len(row["key_prefix"]) == 12
 
 
