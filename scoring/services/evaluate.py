@@ -1,6 +1,7 @@
 """The drain: judge who is due, by new facts or by time."""
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,8 +20,9 @@ logger = logging.getLogger(__name__)
 MAX_ATTEMPTS = 5
 # Several drains at once look at the same oldest rows; a wider window lets each find contacts of its own.
 WINDOW = 8
-# So many failures in a row of the database, and nothing but failures, say that it is not the contacts'.
-TRIED_AT_LEAST = 3
+# So many failures of the database (of two halves and of their halves), and nothing judged, say that it is not the
+# contacts'.
+FAILURES_OF_ALL = 6
 # A database that is slow fails now this one, now that one: only after so long is it taken for the contact's failure.
 DATABASE_PATIENCE = timedelta(minutes=10)
 # Contacts that the log names of a batch.
@@ -86,7 +88,7 @@ def drain_due(*, now: datetime, limit: int = 1000, clock: Callable[[], datetime]
     on, ``clock`` tells it anew then, so that nothing that a row stands for lies after the moment that is judged.
 
     Returns how many were judged; 0 means that nothing is due that another drain does not already hold. A
-    contact whose judgement fails never stops its neighbours: it is tried alone, and after MAX_ATTEMPTS
+    contact whose judgement fails never stops its neighbours: in the end it is tried alone, and after MAX_ATTEMPTS
     its due rows are quarantined with the error, where ``verify`` and the log show them.
     """
     with connection.cursor() as cursor:
@@ -100,8 +102,8 @@ def drain_due(*, now: datetime, limit: int = 1000, clock: Callable[[], datetime]
         return _judge_locked(candidates, now, clock, limit=limit, locked=locked)
     except Exception:
         batch = locked or candidates[:limit]
-        logger.exception("judging a batch failed, judging its contacts one by one", extra={"contacts": len(batch)})
-    return _judge_one_by_one(batch, now, clock)
+        logger.exception("judging a batch failed, judging it in parts", extra={"contacts": len(batch)})
+    return _judge_in_parts(batch, now, clock)
 
 
 def _pass_on(candidates: list[int]) -> list[int]:
@@ -161,26 +163,37 @@ def _facts_ahead(contact_ids: list[int], now: datetime) -> dict[int, datetime]:
         return dict(cursor.fetchall())
 
 
-def _judge_one_by_one(contact_ids: list[int], now: datetime, clock: Callable[[], datetime] | None) -> int:
-    """Judge each in a transaction of its own and count the failures of those that fail.
+def _judge_in_parts(contact_ids: list[int], now: datetime, clock: Callable[[], datetime] | None) -> int:
+    """Judge whom of a failed batch one can: in halves, halves that fail in halves again; who fails alone is counted.
 
     A database that is away, full or too slow fails everybody: that is no contact's failure, and they wait.
     """
-    judged = 0
+    judged, failures = 0, 0
     failed: dict[int, Exception] = {}
-    for contact_id in contact_ids:
+    parts = deque(_halves(contact_ids))
+    while parts:
+        part = parts.popleft()
         try:
-            judged += _judge_locked([contact_id], now, clock, limit=1, locked=[])
+            judged += _judge_locked(part, now, clock, limit=len(part), locked=[])
         except Exception as error:
-            logger.exception("judging a contact failed", extra={"contact_id": contact_id})
-            failed[contact_id] = error
-            if not judged and len(failed) >= TRIED_AT_LEAST and all(map(_is_of_the_database, failed.values())):
+            logger.exception("judging contacts failed", extra={"contacts": len(part), "contact_id": part[0]})
+            failures += _is_of_the_database(error)
+            if not judged and failures >= FAILURES_OF_ALL:
                 break
+            if len(part) == 1:
+                failed[part[0]] = error
+            else:
+                parts += _halves(part)
     for contact_id, failure in failed.items():
         if judged or not _is_of_the_database(failure):
             patience = DATABASE_PATIENCE if _is_of_the_database(failure) else timedelta()
             _count_failure(contact_id, now, f"{type(failure).__name__}: {failure}", patience=patience)
     return judged
+
+
+def _halves(ids: list[int]) -> list[list[int]]:
+    middle = (len(ids) + 1) // 2
+    return [half for half in (ids[:middle], ids[middle:]) if half]
 
 
 def _is_of_the_database(error: Exception) -> bool:

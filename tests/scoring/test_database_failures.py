@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from contacts.models import Due, Standing
 from scoring.services.evaluate import MAX_ATTEMPTS, drain_due
@@ -67,3 +68,14 @@ def test_a_failure_of_the_contacts_own_is_counted_as_ever() -> None:
     fail("P0001", only=one.pk)
     drain(times=MAX_ATTEMPTS)
     assert Due.objects.get(contact=one).quarantined_at is not None
+
+
+def test_one_that_fails_among_many_keeps_the_others_for_a_few_tries_only() -> None:
+    contacts = [make_contact() for _ in range(32)]
+    fail("P0001", only=contacts[20].pk)
+    with CaptureQueriesContext(connection) as asked:
+        drain()
+    assert Standing.objects.count() == 31
+    # The whole, and of each level of halves the failing one and its neighbour.
+    locks = [query for query in asked if "FOR NO KEY UPDATE SKIP LOCKED" in query["sql"]]
+    assert len(locks) == 1 + 2 * 5
