@@ -21,14 +21,14 @@ from measuring import FIGURES, ROOT
 
 # Script -> its options when small, and when full.
 SCRIPTS: dict[str, tuple[str, str]] = {
-    "ingest": ("--rounds 5", "--rounds 9"),
+    "ingest": ("--rounds 5 --clients 4", "--rounds 9 --clients 4"),
     "latency": (
         "--rates 1000 --seconds 20 --contacts 10000 --events 200000",
         "--rates 1000 5000 --seconds 180 --contacts 50000 --events 1000000",
     ),
     "due": ("--rounds 5", "--rounds 15"),
     "one": ("", ""),
-    "rejudge": ("--contacts 20000 --events 400000", "--contacts 1000000 --events 20000000"),
+    "rejudge": ("--contacts 20000 --events 400000", "--contacts 1000000 --events 20000000 --also 200000"),
     "what_if": ("--contacts 20000 --events 400000 --rounds 3 --without-ingest", "--without-ingest"),
     "import": ("--rows 20000 --rounds 1", "--rows 200000 --rounds 1"),
     "funnel": ("--contacts 5000 --rounds 3", "--contacts 1000000"),
