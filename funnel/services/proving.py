@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -40,13 +41,8 @@ def prove_sample(*, now: datetime, sample: int = SAMPLE, patience: timedelta = P
     before = Proof.objects.order_by("-checked_at", "-pk").first()
     again = tuple(before.contact_ids) if before is not None else ()
     began = time.monotonic()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('statement_timeout', %s, false)", [_LONGEST])
-    try:
+    with _bounded_statements():
         found = list(verify_invariants(now=now, sample=sample, patience=patience, always=again))
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("RESET statement_timeout")
     took = time.monotonic() - began
     with transaction.atomic():
         proof = Proof.objects.create(
@@ -68,6 +64,21 @@ def prove_sample(*, now: datetime, sample: int = SAMPLE, patience: timedelta = P
     if len(found) > _LOGGED:
         log.error("invariants_violated", extra={"violations": len(found), "logged": _LOGGED})
     return proof
+
+
+@contextmanager
+def _bounded_statements() -> Iterator[None]:
+    """End statements that take too long; not behind a pooler, where a session's settings would be others' too."""
+    if not connection.settings_dict["CONN_MAX_AGE"]:
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, false)", [_LONGEST])
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("RESET statement_timeout")
 
 
 def _contacts_of(found: Sequence[Violation]) -> list[int]:
