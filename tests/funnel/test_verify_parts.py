@@ -15,7 +15,7 @@ from scoring.services.evaluate import drain_due
 from tests.factories import make_contact
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_processes_find_what_does_not_hold_and_tell_how_far_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verification, "PART_SIZE", 2)
     contacts = [make_contact() for _ in range(5)]

@@ -42,7 +42,7 @@ def at_once(work: Callable[[], Any], times: int = AT_ONCE) -> list[Any]:
         return list(pool.map(run, range(times)))
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 class TestAtOnce:
     def test_never_more_than_the_limit_are_looked_at(self) -> None:
         attempts = at_once(lambda: begin_attempt(limits=[LIMIT], now=NOW))
