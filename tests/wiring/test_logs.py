@@ -71,36 +71,50 @@ def test_an_answer_names_its_request(client: Client, stream: io.StringIO) -> Non
 
 def test_an_event_is_followed_from_the_request_to_the_judgement(running_app: RunningApp) -> None:
     key = running_app.run("create_source", "followed", "--scopes", "events:write").splitlines()[-1]
-    event = {"message_id": "followed-1", "kind": "form_submitted", "contact": {"email": "follow.me@private.example"}}
-    request = urllib.request.Request(
-        f"{running_app.base_url}/api/v1/events/",
-        data=json.dumps(event).encode(),
-        headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=20) as answer:
-        request_id = answer.headers[HEADER]
-    connection = running_app.connect()
-    try:
-        with connection, connection.cursor() as cursor:
-            cursor.execute("SELECT contact_id FROM contacts_identity WHERE value = 'follow.me@private.example'")
-            (contact_id,) = cursor.fetchone()
-    finally:
-        connection.close()
-
-    judged = None
-    deadline = time.monotonic() + 15
-    while judged is None and time.monotonic() < deadline:
-        judged = next(
-            (one for one in _logged(running_app, "worker.log") if contact_id in one.get("contact_ids", [])), None
-        )
-        time.sleep(0.05)
-
-    assert judged is not None
-    assert (judged["event"], judged["request_id"]) == ("contacts_judged", request_id)
+    # A drain that a sweep or another request has woken takes the fact, too, and names that one: then another is sent.
+    for number in range(20):
+        request_id, contact_id = _send(running_app, key, f"followed-{number}", "follow.me@private.example")
+        judged = _judged_after(running_app, contact_id, number)
+        assert judged["event"] == "contacts_judged"
+        if judged.get("request_id") == request_id:
+            break
+    else:
+        raise AssertionError("none of the requests was followed by its judgement")
     asked = [one for one in _logged(running_app, "web.log") if one.get("request_id") == request_id]
     assert {"request_started", "request_finished"} <= {one["event"] for one in asked}
     everything = "".join(path.read_text() for path in Path(running_app.layout.log_dir).glob("*.log"))
     assert "follow.me" not in everything
+
+
+def _send(app: RunningApp, key: str, message_id: str, email: str) -> tuple[str, int]:
+    """Send an event; the id of the request, and whom it is about."""
+    event = {"message_id": message_id, "kind": "form_submitted", "contact": {"email": email}}
+    request = urllib.request.Request(
+        f"{app.base_url}/api/v1/events/",
+        data=json.dumps(event).encode(),
+        headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        request_id: str = answer.headers[HEADER]
+    connection = app.connect()
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute("SELECT contact_id FROM contacts_identity WHERE value = %s", [email])
+            (contact_id,) = cursor.fetchone()
+    finally:
+        connection.close()
+    return request_id, contact_id
+
+
+def _judged_after(app: RunningApp, contact_id: int, number: int) -> dict[str, Any]:
+    """The worker's line of the judgement after so many earlier ones."""
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline:
+        lines = [one for one in _logged(app, "worker.log") if contact_id in one.get("contact_ids", [])]
+        if len(lines) > number:
+            return lines[number]
+        time.sleep(0.05)
+    raise AssertionError("not judged")
 
 
 def _logged(app: RunningApp, name: str) -> list[dict[str, Any]]:
