@@ -70,7 +70,7 @@ def test_a_worker_killed_in_the_middle_of_a_drain_costs_only_seconds(app: Runnin
 
 # Shown are a query's first thousand characters.
 _WAITS = (
-    "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'SELECT id FROM contacts_contact%%'"
+    "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%%SELECT id FROM contacts_contact%%'"
 )
 
 
