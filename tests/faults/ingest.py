@@ -19,12 +19,13 @@ class Sender(threading.Thread):
     """Sends batches one after the other until told to stop; each is sent again until it is acknowledged with a 200.
 
     ``acknowledged`` maps each message id to the address of its contact; ``failures`` counts the answers that were none;
-    ``waits`` is how long each batch took that was acknowledged at once, in seconds.
+    ``waits`` is how long each batch took that was acknowledged at once, in seconds; ``pause`` is that between batches.
     """
 
     base_url: str
     key: str
     contacts: int = 3_000
+    pause: float = 0.02
     acknowledged: dict[str, str] = field(default_factory=dict)
     failures: int = 0
     problems: list[str] = field(default_factory=list)
@@ -55,7 +56,7 @@ class Sender(threading.Thread):
         while not self._asked_to_stop.is_set():
             number += 1
             self._deliver([self._event(number * BATCH + place) for place in range(BATCH)])
-            time.sleep(0.02)
+            time.sleep(self.pause)
 
     def _event(self, number: int) -> dict[str, Any]:
         return {

@@ -110,6 +110,7 @@ def press(
     floods: int = 8,
     drained_within: float = 60.0,
     patience: float = 5.0,
+    calm_pause: float = 0.02,
 ) -> Outcome:
     """Let one key flood the application for so long while another sends a little, and prove that only the one notices.
 
@@ -120,13 +121,14 @@ def press(
         seconds: for how long.
         floods: from how many threads.
         drained_within: seconds until nothing may be waiting any more.
+        calm_pause: seconds between the batches of 50 of the calm one, which is to stay within its own share.
         patience: what the calm one may wait for a batch, in seconds at the 95th percentile.
     """
     # What is loaded and pooled for the first time is no growth.
     _flood(app, [Flood(app.base_url, loud) for _ in range(floods)], seconds=min(5.0, seconds / 2), calm=None)
     before = memory_of(app)
     flood = [Flood(app.base_url, loud) for _ in range(floods)]
-    sender = Sender(app.base_url, calm, contacts=200)
+    sender = Sender(app.base_url, calm, contacts=200, pause=calm_pause)
     _flood(app, flood, seconds=seconds, calm=sender)
     answers = sum((one.answers for one in flood), Counter[int]())
     drained = wait_until(lambda: everything_is_done(app), patience=drained_within, what="the queue drains")
