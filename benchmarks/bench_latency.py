@@ -85,7 +85,7 @@ def measure(folder: Path, options: argparse.Namespace) -> None:
     """Run the application on the folder's data and print a line for each rate."""
     from contacts.models import Contact
     from contacts.services.sources import create_source
-    from tests.faults.proof import everything_is_done
+    from tests.faults.proof import _WAITING, fetch
     from tests.running_app import RunningApp
 
     source = create_source(name="bench", scopes=["events:write"], by=None)
@@ -94,7 +94,7 @@ def measure(folder: Path, options: argparse.Namespace) -> None:
     try:
         app.wait_until_ready(patience=300)
         # What the filling left to Sales and to the funnel's figures is not what is measured.
-        while not everything_is_done(app):
+        while fetch(app, _WAITING) != [(0,)]:
             time.sleep(1)
         address = app.base_url.removeprefix("http://")
         send(address, source.key, emails, options.rates[0], 5, options)
