@@ -4,7 +4,11 @@ Fifty claimers, each on a connection of its own, share out the same number of of
 
 - as the product does it: everybody looks at the queue, takes a card of its first page and claims it by one
   conditional UPDATE whose row count decides; who was slower is told so, and looks again;
-- the control: everybody locks the queue's first offer (``SELECT ... FOR UPDATE``), waits for it, then claims it.
+- the control: everybody locks the queue's first offer (``SELECT ... FOR UPDATE``), waits until the claim of whoever has
+  it is committed, finds it taken and tries the next; who gets one makes the same claim of it, under that lock.
+
+Both look by the same statement and write the same rows. (Within the control's transaction the claim's own one is a
+savepoint: two statements more, of some twenty.)
 
 Once with everything that a claim writes (``claim_handoff``: the move, the fact, the owner, the clock, what is told),
 and once with the change of hands alone. The figure is the ratio of claims a second. Afterwards every offer must have
@@ -180,34 +184,33 @@ def work(
         answers.put([pair for got in threads.map(claim_all, people) for pair in got])
 
 
-def waiting_offers(lot: Sequence[int]) -> Any:
-    """The part of the queue that is shared out now, in its order."""
-    from funnel.enums import HandoffState
-    from funnel.models import Handoff
-
-    return Handoff.objects.filter(pk__in=lot, state=HandoffState.OFFERED).order_by("due_at", "pk")
-
-
 def claim_wholly(rep: Any, lot: Sequence[int], now: datetime) -> int | None:
     """Look at the queue and claim a card of its first page until one is one's own; None where there is none."""
+    from django.db import connection
+
     from funnel.errors import HandoffTaken
     from funnel.services.claiming import claim_handoff
 
-    while cards := list(waiting_offers(lot).values_list("pk", flat=True)[:PAGE]):
-        with contextlib.suppress(HandoffTaken):
-            return claim_handoff(handoff_id=random.choice(cards), by=rep, now=now).pk
+    with connection.cursor() as cursor:
+        while cards := _first_cards(cursor, lot):
+            card = random.choice(cards)
+            with contextlib.suppress(HandoffTaken):
+                claim_handoff(handoff_id=card, by=rep, now=now)
+                return card
     return None
 
 
 def wait_and_claim_wholly(rep: Any, lot: Sequence[int], now: datetime) -> int | None:
     """Wait until the first card is one's own to claim; None where there is none."""
-    from django.db import transaction
+    from django.db import connection, transaction
 
     from funnel.services.claiming import claim_handoff
 
-    with transaction.atomic():
-        first = waiting_offers(lot).select_for_update().values_list("pk", flat=True).first()
-        return None if first is None else claim_handoff(handoff_id=first, by=rep, now=now).pk
+    with transaction.atomic(), connection.cursor() as cursor:
+        first = _wait_for_first_card(cursor, lot)
+        if first is not None:
+            claim_handoff(handoff_id=first, by=rep, now=now)
+    return first
 
 
 def claim_barely(rep: Any, lot: Sequence[int], now: datetime) -> int | None:
@@ -227,20 +230,29 @@ def wait_and_claim_barely(rep: Any, lot: Sequence[int], now: datetime) -> int | 
     from django.db import connection, transaction
 
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(f"{_CARDS} LIMIT 1 FOR UPDATE", [list(lot)])
-        found = cursor.fetchall()
-        if found:
-            _decide(cursor, found[0][0], rep, now)
-            return int(found[0][0])
-    return None
+        first = _wait_for_first_card(cursor, lot)
+        if first is not None:
+            _decide(cursor, first, rep, now)
+    return first
 
 
-_CARDS: Final = "SELECT id FROM funnel_handoff WHERE id = ANY(%s) AND state = 'offered' ORDER BY due_at, id"
+# The part of the queue that is shared out now, in its order.
+_CARDS: Final = """
+SELECT id FROM funnel_handoff WHERE id BETWEEN %s AND %s AND state = 'offered'
+ORDER BY coalesce(due_at, first_offered_at), id
+"""
 
 
 def _first_cards(cursor: Any, lot: Sequence[int]) -> list[int]:
-    cursor.execute(f"{_CARDS} LIMIT {PAGE}", [list(lot)])
+    cursor.execute(f"{_CARDS} LIMIT {PAGE}", [lot[0], lot[-1]])
     return [key for (key,) in cursor.fetchall()]
+
+
+def _wait_for_first_card(cursor: Any, lot: Sequence[int]) -> int | None:
+    """Lock the first card that is left, waiting for whoever has it; None where all are gone."""
+    cursor.execute(f"{_CARDS} LIMIT 1 FOR UPDATE", [lot[0], lot[-1]])
+    found = cursor.fetchall()
+    return found[0][0] if found else None
 
 
 def _decide(cursor: Any, card: int, rep: Any, now: datetime) -> bool:

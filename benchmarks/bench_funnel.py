@@ -2,6 +2,8 @@
 
 Makes up contacts with three moves each over three years and copies them in. A part of them is then moved once more, in
 batches as a drain takes them: inserting those transitions and counting them take turns, and the figure is the ratio.
+What such a move is counted in is the days on which its contact reached the stages before, so others are moved who came
+two hours ago, as most do whom a source reports: their cells are those of today.
 Server time is that of the whole call, all queries and arithmetic; the pages are asked through Django's own client.
 Beside what the clock says stands the processor's time, of this process and of PostgreSQL's that works for it: on
 a machine that does nothing else both are the same, and on a busy one the latter is what counts.
@@ -14,7 +16,7 @@ import io
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -29,7 +31,6 @@ MOTIONS: Final = ("demand_generation", "lead_generation", "")
 CAMPAIGNS: Final = 60
 COUNTRIES: Final = 40
 DAYS: Final = 1_095
-BATCH: Final = 1_000
 CHUNK: Final = 100_000
 
 
@@ -38,7 +39,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--contacts", type=int, default=50_000)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--drained", type=int, default=5_000, help="contacts that move once more, to be counted")
+    parser.add_argument(
+        "--drained",
+        type=int,
+        default=5_000,
+        help="contacts that move once more, and that come and move today, to be counted",
+    )
     options = parser.parse_args()
     with throw_away_services():
         now = datetime.now(UTC).replace(microsecond=0)
@@ -161,30 +167,57 @@ SELECT DISTINCT ON (contact_id) contact_id, to_stage, definition_id FROM scoring
 WHERE contact_id <= %s AND superseded_at IS NULL AND to_stage <> 'customer' ORDER BY contact_id, effective_at DESC
 """
 
+# Of the same sources and countries as others, under keys of their own.
+_NEWCOMERS: Final = """
+INSERT INTO contacts_contact (id, email, phone, first_name, last_name, job_title, role, country, attributes, company_id,
+    source_channel, source_direction, source_motion, source_campaign, search_text)
+SELECT made.last + id, 'new.' || email, '', first_name, last_name, job_title, '', country, '{}', company_id,
+    source_channel, source_direction, source_motion, source_campaign, 'new.' || search_text
+FROM contacts_contact, (SELECT max(id) AS last FROM contacts_contact) AS made WHERE id <= %s
+RETURNING id
+"""
+
 
 def measure_counting(contacts: int, now: datetime) -> None:
-    """Let writing transitions and counting them take turns, a batch at a time."""
-    from django.db import connection, transaction
-
-    from funnel.services.counting import count_due
-    from scoring.enums import Cause
-    from scoring.services.chain import NewTransition, write_transitions
+    """Move contacts once more that came over three years, and others that came today."""
+    from django.db import connection
 
     with connection.cursor() as cursor:
         cursor.execute(_LATEST, [contacts])
         latest = cursor.fetchall()
+    moves = [(contact_id, stage, STAGES[STAGES.index(stage) + 1]) for contact_id, stage, _ in latest]
+    measure_moves("more moves of contacts of three years", moves, now=now)
+    with connection.cursor() as cursor:
+        cursor.execute(_NEWCOMERS, [contacts])
+        ids = [contact_id for (contact_id,) in cursor.fetchall()]
+    measure_moves("first moves", [(contact_id, "", "audience") for contact_id in ids], now=now - timedelta(hours=2))
+    measure_moves("second moves", [(contact_id, "audience", "lead") for contact_id in ids], now=now)
+
+
+def measure_moves(name: str, moves: Sequence[tuple[int, str, str]], *, now: datetime) -> None:
+    """Let writing transitions (contact, from and to a stage) and counting them take turns, a batch at a time."""
+    from django.db import transaction
+
+    from funnel.services.counting import BATCH, count_due
+    from scoring.enums import Cause
+    from scoring.selectors import published_definition
+    from scoring.services.chain import NewTransition, write_transitions
+
+    while count_due(now=now):
+        pass
+    definition = published_definition()[0].pk
     fresh = [
         NewTransition(
             contact_id=contact_id,
-            from_stage=stage,
-            to_stage=STAGES[STAGES.index(stage) + 1],
+            from_stage=origin,
+            to_stage=target,
             effective_at=now - timedelta(seconds=number % 3_000),
             cause=Cause.TIME,
             definition_id=definition,
             engagement_mp=0,
             fit_mp=0,
         )
-        for number, (contact_id, stage, definition) in enumerate(latest)
+        for number, (contact_id, origin, target) in enumerate(moves)
     ]
     ratios, writes, counts = [], 0.0, 0.0
     for first in range(0, len(fresh), BATCH):
@@ -202,7 +235,7 @@ def measure_counting(contacts: int, now: datetime) -> None:
         ratios.append((counted - written) / max(written - began, 0.01))
     per = 1e6 / max(len(fresh), 1)
     print(
-        f"{len(fresh):,} more moves in batches of {BATCH:,}: writing {writes * per:.0f} us each with its outbox row,"
+        f"{len(fresh):,} {name} in batches of {BATCH:,}: writing {writes * per:.0f} us each with its outbox row,"
         f" counting {counts * per:.0f} us of the processor: ratio {counts / max(writes, 0.01):.1f}"
         f" (batches: {min(ratios):.1f} to {max(ratios):.1f})",
         flush=True,

@@ -1,11 +1,11 @@
 """How long after its commit an event has become its contact's new stage, while events keep coming at a steady rate.
 
 The whole application runs as `manage.py up` runs it, on the demo's facts. Every request holds, besides events of known
-contacts, one that makes somebody unknown a lead at once; whoever looks at the log of transitions every few milliseconds
+contacts, one that makes somebody unknown a lead at once; whoever looks at the newest standings every few milliseconds
 sees when. Counted from the answer to the request, which comes after the commit, and from the moment at which the
 request was due, so that a jam of requests is not hidden.
 
-    python benchmarks/bench_latency.py [--rates 1000 5000] [--seconds 180] [--batch 100] [--contacts 50000]
+    python benchmarks/bench_latency.py [--rates 1000 5000] [--seconds 180] [--batch EVENTS] [--contacts 50000]
         [--events 1000000] [--clients 4] [--workers 2]
 """
 
@@ -28,7 +28,13 @@ from measuring import fill, tell, throw_away_services
 # People open and click most of the time; the others are rarer, as the demo has it.
 KINDS = ("page_viewed",) * 6 + ("email_opened",) * 3 + ("email_clicked",) * 2 + ("asset_downloaded", "form_submitted")
 MARKER = "demo_requested"
-LOOK_EVERY = 0.004
+LOOK_EVERY = 0.02
+# New contacts of which an earlier one may come into sight after a later one.
+OVERTAKEN = 500
+NEW_STANDINGS = """
+SELECT id, email FROM contacts_contact JOIN contacts_standing ON contact_id = id
+WHERE id > %s AND email LIKE 'marker-%%'
+"""
 SETTLING_SECONDS = 60
 QUIET_RATE = 1_000
 # Of each marker: when its request was due, and when it was answered.
@@ -37,7 +43,7 @@ Sent = dict[str, tuple[float, float]]
 
 @dataclass
 class Watch:
-    """What a thread sees of the log of transitions: when each marked contact got its first stage."""
+    """What a thread sees of the standings of new contacts: when each marked contact got its first stage."""
 
     seen: dict[str, float] = field(default_factory=dict)
     stop: threading.Event = field(default_factory=threading.Event)
@@ -46,21 +52,16 @@ class Watch:
         """Look until told to stop."""
         from django.db import connection
 
-        last = newest_transition()
+        seen_up_to = before = newest_contact()
         while not self.stop.is_set():
             with connection.cursor() as cursor:
-                cursor.execute(
-                    "SELECT t.id, c.email FROM scoring_transition t JOIN contacts_contact c ON c.id = t.contact_id"
-                    " WHERE t.id > %s ORDER BY t.id",
-                    [last],
-                )
+                # Ids are given before the commit, so one may come into sight after a later one.
+                cursor.execute(NEW_STANDINGS, [max(before, seen_up_to - OVERTAKEN)])
                 rows = cursor.fetchall()
             now = time.perf_counter()
             for number, email in rows:
-                # Ids are given before the commit, so one may come into sight after a later one.
-                last = max(last, number - 5_000)
-                if email.startswith("marker-"):
-                    self.seen.setdefault(email, now)
+                seen_up_to = max(seen_up_to, number)
+                self.seen.setdefault(email, now)
             time.sleep(LOOK_EVERY)
         connection.close()
 
@@ -70,7 +71,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rates", type=int, nargs="+", default=[1_000, 5_000], help="events a second")
     parser.add_argument("--seconds", type=int, default=180)
-    parser.add_argument("--batch", type=int, default=100, help="events a request")
+    parser.add_argument("--batch", type=int, default=0, help="events a request; default: ten requests a second")
     parser.add_argument("--contacts", type=int, default=50_000)
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--clients", type=int, default=4)
@@ -97,6 +98,7 @@ def measure(folder: Path, options: argparse.Namespace) -> None:
         while fetch(app, _WAITING) != [(0,)]:
             time.sleep(1)
         address = app.base_url.removeprefix("http://")
+        post_once_each(address, source.key, emails)
         send(address, source.key, emails, options.rates[0], 5, options)
         wait_until_judged()
         for rate in options.rates:
@@ -109,6 +111,7 @@ def send(
     address: str, key: str, emails: list[str], rate: int, seconds: int, options: argparse.Namespace
 ) -> tuple[Sent, dict[str, float], int, float]:
     """Send for so long; the markers sent, when each was seen, how many rows were due at the end, seconds until none."""
+    batch = batch_of(rate, options)
     watch = Watch()
     watcher = threading.Thread(target=watch.run)
     watcher.start()
@@ -116,7 +119,7 @@ def send(
     receiver, sender = context.Pipe(duplex=False)
     client = context.Process(
         target=post_steadily,
-        args=(address, key, emails, rate / options.batch, options.batch, seconds, options.clients, sender),
+        args=(address, key, emails, rate / batch, batch, seconds, options.clients, sender),
     )
     client.start()
     # With its own end the only one, a client that fails ends the waiting here, too.
@@ -128,6 +131,11 @@ def send(
     watch.stop.set()
     watcher.join()
     return sent, watch.seen, due, drained
+
+
+def batch_of(rate: int, options: argparse.Namespace) -> int:
+    """How many events a request holds: who sends more sends larger batches, as trackers' libraries do."""
+    return int(options.batch or max(rate // 10, 1))
 
 
 def wait_until_judged() -> tuple[int, float]:
@@ -143,14 +151,32 @@ def wait_until_judged() -> tuple[int, float]:
     return due, time.perf_counter() - began
 
 
-def newest_transition() -> int:
-    """The highest id in the log of transitions."""
+def newest_contact() -> int:
+    """The highest id of a contact."""
     from django.db import connection
 
     with connection.cursor() as cursor:
-        cursor.execute("SELECT coalesce(max(id), 0) FROM scoring_transition")
+        cursor.execute("SELECT coalesce(max(id), 0) FROM contacts_contact")
         (number,) = cursor.fetchone()
     return int(number)
+
+
+def post_once_each(address: str, key: str, emails: list[str]) -> None:
+    """An event of everybody: that a source names a contact for the first time is a fact of its own, written once."""
+    connection = http.client.HTTPConnection(address)
+    now = datetime.now(UTC).isoformat()
+    for first in range(0, len(emails), 500):
+        events = [event(KINDS[0], email, first, now) for email in emails[first : first + 500]]
+        post(connection, key, events)
+
+
+def post(connection: http.client.HTTPConnection, key: str, events: list[dict[str, Any]]) -> None:
+    """One request; ends the run where it is not accepted as a whole."""
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    connection.request("POST", "/api/v1/events/", json.dumps({"events": events}), headers)
+    answer = json.loads(connection.getresponse().read())
+    if answer.get("accepted") != len(events):
+        raise SystemExit(f"not all were accepted: {str(answer)[:500]}")
 
 
 def post_steadily(
@@ -169,19 +195,14 @@ def post_steadily(
 def post_when_due(address: str, key: str, emails: list[str], batch: int, dues: list[float]) -> Sent:
     """One connection's requests."""
     connection = http.client.HTTPConnection(address)
-    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     sent: Sent = {}
     for number, due in enumerate(dues):
         marker = f"marker-{uuid.uuid4().hex}@company.com"
         now = datetime.now(UTC).isoformat()
         events = [event(random.choice(KINDS), random.choice(emails), number, now) for _ in range(batch - 1)]
-        body = json.dumps({"events": [*events, event(MARKER, marker, number, now)]})
         time.sleep(max(due - time.perf_counter(), 0))
-        connection.request("POST", "/api/v1/events/", body, headers)
-        answer = json.loads(connection.getresponse().read())
+        post(connection, key, [*events, event(MARKER, marker, number, now)])
         sent[marker] = (due, time.perf_counter())
-        if answer.get("accepted") != batch:
-            raise SystemExit(f"not all were accepted: {str(answer)[:500]}")
     return sent
 
 
@@ -205,7 +226,7 @@ def report(
     after_due = sorted(seen[marker] - was_due for marker, (was_due, _) in sent.items() if marker in seen)
     answers = sorted(answered - was_due for was_due, answered in sent.values())
     print(
-        f"{rate:,} events/s for {options.seconds} s, {options.batch} a request: {len(sent):,} new stages watched\n"
+        f"{rate:,} events/s for {options.seconds} s, {batch_of(rate, options)} a request: {len(sent):,} new stages\n"
         f"  from the answer to the new stage: median {at(after_answer, 50)}, p99 {at(after_answer, 99)},"
         f" at most {at(after_answer, 100)}\n"
         f"  from when the request was due:    median {at(after_due, 50)}, p95 {at(after_due, 95)},"

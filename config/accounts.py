@@ -13,6 +13,7 @@ from allauth.mfa.utils import is_mfa_enabled
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth import SESSION_KEY, logout
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import User
@@ -20,14 +21,20 @@ from django.core.cache import cache
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
-from django.utils.translation import gettext
+from django.utils import timezone
+from django.utils.translation import gettext, ngettext
 
+from config.sealing import open_sealed, seal
+from contacts.enums import Role
+from contacts.permissions import roles_of
 from contacts.services.throttling import take_back
 
 logger = logging.getLogger(__name__)
 
 # How exactly the list of sessions tells when one was last seen; a write a session in this time, in seconds.
 SEEN_EVERY: Final = 300
+# Where a session keeps since when, in seconds of the epoch.
+SIGNED_IN_AT: Final = "signed_in_at"
 # What somebody who still has to set up a second factor may reach: that, their language, help, and the way out.
 _ALWAYS: Final = ("/account/", "/language/", "/docs/", "/static/", "/healthz", "/readyz", "/metrics", "/invitation/")
 
@@ -86,6 +93,14 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth s
         number = Authenticator.objects.filter(user_id=user.pk, type=type).count() + 1
         return gettext("Passkey %(number)d") % {"number": number}
 
+    def encrypt(self, text: str) -> str:
+        """Seal the seed of codes before it is stored."""
+        return seal(text)
+
+    def decrypt(self, encrypted_text: str) -> str:
+        """Open it again."""
+        return open_sealed(encrypted_text)
+
     def get_public_key_credential_rp_entity(self) -> dict[str, str]:
         """Return for whom a passkey is made: this host, shown as the product."""
         entity: dict[str, str] = super().get_public_key_credential_rp_entity()
@@ -109,6 +124,27 @@ class AddressBackend(_WithPreferences, AuthenticationBackend):  # type: ignore[m
     """Signs in by e-mail address and password."""
 
 
+class SessionsEnd:
+    """Ends a session RIPEN_SESSION_HOURS after its sign-in, however busy it is."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Sign out whose time is over, and go on."""
+        session, hours = request.session, settings.SESSION_HOURS
+        signed_in = settings.SESSION_COOKIE_NAME in request.COOKIES and SESSION_KEY in session
+        if signed_in and session.get(SIGNED_IN_AT, 0) + hours * 3600 <= timezone.now().timestamp():
+            logout(request)
+            text = ngettext(
+                "A session lasts an hour. Sign in again to go on.",
+                "A session lasts %(hours)d hours. Sign in again to go on.",
+                hours,
+            )
+            messages.info(request, text % {"hours": hours})
+        return self.get_response(request)
+
+
 class SessionsInSight:
     """Notes when a session was last seen and from where, once in five minutes: not a write for every page."""
 
@@ -124,7 +160,7 @@ class SessionsInSight:
 
 
 class SecondFactorFirst:
-    """Where RIPEN_REQUIRE_SECOND_FACTOR is on, leads people without a second factor to setting one up."""
+    """Leads those of whom RIPEN_REQUIRE_SECOND_FACTOR demands a second factor to setting one up."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -133,7 +169,10 @@ class SecondFactorFirst:
         """Go on, or lead there; a program that came with a session is refused."""
         if not settings.REQUIRE_SECOND_FACTOR or request.path.startswith(_ALWAYS):
             return self.get_response(request)
-        if not request.user.is_authenticated or is_mfa_enabled(request.user):
+        user = request.user
+        if not user.is_authenticated or is_mfa_enabled(user):
+            return self.get_response(request)
+        if settings.REQUIRE_SECOND_FACTOR == "admins" and Role.ADMIN not in roles_of(user):
             return self.get_response(request)
         if request.path.startswith("/api/"):
             problem = {"detail": "Set up a second factor first.", "code": "second_factor_required"}

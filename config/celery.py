@@ -2,10 +2,11 @@
 
 import logging
 import os
+import sys
 from typing import Any, Final
 
 from celery import Celery, bootsteps
-from celery.signals import setup_logging, worker_init, worker_process_init, worker_ready
+from celery.signals import setup_logging, task_postrun, task_prerun, worker_init, worker_process_init, worker_ready
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
 from config.local.processes import die_with_parent
@@ -18,6 +19,9 @@ _WATCH_EVERY: Final = 30.0
 
 app = Celery("ripen")
 app.config_from_object("django.conf:settings", namespace="CELERY")
+# By itself Celery closes the database's connection before and after every task; making and warming a new one costs more
+# than most tasks. Connections are kept as long as the web's are, see _look_after_connections.
+app.conf["CELERY_DB_REUSE_MAX"] = sys.maxsize
 app.steps["worker"].add(DjangoStructLogInitStep)
 app.autodiscover_tasks()
 
@@ -72,6 +76,14 @@ def _tie_to_worker(**_kwargs: Any) -> None:
     die_with_parent()
 
 
+def _look_after_connections(sender: Any = None, **_kwargs: Any) -> None:
+    """As between two requests: close what is broken or too old, and have what is left tried before it is used."""
+    from django.db import close_old_connections
+
+    if not getattr(getattr(sender, "request", None), "is_eager", False):
+        close_old_connections()
+
+
 def _step_back(sender: Any = None, **_kwargs: Any) -> None:
     """Let ingest and judging go before long work where processors are few; the pool process inherits it."""
     if _does_long_work(sender):
@@ -93,6 +105,8 @@ def _say_ready(sender: Any = None, **_kwargs: Any) -> None:
 
 
 setup_logging.connect(_keep_logging, weak=False)
+task_prerun.connect(_look_after_connections, weak=False)
+task_postrun.connect(_look_after_connections, weak=False)
 worker_process_init.connect(_tie_to_worker, weak=False)
 worker_init.connect(_step_back, weak=False)
 worker_ready.connect(_say_ready, weak=False)

@@ -24,7 +24,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "RIPEN_REPLICA_URL": "streaming replica that figures and what-ifs are read from",
     "RIPEN_STATE_DIR": "folder of everything the embedded mode keeps",
     "SECRET_KEY": "signs sessions and tokens",
-    "RIPEN_HASH_KEY": "keys the hashes of erased names and suppressed addresses",
+    "RIPEN_HASH_KEY": "keys the hashes of passwords, erased names and suppressed addresses",
     "DEBUG": "development mode",
     "ALLOWED_HOSTS": "host names this installation answers to",
     "CSRF_TRUSTED_ORIGINS": "further origins whose forms are accepted",
@@ -39,7 +39,8 @@ VARIABLES: Final[Mapping[str, str]] = {
     "RIPEN_INGEST_MAX_DUE": "contacts that may wait for judgement before no more facts are taken",
     "RIPEN_INGEST_MAX_DUE_SECONDS": "how long the first of them must have waited for that",
     "RIPEN_INGEST_MAX_SECONDS": "how long storing a batch may take before senders are asked to wait",
-    "RIPEN_REQUIRE_SECOND_FACTOR": "people without a second factor set one up before anything else",
+    "RIPEN_REQUIRE_SECOND_FACTOR": "who sets up a second factor before anything else",
+    "RIPEN_SESSION_HOURS": "after how long people sign in again",
     "RIPEN_MERGES_A_DAY": "contacts that the messages of one source may merge a day",
     "RIPEN_HOOKS_ALLOW_PRIVATE": "webhooks may go to one's own networks, and by plain http",
     "EMAIL_URL": "how mail leaves",
@@ -143,6 +144,18 @@ class Environment:
         return self.flag("DEBUG")
 
     @property
+    def second_factor_of(self) -> str:
+        """Of whom a second factor is demanded: "", "admins" or "all"."""
+        name = "RIPEN_REQUIRE_SECOND_FACTOR"
+        value = self.text(name).lower()
+        if value == "admins":
+            return value
+        try:
+            return "all" if self.flag(name) else ""
+        except BadSetting:
+            raise BadSetting(name, "is none of 0, 1 and admins", "use one of them") from None
+
+    @property
     def log_level(self) -> str:
         """Name of the least severe level that is logged."""
         value = self.text("RIPEN_LOG_LEVEL", "INFO").upper()
@@ -192,7 +205,7 @@ class Environment:
         return _kept_secret(self.state_dir / "secret_key")
 
     def hash_key(self, secret_key: str) -> bytes:
-        """The key under which names of erased people and suppressed addresses are hashed.
+        """The key under which passwords, names of erased people and suppressed addresses are hashed.
 
         RIPEN_HASH_KEY, or one derived from the signing key. It must never change: what was hashed under another key is
         not recognised any more.

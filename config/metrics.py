@@ -127,6 +127,14 @@ def _gauges(name: str, text: str, label: str, values: Mapping[str, float]) -> Ga
     return family
 
 
+def _states(name: str, text: str, label: str, values: Mapping[str, Mapping[str, float]]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=[label, "state"])
+    for key, states in values.items():
+        for state, value in states.items():
+            family.add_metric([key, state], value)
+    return family
+
+
 def _up(seen: Observed, *, is_migrated: bool) -> Iterator[Metric]:
     parts = {"database": seen.database is not None, "migrations": is_migrated, "broker": seen.machinery.reachable}
     for part, name in (("worker", JUDGING), ("beat", BEAT), ("runs", "runs"), ("hooks", "hooks")):
@@ -191,35 +199,32 @@ def _mail_and_work(seen: Observed) -> Iterator[Metric]:
         "contacts": seen.facts.mail if seen.facts else None,
         "people": seen.consequences.mail if seen.consequences else None,
     }
-    rows = GaugeMetricFamily(
+    text = "Mail to contacts and to ourselves (people): due, and failed for good within a day."
+    yield _states(
         "ripen_mail_rows",
-        "Mail to contacts and to ourselves (people): due, and failed for good within a day.",
-        labels=["mail", "state"],
+        text,
+        "mail",
+        {name: {"due": one.waiting.number, "failed": one.failed} for name, one in mails.items() if one},
     )
-    ages = GaugeMetricFamily("ripen_mail_oldest_seconds", "How long the first mail has been due.", labels=["mail"])
-    for name, mail in mails.items():
-        if mail is not None:
-            rows.add_metric([name, "due"], mail.waiting.number)
-            rows.add_metric([name, "failed"], mail.failed)
-            ages.add_metric([name], mail.waiting.age(seen.now))
-    yield from (rows, ages)
+    due = {name: one.waiting.age(seen.now) for name, one in mails.items() if one}
+    yield _gauges("ripen_mail_oldest_seconds", "How long the first mail has been due.", "mail", due)
     work = {
         "jobs": seen.facts.jobs if seen.facts else None,
         "runs": seen.judgement.runs if seen.judgement else None,
     }
-    rows = GaugeMetricFamily(
+    text = "Long work on facts (jobs) and on definitions (runs): queued, running, failed within a day."
+    yield _states(
         "ripen_work_rows",
-        "Long work on facts (jobs) and on definitions (runs): queued, running, failed within a day.",
-        labels=["work", "state"],
+        text,
+        "work",
+        {
+            name: {"queued": one.queued.number, "running": one.running, "failed": one.failed}
+            for name, one in work.items()
+            if one
+        },
     )
-    ages = GaugeMetricFamily("ripen_work_oldest_seconds", "How long the first has waited to begin.", labels=["work"])
-    for name, one in work.items():
-        if one is not None:
-            rows.add_metric([name, "queued"], one.queued.number)
-            rows.add_metric([name, "running"], one.running)
-            rows.add_metric([name, "failed"], one.failed)
-            ages.add_metric([name], one.queued.age(seen.now))
-    yield from (rows, ages)
+    queued = {name: one.queued.age(seen.now) for name, one in work.items() if one}
+    yield _gauges("ripen_work_oldest_seconds", "How long the first has waited to begin.", "work", queued)
 
 
 def _proof(seen: Observed) -> Iterator[Metric]:

@@ -40,7 +40,8 @@ try:
     INGEST_MAX_DUE_SECONDS = ENV.integer("RIPEN_INGEST_MAX_DUE_SECONDS", 60, least=1, most=86_400)
     INGEST_MAX_SECONDS = ENV.integer("RIPEN_INGEST_MAX_SECONDS", 10, least=1, most=600)
     HOOKS_ALLOW_PRIVATE = ENV.flag("RIPEN_HOOKS_ALLOW_PRIVATE")
-    REQUIRE_SECOND_FACTOR = ENV.flag("RIPEN_REQUIRE_SECOND_FACTOR")
+    REQUIRE_SECOND_FACTOR = ENV.second_factor_of
+    SESSION_HOURS = ENV.integer("RIPEN_SESSION_HOURS", 12, least=1, most=720)
     MERGES_A_DAY = ENV.integer("RIPEN_MERGES_A_DAY", 1_000, least=0, most=100_000_000)
 except BadSetting as error:
     sys.exit(f"ripen: {error}")
@@ -49,6 +50,8 @@ except BadSetting as error:
 EMBEDDED = ENV.embedded_database
 METRICS_TOKEN = ENV.text("RIPEN_METRICS_TOKEN")
 HTTPS = BASE_URL.startswith("https://")
+# Browsers take a cookie of such a name from this very host only, over https; by plain http they would take none.
+COOKIE_PREFIX = "__Host-" if HTTPS else ""
 
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -101,6 +104,7 @@ MIDDLEWARE = [
     "django_structlog.middlewares.RequestMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "config.accounts.SessionsEnd",
     "config.accounts.SessionsInSight",
     "config.accounts.SecondFactorFirst",
     "csp.middleware.CSPMiddleware",
@@ -157,6 +161,11 @@ AUTHENTICATION_BACKENDS = [
     "config.accounts.PasswordBackend",
     "config.accounts.AddressBackend",
 ]
+PASSWORD_HASHERS = [
+    "config.passwords.KeyedPasswordHasher",
+    # What was hashed before there was a key; a sign-in makes a keyed one of it.
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
@@ -194,7 +203,7 @@ MFA_TOTP_ISSUER = "Ripen"
 MFA_TOTP_TOLERANCE = 1
 # The list shows when each was last seen, which config.accounts.SessionsInSight notes.
 USERSESSIONS_TRACK_ACTIVITY = True
-LANGUAGE_COOKIE_NAME = "ripen_language"
+LANGUAGE_COOKIE_NAME = f"{COOKIE_PREFIX}ripen_language"
 LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
 LANGUAGE_COOKIE_SECURE = HTTPS
 LANGUAGE_COOKIE_HTTPONLY = True
@@ -202,9 +211,12 @@ LANGUAGE_COOKIE_SAMESITE = "Lax"
 
 # --- The web ------------------------------------------------------------------------------------------------------
 
+SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid"
+SESSION_COOKIE_AGE = SESSION_HOURS * 3600
 SESSION_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
 CSRF_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_HTTPONLY = False
 CSRF_COOKIE_SAMESITE = "Lax"

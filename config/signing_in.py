@@ -9,20 +9,26 @@ from allauth.account import signals as account_signals
 from allauth.account.adapter import get_adapter
 from allauth.core.internal.ratelimit import get_rates, truncate_ip
 from allauth.mfa import signals as mfa_signals
+from allauth.mfa.adapter import get_adapter as get_mfa_adapter
 from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
 from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import normalize_user_code
 from django.contrib.auth import signals as auth_signals
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest
 from django.utils import timezone
 
+from config.accounts import SIGNED_IN_AT
+from config.sealing import CannotOpen, is_sealed, seal
 from contacts.audit import AuditAct, AuditThing
 from contacts.services.auditing import record_act
 from contacts.services.throttling import Attempt, Limit, begin_attempt, forgive, take_back
 
 # How much of a visitor's address the audit log keeps: enough to see where from, too little to name a household.
 _KEPT_BITS: Final = {4: 24, 6: 48}
+# For longer than an app's code is taken, with the tolerance on both sides.
+_CODE_IS_USED_UP: Final = timedelta(minutes=5)
 
 
 def limits_of(request: HttpRequest, account: str) -> list[Limit]:
@@ -60,14 +66,30 @@ class _Limited:
     """A form that asks for a code of a second factor."""
 
     user: User
+    authenticator: Authenticator
 
     def clean_code(self) -> str:
         """Count the attempt before the code is looked at."""
         request = self._request()
         begun = attempt(request, f"second factor {self.user.pk}", person=self.user)
-        code: str = super().clean_code()  # type: ignore[misc]  # of allauth's form
+        try:
+            code: str = super().clean_code()  # type: ignore[misc]  # of allauth's form
+        except CannotOpen:
+            code = ""
+        if code and self._is_used_up(code):
+            self._emit_authentication_failed(self.authenticator)  # type: ignore[attr-defined]  # of allauth's form
+            code = ""
+        if not code:
+            refusal: ValidationError = get_mfa_adapter().validation_error("incorrect_code")
+            raise refusal
         take_back(begun)
+        _seal_seed(self.authenticator)
         return code
+
+    def _is_used_up(self, code: str) -> bool:
+        """Use a code up in the database: allauth notes it in a cache, for less time than the code is good."""
+        once = Limit("code", f"{self.user.pk} {normalize_user_code(code)}", 1, _CODE_IS_USED_UP)
+        return begin_attempt(limits=[once], now=timezone.now()).refused
 
     @staticmethod
     def _request() -> HttpRequest:
@@ -83,6 +105,15 @@ class CodeForm(_Limited, AuthenticateForm):  # type: ignore[misc]  # allauth shi
 
 class CodeAgainForm(_Limited, ReauthenticateForm):  # type: ignore[misc]  # allauth ships no types
     """Asks for a code before something important."""
+
+
+def _seal_seed(authenticator: Authenticator) -> None:
+    """Seal the seed of a factor that was set up before seeds were sealed."""
+    for name in ("secret", "seed"):
+        kept = authenticator.data.get(name, "")
+        if kept and not is_sealed(kept):
+            authenticator.data[name] = seal(kept)
+            authenticator.save(update_fields=["data"])
 
 
 def owner_of(credentials: Mapping[str, Any]) -> User | None:
@@ -115,6 +146,7 @@ def _note(
 
 
 def _signed_in(request: HttpRequest, user: User, **_: Any) -> None:
+    request.session[SIGNED_IN_AT] = int(timezone.now().timestamp())
     _note(AuditAct.SIGNED_IN, request, by=user, about=user)
 
 

@@ -62,5 +62,5 @@ def live_answer(request: HttpRequest, html: str) -> HttpResponseBase:
     else:
         answer = HttpResponse(html)
     answer["ETag"] = tag
-    answer["Cache-Control"] = "private, no-cache"
+    answer["Cache-Control"] = "private, no-store"
     return answer

@@ -8,8 +8,8 @@ from config.web.schema import ErrorSerializer
 
 # Whoever calls, and however they call: unreadable parameters, no key, no right, too much at once.
 _ALWAYS: Final = ("400", "401", "403", "429")
-# Where something is sent: too much of it, or an Idempotency-Key that was used for something else.
-_WITH_A_BODY: Final = ("413", "422")
+# Where something is sent: too much of it, something that is no JSON, or an Idempotency-Key used for something else.
+_WITH_A_BODY: Final = ("413", "415", "422")
 
 
 class DescribedErrors(AutoSchema):

@@ -20,12 +20,13 @@ from django.utils.functional import Promise
 # Also the full-width forms, which some spreadsheets fold into the others.
 _FORMULA: Final = "=+-@\uff1d\uff0b\uff0d\uff20\u2212\ufe63\ufe62\ufe66\ufe6b"
 _PLAIN_NUMBER: Final = re.compile(r"-[0-9]+(\.[0-9]+)?([eE]-?[0-9]{1,3})?")
-_INVISIBLE: Final = "\ufeff\u200b"
+# Everything that is space to Unicode (nothing beyond U+3000 is), and two marks that nobody sees.
+_AROUND: Final = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\ufeff\u200b"
 
 
 def tidy(text: str) -> str:
     """Return a cell's text without the space and the invisible characters around it."""
-    return text.strip().strip(_INVISIBLE).strip()
+    return text.strip(_AROUND)
 
 
 def escape(text: str) -> str:

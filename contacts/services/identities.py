@@ -11,6 +11,7 @@ from django.db.backends.utils import CursorWrapper
 from contacts.enums import IdentityKind, SourceKind
 from contacts.ingest.incoming import IncomingEvent, IngestionWarning, Refused, Rejected, name_uuid
 from contacts.models import Source
+from contacts.selectors.merges import ROOTS
 from contacts.services.erased_names import find_erased
 from contacts.services.rows import Item, Name, Raced, as_json
 
@@ -27,15 +28,7 @@ JOIN contacts_identity i ON i.value = wanted.value AND i.kind = wanted.kind
 JOIN contacts_contact c ON c.id = i.contact_id
 """
 # Whoever was merged away is found as whom it became, however many merges on.
-FIND_CONTACTS: Final = """
-WITH RECURSIVE way AS (
-    SELECT id AS asked, id, merged_into_id FROM contacts_contact WHERE id = ANY(%s)
-    UNION ALL
-    SELECT way.asked, c.id, c.merged_into_id FROM way JOIN contacts_contact c ON c.id = way.merged_into_id
-)
-SELECT way.asked, c.id, c.source_at, c.source_message::text
-FROM way JOIN contacts_contact c ON c.id = way.id AND c.present
-"""
+FIND_CONTACTS: Final = ROOTS.format(more=", c.source_at, c.source_message::text")
 FIND_HELD_KINDS: Final = """
 SELECT contact_id, array_agg(DISTINCT kind::text) FROM contacts_identity WHERE contact_id = ANY(%s) GROUP BY contact_id
 """
@@ -181,7 +174,7 @@ def _look_up(cursor: CursorWrapper, items: Sequence[Item], found: Resolution) ->
         found.erased = find_erased(cursor, (name for name in wanted if name not in found.owners))
     asked = sorted({item.event.id for item in items if item.event.id is not None})
     if asked:
-        cursor.execute(FIND_CONTACTS, [asked])
+        cursor.execute(FIND_CONTACTS, [asked, asked])
         for asked_id, contact_id, source_at, source_message in cursor.fetchall():
             found.by_id[asked_id] = contact_id
             found.beginnings[contact_id] = Beginning(source_at, source_message)

@@ -194,14 +194,14 @@ class HandoffViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, HandoffRe
         validated: dict[str, Any] = serializer.validated_data
         return validated
 
-    def _make(self, service: Callable[..., Handoff], pk: int, **given: Any) -> Response:
+    def _make(self, service: Callable[..., None], pk: int, **given: Any) -> Response:
         """Call the move's service as the person who asks, and answer the handoff or the conflict."""
         check_parameters(self.request)
         try:
-            handoff = service(handoff_id=pk, by=self._person(), now=timezone.now(), **given)
+            service(handoff_id=pk, by=self._person(), now=timezone.now(), **given)
         except HandoffConflict as conflict:
             raise ApiError(409, conflict.code, conflict.message, _named(conflict)) from conflict
-        return Response(self.get_serializer(handoff).data)
+        return Response(self.get_serializer(all_handoffs().get(pk=pk)).data)
 
     def _person(self) -> User:
         """Who asks; 403 for a source's key."""

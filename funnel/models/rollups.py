@@ -1,4 +1,4 @@
-"""What the funnel's figures are read from: kept by the drain, in the transaction that consumes the transitions.
+"""What the funnel's figures are read from: kept by the drain, from an outbox that triggers fill with each change.
 
 All of it follows from transitions in force and from who the contacts are; ``manage.py verify`` compares, and
 funnel/services/counting/ alone writes it. A stage is named by its *place* in the counted order: 0 is the weakest, -1

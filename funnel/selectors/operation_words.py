@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.template.defaultfilters import filesizeformat
-from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext, gettext_noop, ngettext
 
 from config.web.formats import format_number, format_relative
 from funnel.operation import Finding, Level
@@ -38,38 +38,109 @@ _SAID: Final[Mapping[tuple[str, str], str]] = {
     ("database", "connections"): gettext_noop("{connections} of {most} connections are taken."),
     ("database", "transaction"): gettext_noop("A transaction has been open for {seconds}."),
     ("database", "down"): gettext_noop("Does not answer."),
-    ("broker", "ok"): gettext_noop("Answers; {messages} messages wait."),
     ("broker", "bad"): gettext_noop("Does not answer. Work goes on only where somebody asks for it."),
     ("disk", "ok"): gettext_noop("{free} free."),
     ("disk", "bad"): gettext_noop("Only {free} free."),
     ("due", "none"): gettext_noop("Every fact is judged."),
-    ("due", "ok"): gettext_noop("{number} wait, the first for {seconds}."),
-    ("due", "bad"): gettext_noop("{number} wait, the first for {seconds}."),
     ("quarantined", "ok"): gettext_noop("None."),
-    ("quarantined", "bad"): gettext_noop("{number} facts belong to contacts whose judgement failed five times."),
-    ("reviews", "ok"): gettext_noop("{number} are overdue."),
-    ("reviews", "bad"): gettext_noop("{number} are overdue, the first by {seconds}."),
     ("refusing", "ok"): gettext_noop("Facts are taken as they come."),
     ("refusing", "bad"): gettext_noop("Senders are asked to come again later (503)."),
-    ("outbox", "ok"): gettext_noop("{number} changes of stage wait."),
-    ("outbox", "bad"): gettext_noop("{number} changes of stage wait, the first for {seconds}."),
-    ("telling", "ok"): gettext_noop("{number} wait to be told."),
-    ("telling", "bad"): gettext_noop("{number} wait to be told, the first for {seconds}."),
-    ("deliveries", "ok"): gettext_noop("{number} messages are due."),
-    ("deliveries", "bad"): gettext_noop("{failing} receivers fail; {dead} dead letters since yesterday."),
-    ("deliveries", "late"): gettext_noop("{number} messages are due, the first for {seconds}."),
-    ("mail", "ok"): gettext_noop("{number} are due."),
     ("mail", "bad"): gettext_noop("{failed} could not be sent since yesterday."),
-    ("mail", "late"): gettext_noop("{number} are due, the first for {seconds}."),
-    ("work", "ok"): gettext_noop("{running} under way, {number} wait."),
     ("work", "bad"): gettext_noop("{failed} failed since yesterday."),
-    ("work", "late"): gettext_noop("{number} wait to begin, the first for {seconds}."),
     ("replica", "ok"): gettext_noop("{name} is {seconds} behind."),
     ("replica", "bad"): gettext_noop("{name} is {seconds} behind."),
-    ("proof", "ok"): gettext_noop("Everything held for {sample} contacts, {at}."),
-    ("proof", "bad"): gettext_noop("{number} things did not hold, {at}."),
     ("proof", "stale"): gettext_noop("The last was {at}."),
     ("proof", "none"): gettext_noop("None was made yet."),
+}
+
+
+def _first_waits(number: int) -> str:
+    return ngettext("{number} waits, for {seconds}.", "{number} wait, the first for {seconds}.", number)
+
+
+# The same where the number of the first figure decides between one and many.
+_COUNTED: Final[Mapping[tuple[str, str], tuple[str, Callable[[int], str]]]] = {
+    ("broker", "ok"): (
+        "messages",
+        lambda n: ngettext("Answers; {messages} message waits.", "Answers; {messages} messages wait.", n),
+    ),
+    ("due", "ok"): ("number", _first_waits),
+    ("due", "bad"): ("number", _first_waits),
+    ("quarantined", "bad"): (
+        "number",
+        lambda n: ngettext(
+            "{number} fact belongs to a contact whose judgement failed five times.",
+            "{number} facts belong to contacts whose judgement failed five times.",
+            n,
+        ),
+    ),
+    ("reviews", "ok"): ("number", lambda n: ngettext("{number} is overdue.", "{number} are overdue.", n)),
+    ("reviews", "bad"): (
+        "number",
+        lambda n: ngettext("{number} is overdue, by {seconds}.", "{number} are overdue, the first by {seconds}.", n),
+    ),
+    ("outbox", "ok"): (
+        "number",
+        lambda n: ngettext("{number} change of stage waits.", "{number} changes of stage wait.", n),
+    ),
+    ("outbox", "bad"): (
+        "number",
+        lambda n: ngettext(
+            "{number} change of stage waits, for {seconds}.",
+            "{number} changes of stage wait, the first for {seconds}.",
+            n,
+        ),
+    ),
+    ("telling", "ok"): ("number", lambda n: ngettext("{number} waits to be told.", "{number} wait to be told.", n)),
+    ("telling", "bad"): (
+        "number",
+        lambda n: ngettext(
+            "{number} waits to be told, for {seconds}.", "{number} wait to be told, the first for {seconds}.", n
+        ),
+    ),
+    ("deliveries", "ok"): (
+        "number",
+        lambda n: ngettext("{number} message is due.", "{number} messages are due.", n),
+    ),
+    ("deliveries", "bad"): (
+        "failing",
+        lambda n: ngettext(
+            "{failing} receiver fails; dead letters since yesterday: {dead}.",
+            "{failing} receivers fail; dead letters since yesterday: {dead}.",
+            n,
+        ),
+    ),
+    ("deliveries", "late"): (
+        "number",
+        lambda n: ngettext(
+            "{number} message is due, for {seconds}.", "{number} messages are due, the first for {seconds}.", n
+        ),
+    ),
+    ("mail", "ok"): ("number", lambda n: ngettext("{number} is due.", "{number} are due.", n)),
+    ("mail", "late"): (
+        "number",
+        lambda n: ngettext("{number} is due, for {seconds}.", "{number} are due, the first for {seconds}.", n),
+    ),
+    ("work", "ok"): (
+        "number",
+        lambda n: ngettext("{running} under way, {number} waits.", "{running} under way, {number} wait.", n),
+    ),
+    ("work", "late"): (
+        "number",
+        lambda n: ngettext(
+            "{number} waits to begin, for {seconds}.", "{number} wait to begin, the first for {seconds}.", n
+        ),
+    ),
+    ("proof", "ok"): (
+        "sample",
+        lambda n: ngettext(
+            "Everything held for {sample} contact, {at}.", "Everything held for {sample} contacts, {at}.", n
+        ),
+    ),
+    ("proof", "bad"): (
+        "number",
+        lambda n: ngettext("{number} thing did not hold, {at}.", "{number} things did not hold, {at}.", n),
+    ),
 }
 _WORKING: Final = gettext_noop("Last sign of life {at}.")
 _SILENT: Final = gettext_noop("No sign of life for more than half a minute; the last one {at}.")
@@ -157,13 +228,16 @@ def _line(finding: Finding, since: datetime | None, now: datetime) -> PartLine:
 def _say(finding: Finding, now: datetime) -> str:
     if finding.key in _WORKERS and finding.level is not Level.UNKNOWN:
         seen = finding.figures.get("at") is not None
-        pattern = _NEVER_SEEN if not seen else _WORKING if finding.level is Level.OK else _SILENT
+        pattern = gettext(_NEVER_SEEN if not seen else _WORKING if finding.level is Level.OK else _SILENT)
     elif finding.said == "unknown":
-        pattern = _UNKNOWN
+        pattern = gettext(_UNKNOWN)
+    elif (finding.key, finding.said) in _COUNTED:
+        figure, pattern_for = _COUNTED[finding.key, finding.said]
+        pattern = pattern_for(finding.figures[figure])
     else:
-        pattern = _SAID[finding.key, finding.said]
+        pattern = gettext(_SAID[finding.key, finding.said])
     words = {name: _WRITTEN.get(name, _as_it_is)(value, now) for name, value in finding.figures.items()}
-    return gettext(pattern).format_map(words)
+    return pattern.format_map(words)
 
 
 def _as_it_is(value: Any, now: datetime) -> str:

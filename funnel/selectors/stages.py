@@ -5,18 +5,18 @@ from collections.abc import Sequence
 from contacts.enums import Answer
 from contacts.models import Contact
 from scoring.definition import Gate, Stage
-from scoring.selectors import published_definition
+from scoring.selectors import document_in_force
 
 
 def handoff_stages() -> frozenset[str]:
     """Keys of the stages whose contacts are offered to Sales."""
-    _, document = published_definition()
+    document = document_in_force()
     return frozenset(stage.key for stage in document.stages if stage.handoff)
 
 
 def stage_of(key: str) -> Stage:
     """The stage with this key; an unused key gives the next weaker stage in use."""
-    _, document = published_definition()
+    document = document_in_force()
     return document.stage(key)
 
 
@@ -27,7 +27,7 @@ def stage_label(key: str) -> str:
 
 def open_questions_of(contacts: Sequence[Contact]) -> dict[int, tuple[Gate, ...]]:
     """The gates whose answer nobody knows yet, for each contact id: what the rep should ask."""
-    _, document = published_definition()
+    document = document_in_force()
     return {
         contact.pk: tuple(
             gate for gate in document.gates if _answer(contact, gate.attribute) in (None, "", Answer.UNKNOWN)
@@ -46,5 +46,5 @@ def _answer(contact: Contact, attribute: str) -> object:
 
 def sla_hours() -> dict[str, float]:
     """Business hours within which an offer of each stage is to be claimed, for the stages whose definition says so."""
-    _, document = published_definition()
+    document = document_in_force()
     return {stage.key: float(stage.sla_hours) for stage in document.stages if stage.sla_hours}

@@ -1,13 +1,17 @@
 """Who works when, as the arithmetic of business time; who is away; how much each may hold."""
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import Final
 
-from django.db.models import Count, Q
+from django.db import connection
 
 from funnel.enums import HandoffState
-from funnel.models import Absence, Handoff, Holiday, RepProfile, SalesSettings, WorkingCalendar
+from funnel.models import Absence, SalesSettings, WorkingCalendar
+from funnel.moves import HELD_STATES
 from funnel.working_time import WorkingHours, WorkingTime, week_of, working_time
 
 
@@ -40,33 +44,44 @@ def sales_settings() -> SalesSettings:
     return SalesSettings.objects.filter(pk=1).first() or SalesSettings(pk=1)
 
 
+# Nobody (NULL) goes by the team's calendar, as does everybody without another one.
+_TIMES: Final = """
+SELECT one.id, calendar.time_zone, calendar.hours,
+    ARRAY(SELECT holiday.day FROM funnel_holiday AS holiday WHERE holiday.calendar_id = calendar.id),
+    ARRAY(SELECT ARRAY[away.first_day, away.last_day] FROM funnel_absence AS away WHERE away.user_id = one.id)
+FROM unnest(%s::int[]) AS one (id)
+LEFT JOIN funnel_repprofile AS profile ON profile.user_id = one.id
+LEFT JOIN funnel_workingcalendar AS calendar
+    ON calendar.id = coalesce(profile.calendar_id, (SELECT team.id FROM funnel_workingcalendar AS team WHERE is_team))
+"""
+
+
 def working_times(user_ids: Iterable[int | None] = ()) -> WorkingTimes:
-    """Load the business time of the team and of these people; two queries, four where there are people."""
+    """Load the business time of the team and of these people; one query."""
     wanted = sorted({user_id for user_id in user_ids if user_id is not None})
-    own: dict[int, int | None] = {}
-    absences: dict[int, list[tuple[date, date]]] = {}
-    if wanted:
-        own = dict(RepProfile.objects.filter(user__in=wanted).values_list("user_id", "calendar_id"))
-        for user_id, first, last in Absence.objects.filter(user__in=wanted).values_list(
-            "user_id", "first_day", "last_day"
-        ):
-            absences.setdefault(user_id, []).append((first, last))
-    used = {calendar_id for calendar_id in own.values() if calendar_id is not None}
-    calendars = {row.pk: row for row in WorkingCalendar.objects.filter(Q(is_team=True) | Q(pk__in=used))}
-    holidays: dict[int, list[date]] = {}
-    for calendar_id, day in Holiday.objects.filter(calendar__in=list(calendars)).values_list("calendar_id", "day"):
-        holidays.setdefault(calendar_id, []).append(day)
-    # An installation has one from its first migration on.
-    team = next((row for row in calendars.values() if row.is_team), WorkingCalendar(name="Team", is_team=True))
-
-    def time_of(calendar: WorkingCalendar, away: Iterable[tuple[date, date]] = ()) -> WorkingTime:
-        free = frozenset(holidays.get(calendar.pk, ()))
-        return working_time(WorkingHours(calendar.time_zone, week_of(calendar.hours), free, frozenset(away)))
-
-    people = {
-        user_id: time_of(calendars.get(own.get(user_id) or 0, team), absences.get(user_id, ())) for user_id in wanted
+    with connection.cursor() as cursor:
+        cursor.execute(_TIMES, [[None, *wanted]])
+        found = cursor.fetchall()
+    # An installation has a team's calendar from its first migration on.
+    usual = WorkingCalendar(is_team=True)
+    times: dict[int | None, WorkingTime] = {
+        user_id: working_time(
+            WorkingHours(
+                zone or usual.time_zone,
+                _week(hours or json.dumps(usual.hours)),
+                frozenset(free),
+                frozenset((first, last) for first, last in away),
+            )
+        )
+        for user_id, zone, hours, free, away in found
     }
-    return WorkingTimes(team=time_of(team), people=people)
+    return WorkingTimes(team=times[None], people={user_id: times[user_id] for user_id in wanted})
+
+
+@lru_cache(maxsize=256)
+def _week(hours: str) -> tuple[tuple[tuple[int, int], ...], ...]:
+    """A calendar's hours as ``WorkingHours`` has them; a cursor gives them as the text of their JSON."""
+    return week_of(json.loads(hours))
 
 
 def away_since(*, now: datetime) -> dict[int, datetime]:
@@ -114,27 +129,22 @@ class Capacity:
         return self.taken > self.limit
 
 
+# A limit of their own may be none at all, 0.
+_CAPACITIES: Final = """
+SELECT one.id,
+    coalesce(profile.claim_limit, (SELECT claim_limit FROM funnel_salessettings WHERE id = 1), %s),
+    (SELECT count(*) FROM funnel_handoff AS held WHERE held.claimed_by_id = one.id AND held.state = ANY(%s)),
+    (SELECT count(*) FROM funnel_handoff AS kept WHERE kept.assigned_to_id = one.id AND kept.state = %s)
+FROM unnest(%s::int[]) AS one (id) LEFT JOIN funnel_repprofile AS profile ON profile.user_id = one.id
+"""
+
+
 def capacities(user_ids: Iterable[int]) -> dict[int, Capacity]:
-    """How much each of these people has and may have; four queries."""
+    """How much each of these people has and may have; one query."""
     wanted = sorted(set(user_ids))
-    usual = sales_settings().claim_limit
-    own = dict(RepProfile.objects.filter(user__in=wanted).values_list("user_id", "claim_limit"))
-    held = dict(
-        Handoff.objects.filter(claimed_by__in=wanted, state__in=[HandoffState.CLAIMED, HandoffState.ACCEPTED])
-        .values_list("claimed_by")
-        .annotate(n=Count("id"))
-    )
-    kept = dict(
-        Handoff.objects.filter(assigned_to__in=wanted, state=HandoffState.OFFERED)
-        .values_list("assigned_to")
-        .annotate(n=Count("id"))
-    )
-    return {
-        user_id: Capacity(limit=_limit(own.get(user_id), usual), held=held.get(user_id, 0), kept=kept.get(user_id, 0))
-        for user_id in wanted
-    }
-
-
-def _limit(own: int | None, usual: int) -> int:
-    """A limit of their own may be none at all, 0."""
-    return usual if own is None else own
+    usual = SalesSettings().claim_limit
+    with connection.cursor() as cursor:
+        cursor.execute(_CAPACITIES, [usual, list(HELD_STATES), HandoffState.OFFERED, wanted])
+        return {
+            user_id: Capacity(limit=limit, held=held, kept=kept) for user_id, limit, held, kept in cursor.fetchall()
+        }

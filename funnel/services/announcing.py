@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
+from django.db import connection
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
+from contacts.services.rows import as_json
 from contacts.services.wake import wake
 from funnel.enums import AnnouncementType
 from funnel.models import Announcement
@@ -28,21 +30,19 @@ class Told:
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
+_ANNOUNCE: Final = """
+INSERT INTO funnel_announcement (type, at, contact_id, handoff_id, transition_id, data)
+SELECT type, at, contact_id, handoff_id, transition_id, data FROM json_to_recordset(%s::json) AS told (
+    type text, at timestamptz, contact_id bigint, handoff_id bigint, transition_id bigint, data jsonb)
+"""
+
+
 def announce(things: Sequence[Told]) -> None:
     """Let these be told once the current transaction has committed; one statement."""
     if not things:
         return
-    Announcement.objects.bulk_create(
-        Announcement(
-            type=told.type,
-            at=told.at,
-            contact_id=told.contact_id,
-            handoff_id=told.handoff_id,
-            transition_id=told.transition_id,
-            data=dict(told.data),
-        )
-        for told in things
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(_ANNOUNCE, [as_json(things)])
     wake("funnel.tell")
 
 

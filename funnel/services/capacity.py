@@ -19,7 +19,7 @@ _CAPACITY: Final = 0x52495045
 def lock_capacities(user_ids: Iterable[int]) -> Mapping[int, Capacity]:
     """Keep what these people have from changing until the transaction ends, and say how it stands, by user id.
 
-    Five queries. What this transaction has given them already is counted. Take it last, and once in a transaction.
+    Two queries. What this transaction has given them already is counted. Take it last, and once in a transaction.
     """
     wanted = sorted(set(user_ids))
     if not wanted:

@@ -4,29 +4,27 @@ Locks: what every move locks, then the rep who takes it (capacity.py).
 """
 
 from datetime import datetime
+from typing import Final
 
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext
 
 from contacts.audit import AuditAct, AuditThing
-from contacts.models import Standing
 from contacts.permissions import SELLERS, roles_of
 from contacts.services.auditing import audited
 from funnel.errors import HandoffConflict, HandoffTaken, KeptForAnother, LimitReached, NotClaimable, WrongState
 from funnel.models import Handoff
 from funnel.moves import CLAIM, HELD_STATES, REASSIGN, TAKE_OVER, Move
 from funnel.permissions import check_claim, check_lead_handoffs, leads_sales
-from funnel.selectors.handoffs import all_handoffs
 from funnel.selectors.people import name_of
 from funnel.selectors.stages import handoff_stages, stage_label
 from funnel.services.capacity import lock_capacities
-from funnel.services.making import Moved, make_moves
+from funnel.services.making import Moved, Which, make_moves
 
 
-def claim_handoff(*, handoff_id: int, by: User, now: datetime) -> Handoff:
+def claim_handoff(*, handoff_id: int, by: User, now: datetime) -> None:
     """Claim an offered handoff: ``by`` becomes its rep and the contact's owner.
 
     Raises ``PermissionDenied`` (role), ``Handoff.DoesNotExist``, ``HandoffTaken`` naming the winner,
@@ -34,21 +32,22 @@ def claim_handoff(*, handoff_id: int, by: User, now: datetime) -> Handoff:
     Sales.
     """
     check_claim(by)
-    rows = Handoff.objects.filter(_ready(), pk=handoff_id)
-    if not leads_sales(by):
-        rows = rows.filter(Q(assigned_to=None) | Q(assigned_to=by))
+    # What is kept for somebody is theirs, or a leader's.
+    rows = Which(
+        f"id = %s AND {_READY} AND (%s OR assigned_to_id IS NULL OR assigned_to_id = %s)",
+        [handoff_id, list(handoff_stages()), leads_sales(by), by.pk],
+    )
     with transaction.atomic():
         moved = make_moves(CLAIM, rows, now=now, by=by, to_rep=by.pk)
         if not moved:
             raise _claim_refused(handoff_id, by=by)
         _check_room(by, moved[0], by=by)
-    return all_handoffs().get(pk=handoff_id)
 
 
 @audited(AuditAct.HANDOFF_REASSIGNED, "handoff_id", thing=AuditThing.HANDOFF, keep=["to", "override"])
 def reassign_handoff(
     *, handoff_id: int, by: User, to: User, override: bool = False, note: str = "", now: datetime
-) -> Handoff:
+) -> None:
     """Give an open handoff to another rep: an offer is claimed by them, a claimed one changes hands as it is.
 
     Within their claim limit, unless ``override`` says otherwise. Raises ``PermissionDenied`` (leaders only),
@@ -62,11 +61,10 @@ def reassign_handoff(
         moved = _take(REASSIGN, handoff_id, by=by, to=to, note=note, now=now)
         if not override:
             _check_room(to, moved, by=by)
-    return all_handoffs().get(pk=handoff_id)
 
 
 @audited(AuditAct.HANDOFF_TAKEN_OVER, "handoff_id", thing=AuditThing.HANDOFF)
-def take_over_handoff(*, handoff_id: int, by: User, note: str = "", now: datetime) -> Handoff:
+def take_over_handoff(*, handoff_id: int, by: User, note: str = "", now: datetime) -> None:
     """Take an open handoff over: it becomes the leader's own, whatever they hold already.
 
     Raises ``PermissionDenied`` (leaders only), ``Handoff.DoesNotExist``, ``NotClaimable`` or ``WrongState``.
@@ -74,7 +72,6 @@ def take_over_handoff(*, handoff_id: int, by: User, note: str = "", now: datetim
     check_lead_handoffs(by)
     with transaction.atomic():
         _take(TAKE_OVER, handoff_id, by=by, to=by, note=note, now=now)
-    return all_handoffs().get(pk=handoff_id)
 
 
 def _check_room(rep: User, moved: Moved, *, by: User) -> None:
@@ -89,15 +86,18 @@ def _check_room(rep: User, moved: Moved, *, by: User) -> None:
         raise LimitReached(name_of(rep), room.limit, themselves=rep == by)
 
 
-def _ready() -> Exists:
-    """The contact still stands where Sales may claim it."""
-    return Exists(Standing.objects.filter(contact=OuterRef("contact"), stage__in=handoff_stages()))
+# The contact still stands where Sales may claim it; its value: the stages that are handed over.
+_READY: Final = """EXISTS (
+    SELECT FROM contacts_standing AS standing
+    WHERE standing.contact_id = funnel_handoff.contact_id AND standing.stage = ANY(%s))"""
 
 
 def _take(move: Move, handoff_id: int, *, by: User, to: User, note: str, now: datetime) -> Moved:
-    rows = Handoff.objects.filter(pk=handoff_id)
     # An offer is claimed by this, so it asks what a claim asks; what somebody works on stays in Sales' hands.
-    rows = rows.filter(_ready() | Q(state__in=HELD_STATES)).exclude(claimed_by=to, state__in=HELD_STATES)
+    rows = Which(
+        f"id = %s AND CASE WHEN state = ANY(%s) THEN claimed_by_id <> %s ELSE {_READY} END",
+        [handoff_id, list(HELD_STATES), to.pk, list(handoff_stages())],
+    )
     moved = make_moves(move, rows, now=now, by=by, to_rep=to.pk, note=note.strip(), properties={"to": str(to.pk)})
     if not moved:
         raise _taking_refused(move, handoff_id, to)
@@ -129,7 +129,8 @@ def _not_ready(handoff: Handoff) -> NotClaimable:
 
 def _claim_refused(handoff_id: int, *, by: User) -> HandoffConflict:
     """Say why a claim changed nothing, from what the row says now."""
-    handoff = Handoff.objects.select_related("claimed_by", "assigned_to", "contact__standing").get(pk=handoff_id)
+    # Mostly somebody was faster; what the other answers need is loaded where they are given.
+    handoff = Handoff.objects.select_related("claimed_by").get(pk=handoff_id)
     if handoff.claimed_by is not None:
         return HandoffTaken(name_of(handoff.claimed_by), themselves=handoff.claimed_by == by)
     if handoff.state not in CLAIM.sources:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -23,12 +24,23 @@ class Deadlines:
     due_at: datetime
 
 
-def claim_deadlines(handoffs: Sequence[Handoff], *, since: datetime) -> list[Deadlines]:
+class Offer(Protocol):
+    """What the clock of an offer goes by; a ``Handoff``, saved or not, is one."""
+
+    @property
+    def stage(self) -> str:
+        """The stage it was offered for."""
+
+    @property
+    def assigned_to_id(self) -> int | None:
+        """Whom it is kept for."""
+
+
+def claim_deadlines(handoffs: Sequence[Offer], *, since: datetime) -> list[Deadlines]:
     """When each of these offers, waiting since ``since``, is to be claimed; in their order.
 
-    Of a handoff only ``stage`` and ``assigned_to_id`` are looked at, so it need not be saved. By the calendar of the
-    rep it is kept for, else the team's; within the ``sla_hours`` of its stage in the published definition, else the
-    settings' ``claim_hours``. At most six queries, whatever the number.
+    By the calendar of the rep it is kept for, else the team's; within the ``sla_hours`` of its stage in the published
+    definition, else the settings' ``claim_hours``. Three queries, whatever the number.
     """
     if not handoffs:
         return []
@@ -49,7 +61,7 @@ def claim_deadlines(handoffs: Sequence[Handoff], *, since: datetime) -> list[Dea
 def attempt_deadlines(rep_ids: Sequence[int], *, since: datetime) -> list[Deadlines]:
     """When each of these reps, who took a handoff at ``since``, is to have made the first attempt; in their order.
 
-    By the rep's calendar, absences taken out; five queries, whatever the number.
+    By the rep's calendar, absences taken out; two queries, whatever the number.
     """
     if not rep_ids:
         return []

@@ -8,10 +8,8 @@ Locks: the contact first (as the judgement does), then handoffs, and those witho
 claiming holds the handoff and waits for the contact.
 """
 
-import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Subquery, When
@@ -22,16 +20,13 @@ from funnel.models import Handoff
 from funnel.moves import CLOSE_AS_WON, WITHDRAW
 from funnel.selectors.stages import handoff_stages
 from funnel.services.announcing import announce_stage_changes
-from funnel.services.counting import count_contacts
+from funnel.services.evidence import freeze_evidence
 from funnel.services.making import Moved, make_moves, make_offers
 from funnel.services.routing import route
 from funnel.services.sequences.steering import steer_sequences
 from scoring.announcing import announces
 from scoring.models import Publication, Transition
 from scoring.selectors.moves import with_notice_facts
-from scoring.services.explain import explain_contact
-
-log = logging.getLogger(__name__)
 
 CUSTOMER = "customer"
 # Several drains at once look at the same oldest transitions; a wider window lets each find contacts of its own.
@@ -70,8 +65,6 @@ def draw_consequences(*, now: datetime, limit: int = 1000) -> int:
             announce_stage_changes(contact_ids)
             steer_sequences(contact_ids=contact_ids, now=now)
             Transition.objects.filter(contact_id__in=contact_ids, consumed_at=None).update(consumed_at=now)
-            # The cells that it locks are everybody's: last of all.
-            count_contacts(contact_ids=contact_ids, now=now)
         return len(contact_ids)
 
 
@@ -210,20 +203,19 @@ def latest_transitions(contact_ids: Sequence[int]) -> dict[int, Transition]:
 def _open_handoffs(standings: Sequence[Standing], *, now: datetime, told: Collection[int]) -> int:
     """Offer these contacts to Sales, each with the evidence of this moment; return how many were offered."""
     latest = latest_transitions([standing.contact_id for standing in standings])
-    offers = []
-    for standing in standings:
-        evidence = try_to_freeze(contact_id=standing.contact_id, stage=standing.stage, at=now)
-        if evidence is not None:
-            offers.append(
-                Handoff(
-                    contact_id=standing.contact_id,
-                    stage=standing.stage,
-                    transition=latest.get(standing.contact_id),
-                    evidence=evidence,
-                    offered_at=now,
-                    first_offered_at=now,
-                )
-            )
+    evidence = freeze_evidence(stages={standing.contact_id: standing.stage for standing in standings}, at=now)
+    offers = [
+        Handoff(
+            contact_id=standing.contact_id,
+            stage=standing.stage,
+            transition=latest.get(standing.contact_id),
+            evidence=evidence[standing.contact_id],
+            offered_at=now,
+            first_offered_at=now,
+        )
+        for standing in standings
+        if standing.contact_id in evidence
+    ]
     return len(open_offers(offers, now=now, told=told))
 
 
@@ -243,48 +235,3 @@ def open_offers(
     for offer, routed in zip(offers, route(offers, now=now, not_to=not_to), strict=True):
         offer.assigned_to_id, offer.routing = routed.rep_id, routed.stored
     return make_offers(offers, now=now, told=told)
-
-
-def try_to_freeze(*, contact_id: int, stage: str, at: datetime) -> dict[str, Any] | None:
-    """As ``freeze_evidence``; None, and a line in the log, where that fails."""
-    try:
-        # A savepoint: one contact that cannot be explained must not sink the others' offers.
-        with transaction.atomic():
-            return freeze_evidence(contact_id=contact_id, stage=stage, at=at)
-    except Exception:
-        log.exception("The evidence of contact %s could not be computed", contact_id)
-        return None
-
-
-def freeze_evidence(*, contact_id: int, stage: str, at: datetime) -> dict[str, Any]:
-    """Freeze why the contact is offered: the sentence, the scores, the ledger's lines and the open questions."""
-    why = explain_contact(contact_id=contact_id, at=at)
-    return {
-        "sentence": why["sentence"],
-        "stage": stage,
-        "engagement": why["scores"]["engagement"],
-        "fit": why["scores"]["fit"],
-        "lines": why["ledger"],
-        "fit_lines": [{key: line[key] for key in ("rule", "label", "points")} for line in why["fit_ledger"]],
-        "criteria": counted_criteria(why["criteria"], stage),
-        "questions": [asked["gate"] for asked in why["questions"]],
-        "definition": why["definition"],
-    }
-
-
-def counted_criteria(criteria: Sequence[Mapping[str, Any]], stage: str) -> list[dict[str, str]]:
-    """The evidence that counted towards a stage: ``rule`` (its key) and ``label`` (the criterion in words), once each.
-
-    Of an explanation's ``criteria``: what holds of the stage's ``enter``, or where that does not hold, of its ``keep``.
-    """
-    found: dict[str, str] = {}
-    for tree in criteria:
-        if tree["stage"] == stage:
-            nodes = [tree["enter"] if tree["entered"] else tree["keep"] or tree["enter"]]
-            while nodes:
-                node = nodes.pop(0)
-                if node and node["met"]:
-                    nodes[:0] = node["children"]
-                    if node["rule"]:
-                        found.setdefault(node["rule"], node["text"])
-    return [{"rule": rule, "label": label} for rule, label in found.items()]

@@ -17,7 +17,6 @@ from funnel.errors import WrongState
 from funnel.models import Handoff
 from funnel.moves import HELD_STATES
 from funnel.permissions import check_work_handoff
-from funnel.selectors.handoffs import all_handoffs
 from funnel.services.releasing import note_attempt
 
 
@@ -41,8 +40,8 @@ def log_activity(*, contact_id: int, said: Said, by: User, now: datetime, messag
         _record(said, contact_id=contact_id, handoff=held, by=by, now=now, message_id=message_id)
 
 
-def log_on_handoff(*, handoff_id: int, said: Said, by: User, now: datetime, message_id: str | None = None) -> Handoff:
-    """Record an activity from its handoff, and return that as it is now.
+def log_on_handoff(*, handoff_id: int, said: Said, by: User, now: datetime, message_id: str | None = None) -> None:
+    """Record an activity from its handoff.
 
     Raises:
         PermissionDenied: it is neither theirs nor do they lead Sales.
@@ -62,7 +61,6 @@ def log_on_handoff(*, handoff_id: int, said: Said, by: User, now: datetime, mess
         # Of two that were merged, the one whose handoff it is.
         contact_id = handoff.origin_contact_id or handoff.contact_id
         _record(said, contact_id=contact_id, handoff=handoff, by=by, now=now, message_id=message_id)
-    return all_handoffs().get(pk=handoff_id)
 
 
 def _check(said: Said) -> None:

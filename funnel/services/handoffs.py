@@ -18,7 +18,6 @@ from funnel.errors import WrongState
 from funnel.models import Handoff
 from funnel.moves import ACCEPT, RETURN, WIN, Move
 from funnel.permissions import check_work_handoff, check_work_handoffs, leads_sales
-from funnel.selectors.handoffs import all_handoffs
 from funnel.services.claiming import claim_handoff, reassign_handoff, take_over_handoff
 from funnel.services.making import Once, make_moves
 from scoring.wording import either
@@ -49,15 +48,15 @@ GATES_SET_BY_RETURN: dict[str, dict[str, str]] = {
 }
 
 
-def accept_handoff(*, handoff_id: int, by: User, now: datetime) -> Handoff:
+def accept_handoff(*, handoff_id: int, by: User, now: datetime) -> None:
     """Accept a claimed handoff: its rep's word that it qualifies. The clock of the first attempt runs on.
 
     Raises ``PermissionDenied``, ``Handoff.DoesNotExist`` or ``WrongState``.
     """
-    return work(ACCEPT, handoff_id, by=by, now=now, changes={"accepted_at": now})
+    work(ACCEPT, handoff_id, by=by, now=now, changes={"accepted_at": now})
 
 
-def return_handoff(*, handoff_id: int, by: User, reason: str, note: str = "", now: datetime) -> Handoff:
+def return_handoff(*, handoff_id: int, by: User, reason: str, note: str = "", now: datetime) -> None:
     """Hand the contact back to Marketing for ``reason`` (a ``ReturnReason``), with an optional note.
 
     The fact carries the reason; the judgement does the cool-down. No authority and no means close that gate.
@@ -68,7 +67,7 @@ def return_handoff(*, handoff_id: int, by: User, reason: str, note: str = "", no
             {"reason": gettext("Choose one of: %(list)s.") % {"list": ", ".join(ReturnReason.values)}}
         )
     note = note.strip()
-    return work(
+    work(
         RETURN,
         handoff_id,
         by=by,
@@ -80,7 +79,7 @@ def return_handoff(*, handoff_id: int, by: User, reason: str, note: str = "", no
     )
 
 
-def win_handoff(*, handoff_id: int, by: User, note: str, now: datetime) -> Handoff:
+def win_handoff(*, handoff_id: int, by: User, note: str, now: datetime) -> None:
     """Close a handoff as won; the ``converted`` fact makes the contact a customer, as any other evidence would.
 
     ``note`` says what was won and is required. The rep stays the contact's owner. Raises ``ValidationError``,
@@ -90,7 +89,7 @@ def win_handoff(*, handoff_id: int, by: User, note: str, now: datetime) -> Hando
     if not note:
         raise ValidationError({"note": gettext("Say in a word what was won.")})
     # Whoever wins has accepted, even where nobody pressed that button.
-    return work(WIN, handoff_id, by=by, now=now, note=note, changes={"note": note, "accepted_at": Once(now)})
+    work(WIN, handoff_id, by=by, now=now, note=note, changes={"note": note, "accepted_at": Once(now)})
 
 
 def work(
@@ -103,7 +102,7 @@ def work(
     note: str = "",
     changes: Mapping[str, Any] | None = None,
     traits: Mapping[str, Any] | None = None,
-) -> Handoff:
+) -> None:
     """Make ``move`` (one that a rep makes) on a handoff that ``by`` may work, or raise why not; see ``make_moves``.
 
     Raises ``PermissionDenied``, ``Handoff.DoesNotExist`` or ``WrongState``.
@@ -120,4 +119,3 @@ def work(
             gettext("This handoff is %(state)s; %(aim)s, it must be %(needed)s.")
             % {"state": handoff.get_state_display(), "aim": aim, "needed": needed}
         )
-    return all_handoffs().get(pk=handoff_id)

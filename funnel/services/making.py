@@ -21,12 +21,13 @@ from django.db.models.functions import Coalesce
 from contacts.ingest.incoming import IncomingEvent
 from contacts.models import Standing
 from contacts.services.record import internal_source, record_events
+from contacts.services.rows import as_json
 from funnel.enums import HandoffState
 from funnel.models import Handoff, HandoffMove
 from funnel.moves import HELD_STATES, OFFER, Clock, Holder, Move, fact_id
 from funnel.routing import Routed
 from funnel.services.announcing import Told, announce
-from funnel.services.winding import start_clocks
+from funnel.services.winding import Unwound, wind_clocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +38,21 @@ class Once:
 
 
 @dataclass(frozen=True, slots=True)
+class Which:
+    """Handoffs by a condition in SQL over ``funnel_handoff`` and its values: for moves that are made by the hundred."""
+
+    condition: str
+    values: Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Moved:
     """A handoff that moved just now.
 
     ``contact_id`` is whose it is; ``fact_contact_id`` whose it was before a merge: its facts are theirs. ``from_rep``
     and ``to_rep`` are ids: who had it (or whom it was kept for) before and after. ``due_at``: when the clock that ran
-    until now would have run out.
+    until now would have run out. ``stage``: what it was offered for; ``attempted_at``: the first attempt since its
+    claim.
     """
 
     handoff_id: int
@@ -55,11 +65,13 @@ class Moved:
     to_rep: int | None
     due_at: datetime | None
     escalation: int
+    stage: str
+    attempted_at: datetime | None
 
 
 def make_moves(
     move: Move,
-    rows: "QuerySet[Handoff]",
+    rows: "QuerySet[Handoff] | Which",
     *,
     now: datetime,
     by: User | None = None,
@@ -94,17 +106,18 @@ def make_moves(
         what moved, in id order; a handoff that is not in it did not move.
     """
     columns = {**_columns(move, now=now, by=by, to_rep=to_rep, kept_for=kept_for or {}), **(changes or {})}
-    with transaction.atomic():
+    # What fails in here fails as a whole, and so does what it is part of: a savepoint would be for nothing.
+    with transaction.atomic(savepoint=False):
         moved = _change(move, rows, columns=columns, skip_locked=skip_locked)
         if not moved:
             return []
-        HandoffMove.objects.bulk_create(_move_row(move, one, now=now, by=by, reason=reason, note=note) for one in moved)
+        _note(move, moved, now=now, by=by, reason=reason, note=note)
         said = {**(properties or {}), **({"reason": reason} if reason else {}), **({"note": note} if note else {})}
         _record_facts(move, moved, now=now, by=by, properties=said, traits=traits or {})
         # After the facts, which lock the contact: the judgement takes contact, then standing.
         _follow_owner(move, moved)
         if move.clock in _STARTS:
-            start_clocks(handoff_ids=[one.handoff_id for one in moved], now=now)
+            wind_clocks(_unwound(moved), now=now)
         _tell(move, moved, now=now, by=by, reason=reason, told=told)
         return moved
 
@@ -132,11 +145,13 @@ def make_offers(handoffs: Sequence[Handoff], *, now: datetime, told: Collection[
                 to_rep=row.assigned_to_id,
                 due_at=None,
                 escalation=row.escalation,
+                stage=row.stage,
+                attempted_at=None,
             )
             for row in opened
         ]
-        HandoffMove.objects.bulk_create(_move_row(OFFER, one, now=now) for one in moved)
-        start_clocks(handoff_ids=[one.handoff_id for one in moved], now=now)
+        _note(OFFER, moved, now=now)
+        wind_clocks(_unwound(moved), now=now)
         _tell(OFFER, moved, now=now, told=told)
         return moved
 
@@ -188,16 +203,33 @@ WITH was (id, state, held_by, due_at) AS MATERIALIZED ({chosen})
 UPDATE funnel_handoff AS handoff SET state = CASE was.state {arrows} END, moves_made = moves_made + 1, {columns}
 FROM was WHERE handoff.id = was.id
 RETURNING handoff.id, handoff.contact_id, coalesce(handoff.origin_contact_id, handoff.contact_id), handoff.moves_made,
-          was.state, handoff.state, was.held_by, {holder}, was.due_at, handoff.escalation
+          was.state, handoff.state, was.held_by, {holder}, was.due_at, handoff.escalation, handoff.stage,
+          handoff.attempted_at
 """
 
 
-def _change(move: Move, rows: "QuerySet[Handoff]", *, columns: Mapping[str, Any], skip_locked: bool) -> list[Moved]:
-    """Run the move's one statement."""
+_CHOSEN: Final = """
+SELECT id, state, coalesce(claimed_by_id, assigned_to_id), due_at FROM funnel_handoff
+WHERE {condition} AND state = ANY(%s) ORDER BY id FOR NO KEY UPDATE {skip}
+"""
+
+
+def _chosen(move: Move, rows: "QuerySet[Handoff] | Which", *, skip_locked: bool) -> tuple[str, Sequence[Any]]:
+    """The statement that locks those of ``rows`` that may make the move, and its values."""
+    if isinstance(rows, Which):
+        sql = _CHOSEN.format(condition=rows.condition, skip="SKIP LOCKED" if skip_locked else "")
+        return sql, [*rows.values, list(move.sources)]
     held_by = Coalesce("claimed_by", "assigned_to")
     chosen = rows.filter(state__in=move.sources).order_by("pk").values_list("pk", "state", held_by, "due_at")
+    return chosen.select_for_update(no_key=True, skip_locked=skip_locked).query.sql_with_params()
+
+
+def _change(
+    move: Move, rows: "QuerySet[Handoff] | Which", *, columns: Mapping[str, Any], skip_locked: bool
+) -> list[Moved]:
+    """Run the move's one statement."""
     try:
-        sql, params = chosen.select_for_update(no_key=True, skip_locked=skip_locked).query.sql_with_params()
+        sql, params = _chosen(move, rows, skip_locked=skip_locked)
     except EmptyResultSet:
         return []
     written = [_written(column, value) for column, value in columns.items()]
@@ -225,6 +257,8 @@ def _moved(
     to_rep: int | None,
     due_at: datetime | None,
     escalation: int,
+    stage: str,
+    attempted_at: datetime | None,
 ) -> Moved:
     """A row that the move's statement returned."""
     return Moved(
@@ -238,7 +272,14 @@ def _moved(
         to_rep=to_rep,
         due_at=due_at,
         escalation=escalation,
+        stage=stage,
+        attempted_at=attempted_at,
     )
+
+
+def _unwound(moved: Sequence[Moved]) -> list[Unwound]:
+    """What the clocks of these go by."""
+    return [Unwound(one.handoff_id, one.to_state, one.stage, one.to_rep, one.attempted_at) for one in moved]
 
 
 def _written(column: str, value: Any) -> tuple[str, list[Any]]:
@@ -250,23 +291,22 @@ def _written(column: str, value: Any) -> tuple[str, list[Any]]:
     return f"{column} = %s", [value]
 
 
-def _move_row(
-    move: Move, one: Moved, *, now: datetime, by: User | None = None, reason: str = "", note: str = ""
-) -> HandoffMove:
-    return HandoffMove(
-        handoff_id=one.handoff_id,
-        number=one.number,
-        name=move.name,
-        from_state=one.from_state or "",
-        to_state=one.to_state,
-        by=by,
-        from_rep_id=one.from_rep,
-        to_rep_id=one.to_rep,
-        at=now,
-        due_at=one.due_at,
-        reason=reason,
-        note=note,
-    )
+_NOTE: Final = """
+INSERT INTO funnel_handoffmove (
+    handoff_id, number, name, from_state, to_state, by_id, from_rep_id, to_rep_id, at, due_at, reason, note)
+SELECT one.handoff_id, one.number, %s, coalesce(one.from_state, ''), one.to_state, %s, one.from_rep, one.to_rep, %s,
+    one.due_at, %s, %s
+FROM json_to_recordset(%s::json) AS one (
+    handoff_id bigint, number int, from_state text, to_state text, from_rep int, to_rep int, due_at timestamptz)
+"""
+
+
+def _note(
+    move: Move, moved: Sequence[Moved], *, now: datetime, by: User | None = None, reason: str = "", note: str = ""
+) -> None:
+    """Write the next link of each one's chain."""
+    with connection.cursor() as cursor:
+        cursor.execute(_NOTE, [move.name, by.pk if by else None, now, reason, note, as_json(moved)])
 
 
 def _follow_owner(move: Move, moved: Sequence[Moved]) -> None:

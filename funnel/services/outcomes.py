@@ -9,9 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext
 
 from funnel.enums import InterimOutcome
-from funnel.models import Handoff
 from funnel.moves import OUTCOME
-from funnel.selectors.handoffs import all_handoffs
 from funnel.services.handoffs import work
 from funnel.services.releasing import note_attempt
 
@@ -40,7 +38,7 @@ def problems_of_outcome(outcome: str, next_at: datetime | None, *, now: datetime
 
 def record_outcome(
     *, handoff_id: int, by: User, outcome: str, next_at: datetime | None = None, note: str = "", now: datetime
-) -> Handoff:
+) -> None:
     """Record an interim result (an ``InterimOutcome``) and when to go on; the handoff stays as it is otherwise.
 
     Whoever has a result has tried, so the clock of the first attempt ends.
@@ -64,4 +62,3 @@ def record_outcome(
             changes={"outcome": outcome, "next_at": next_at, "last_activity_at": now},
         )
         note_attempt([handoff_id], at=now)
-    return all_handoffs().get(pk=handoff_id)

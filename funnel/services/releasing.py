@@ -13,12 +13,12 @@ from funnel.moves import HELD_STATES, RELEASE
 from funnel.services.handoffs import work
 
 
-def release_handoff(*, handoff_id: int, by: User, note: str = "", now: datetime) -> Handoff:
+def release_handoff(*, handoff_id: int, by: User, note: str = "", now: datetime) -> None:
     """Put a handoff back into the queue: another rep may claim it. No return: the judgement sees nothing of it.
 
     Raises ``PermissionDenied``, ``Handoff.DoesNotExist`` or ``WrongState``.
     """
-    return work(RELEASE, handoff_id, by=by, now=now, reason=ReleaseReason.BY_HAND, note=note.strip())
+    work(RELEASE, handoff_id, by=by, now=now, reason=ReleaseReason.BY_HAND, note=note.strip())
 
 
 def note_attempt(handoff_ids: Sequence[int], at: datetime) -> int:

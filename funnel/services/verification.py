@@ -15,6 +15,7 @@ from funnel.services.counting import verify_cells, verify_counted
 from funnel.services.handoff_verification import verify_handoffs
 from funnel.services.hooks.verification import verify_hooks
 from funnel.services.notices.keeping import verify_notices
+from funnel.services.sequences.verification import verify_steps
 from scoring.services.verification import verify_chains, verify_judgements
 
 # Contacts of one part: seconds of work, so that processes end together and progress is seen.
@@ -50,6 +51,7 @@ def _contact_by_contact(among: Among, asked: Asked) -> Iterator[Violation]:
     yield from verify_judgements(among, now=asked.now)
     yield from verify_chains(among)
     yield from verify_consent(among)
+    yield from verify_steps(among, now=asked.now, patience=asked.patience)
     yield from verify_counted(among, now=asked.now, patience=asked.patience)
 
 

@@ -1,15 +1,15 @@
 """Looking after the clocks of handoffs."""
 
 from collections.abc import Callable
+from functools import partial
 
 from celery import shared_task
 from django.utils import timezone
 
 from funnel.services.expiring import expire_offers, release_unattempted, set_clocks, warn_of_deadlines
 from funnel.services.starving import watch_starvation
+from funnel.tasks.turns import take_turn
 
-# A sweep gives its worker back after so many batches of a sort; the next goes on where it stopped.
-MOST_BATCHES = 20
 _IN_BATCHES: tuple[Callable[..., int], ...] = (
     set_clocks,
     warn_of_deadlines,
@@ -21,8 +21,9 @@ _IN_BATCHES: tuple[Callable[..., int], ...] = (
 @shared_task(name="funnel.clocks")
 def clocks() -> None:
     """Start, warn, release and expire what is due; swept every 5 s, safe with several at once."""
-    for see_to in _IN_BATCHES:
-        for _ in range(MOST_BATCHES):
-            if not see_to(now=timezone.now()):
-                break
+    take_turn("funnel.clocks", *(partial(_now, see_to) for see_to in _IN_BATCHES))
     watch_starvation(now=timezone.now())
+
+
+def _now(see_to: Callable[..., int]) -> int:
+    return see_to(now=timezone.now())

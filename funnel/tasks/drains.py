@@ -1,35 +1,43 @@
 """Drawing consequences of what was judged."""
 
+import time
+from typing import Final
+
 from celery import shared_task
 from django.utils import timezone
 
-from contacts.services.wake import clear_wake
+from contacts.services.wake import clear_wake, wake
 from funnel.services.consequences import draw_consequences, reconcile_standings
 from funnel.services.counting import count_due
+from funnel.tasks import turns
 
-# A drain gives its worker back after so many batches; the sweep goes on where it stopped.
-MOST_BATCHES = 50
+# Contacts at a time: they are held for a batch, and facts that would change them wait so long.
+BATCH: Final = 200
 
 
 @shared_task(name="funnel.drain")
 def drain() -> None:
     """Draw the consequences of new transitions, then count whoever changed without one (another country, say).
 
-    Woken on commit; the 2 s sweep finds what a lost wake-up left.
+    Woken on commit; the 2 s sweep finds what a lost wake-up left. The hint stands while we work: of all processes one
+    at a time draws consequences because it was woken, the others judge.
     """
-    # Cleared before reading: a wake-up that comes while we read starts another drain.
+    _, is_left = turns.work_off(_draw, _count, until=time.monotonic() + turns.TURN_SECONDS)
     clear_wake("funnel.drain")
-    for _ in range(MOST_BATCHES):
-        if not draw_consequences(now=timezone.now()):
-            break
-    for _ in range(MOST_BATCHES):
-        if not count_due(now=timezone.now()):
-            break
+    # Once more after clearing: what was committed before it found the hint standing and sent none.
+    if _draw() or is_left:
+        wake("funnel.drain")
 
 
 @shared_task(name="funnel.reconcile")
 def reconcile() -> None:
     """Bring handoffs in line with standings that no transition announced; swept every 5 s."""
-    for _ in range(MOST_BATCHES):
-        if not reconcile_standings(now=timezone.now()):
-            break
+    turns.take_turn("funnel.reconcile", lambda: reconcile_standings(now=timezone.now(), limit=BATCH))
+
+
+def _draw() -> int:
+    return draw_consequences(now=timezone.now(), limit=BATCH)
+
+
+def _count() -> int:
+    return count_due(now=timezone.now())

@@ -8,21 +8,13 @@ from funnel.services.notices.keeping import forget_notices
 from funnel.services.notices.looking_out import look_out
 from funnel.services.notices.mailing import forget_notice_mails, queue_digests, queue_mails, send_notice_mails
 from funnel.services.notices.telling import tell_announcements
-
-MOST_BATCHES = 50
+from funnel.tasks.turns import take_turn
 
 
 @shared_task(name="funnel.tell")
 def tell() -> None:
     """Tell people of new announcements, then machines (``funnel.hooks``). Woken on commit of one; swept every 2 s."""
-    clear_wake("funnel.tell")
-    told = 0
-    for _ in range(MOST_BATCHES):
-        done = tell_announcements(now=timezone.now())
-        told += done
-        if not done:
-            break
-    if told:
+    if take_turn("funnel.tell", lambda: tell_announcements(now=timezone.now())):
         # After us: both take the same rows, and whoever comes second would find them taken.
         wake("funnel.hooks")
 

@@ -29,13 +29,15 @@ DATABASE_PATIENCE = timedelta(minutes=10)
 NAMED_AT_MOST = 100
 
 # The oldest rows, not the oldest row of each contact: that would read the whole queue for each batch, and a long one
-# would never end.
+# would never end. Who has waited longest comes first.
 _CANDIDATES = """
-SELECT DISTINCT contact_id
-FROM (SELECT contact_id FROM contacts_due WHERE quarantined_at IS NULL ORDER BY id LIMIT %(limit)s) AS oldest
-UNION
-(SELECT contact_id FROM contacts_standing WHERE review_at <= %(now)s ORDER BY review_at LIMIT %(limit)s)
-LIMIT %(limit)s
+SELECT contact_id FROM (
+    (SELECT contact_id, queued_at AS since FROM contacts_due
+     WHERE quarantined_at IS NULL ORDER BY id LIMIT %(limit)s)
+    UNION ALL
+    (SELECT contact_id, review_at FROM contacts_standing WHERE review_at <= %(now)s ORDER BY review_at LIMIT %(limit)s)
+) AS waiting
+GROUP BY contact_id ORDER BY min(since) LIMIT %(limit)s
 """
 
 # Facts bear the time of the host that took them, whose clock may be ahead of ours. Of hosts that differ by more than
@@ -55,11 +57,14 @@ SELECT one.id, ahead.at FROM unnest(%(ids)s::bigint[]) AS one(id), LATERAL (
 WHERE ahead.at IS NOT NULL
 """
 
-# NO KEY: a plain FOR UPDATE would block event inserts through their foreign key. Whoever was merged away is nobody to
-# judge.
-_LOCK = (
-    "SELECT id FROM contacts_contact WHERE id = ANY(%s) AND present ORDER BY id FOR NO KEY UPDATE SKIP LOCKED LIMIT %s"
-)
+# In their order: by their ids, new contacts would be judged last of all that wait. As nobody is waited for,
+# no order makes a circle. NO KEY: a plain FOR UPDATE would block event inserts through their foreign key. Whoever was
+# merged away is nobody to judge.
+_LOCK = """
+SELECT contact.id FROM unnest(%s::bigint[]) WITH ORDINALITY AS waiting (id, place)
+JOIN contacts_contact AS contact ON contact.id = waiting.id AND contact.present
+ORDER BY waiting.place FOR NO KEY UPDATE OF contact SKIP LOCKED LIMIT %s
+"""
 # Ids go as one text: a thousand parameters take longer than what is asked with them.
 _GONE = "SELECT id FROM contacts_contact WHERE id = ANY(%s::bigint[]) AND merged_into_id IS NOT NULL"
 _DUE = """
@@ -116,7 +121,8 @@ def _pass_on(candidates: list[int]) -> list[int]:
     became = roots_of(gone)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_GIVE_DUE, [list(became), list(became.values())])
-    return sorted(set(candidates) - set(gone) | set(became.values()))
+    away = set(gone)
+    return list(dict.fromkeys(became.get(one, one) for one in candidates if one not in away or one in became))
 
 
 def _judge_locked(
@@ -128,10 +134,9 @@ def _judge_locked(
         with connection.cursor() as cursor:
             cursor.execute(_LOCK, [candidates, limit])
             locked += [contact_id for (contact_id,) in cursor.fetchall()]
-            if len(locked) < min(limit, len(candidates)):
+            if not locked:
                 cursor.execute(_FORGET_NOBODY, [candidates])
-        if not locked:
-            return 0
+                return 0
         # Read after locking: rows that appear from here on stay for the next drain.
         with connection.cursor() as cursor:
             cursor.execute(_DUE, [whole_numbers(locked)])

@@ -52,9 +52,44 @@ def explain_contact(
     return explain_case(next(iter(cases)), ledger_lines=ledger_lines)
 
 
+@one_state()
+def explain_standings(*, contact_ids: Sequence[int], at: datetime) -> dict[int, dict[str, Any]]:
+    """Explain where each of these contacts stands at a moment, under the definition in force then, by its id.
+
+    As ``explain_contact``, without what may become of it (``likelihood``, ``flag``, ``next_stage``, ``next_change``).
+    A fixed number of queries; ids of nobody, and of contacts that were merged away, are left out.
+
+    Raises:
+        Contact.DoesNotExist: when none of them is left.
+    """
+    cases = open_recorded(contact_ids, at=at)
+    ledgers = [_take_apart(case) for case in cases]
+    kinds = _event_kinds([line for ledger in ledgers for line in single_lines(ledger, LEDGER_LINES)])
+    return {
+        case.contact_id: _standing(case, ledger, kinds, LEDGER_LINES)
+        for case, ledger in zip(cases, ledgers, strict=True)
+    }
+
+
 def explain_case(case: Case, *, ledger_lines: int | None = LEDGER_LINES) -> dict[str, Any]:
     """The explanation of an opened case, as ``explain_contact`` gives it."""
-    ledger = take_apart(case.compiled, case.facts, to_micros(case.at))
+    ledger = _take_apart(case)
+    kinds = _event_kinds(single_lines(ledger, ledger_lines))
+    return {
+        **_standing(case, ledger, kinds, ledger_lines),
+        "likelihood": explain_likelihood(case),
+        "flag": _flag(case),
+        "next_stage": _next_stage(case),
+        "next_change": _next_change(case),
+    }
+
+
+def _take_apart(case: Case) -> Ledger:
+    return take_apart(case.compiled, case.facts, to_micros(case.at))
+
+
+def _standing(case: Case, ledger: Ledger, kinds: Mapping[int, str], ledger_lines: int | None) -> dict[str, Any]:
+    """What of an explanation tells where the contact stands and why."""
     version = case.compiled.version
     stage = case.document.stages[case.rank]
     assessment = Assessor(case.document).assess(list(case.profile.values()))
@@ -75,7 +110,7 @@ def explain_case(case: Case, *, ledger_lines: int | None = LEDGER_LINES) -> dict
             "fit_threshold": case.document.fit_threshold,
         },
         "sentence": stage_sentence(case),
-        "ledger": ledger_rows(ledger, version=version, most=ledger_lines),
+        "ledger": ledger_rows(ledger, kinds, version=version, most=ledger_lines),
         "fit_ledger": [
             {
                 "rule": case.document.fit.rules[index].key,
@@ -85,37 +120,36 @@ def explain_case(case: Case, *, ledger_lines: int | None = LEDGER_LINES) -> dict
             }
             for index, millipoints in assessment.lines
         ],
-        "likelihood": explain_likelihood(case),
         "criteria": [_stage_criteria(case, rank) for rank in range(case.compiled.stage_count)],
         "questions": _open_questions(case),
-        "flag": _flag(case),
-        "next_stage": _next_stage(case),
-        "next_change": _next_change(case),
     }
 
 
-def ledger_rows(ledger: Ledger, *, version: str, most: int | None) -> list[dict[str, Any]]:
+def single_lines(ledger: Ledger, most: int | None) -> list[LedgerLine]:
+    """The ledger's lines of events that have a row of their own: the ``most`` that weigh most, in its order."""
+    events = [line for line in ledger.lines if line.event_id >= 0]
+    if most is None or len(events) <= most:
+        return events
+    heaviest = sorted(events, key=lambda line: (-abs(line.millipoints), -line.occurred_at, line.event_id))[:most]
+    kept = set(map(id, heaviest))
+    return [line for line in events if id(line) in kept]
+
+
+def ledger_rows(ledger: Ledger, kinds: Mapping[int, str], *, version: str, most: int | None) -> list[dict[str, Any]]:
     """The ledger's lines, JSON-ready: at most ``most`` of single events, what further ones weigh summed by signal.
 
-    Newest first, then the sums, then caps and floors; whatever ``most`` is, the points add up to the score.
+    Newest first, then the sums, then caps and floors; whatever ``most`` is, the points add up to the score. ``kinds``
+    names the kind of each single event by the event's id.
     """
-    events = [line for line in ledger.lines if line.event_id >= 0]
-    others = [line for line in ledger.lines if line.event_id < 0]
-    single = events
-    if most is not None and len(events) > most:
-        single = sorted(events, key=lambda line: (-abs(line.millipoints), -line.occurred_at, line.event_id))[:most]
-        kept = set(map(id, single))
-        single = [line for line in events if id(line) in kept]
-    else:
-        kept = set(map(id, events))
-    kinds = _event_kinds([line.event_id for line in single])
+    single = single_lines(ledger, most)
+    kept = set(map(id, single))
     rows = [_ledger_row(line, version, kinds.get(line.event_id)) for line in single]
     further: dict[str, list[LedgerLine]] = {}
-    for line in events:
-        if id(line) not in kept:
+    for line in ledger.lines:
+        if line.event_id >= 0 and id(line) not in kept:
             further.setdefault(line.signal, []).append(line)
     rows += [_further_row(lines, version) for lines in further.values()]
-    return rows + [_ledger_row(line, version, None) for line in others]
+    return rows + [_ledger_row(line, version, None) for line in ledger.lines if line.event_id < 0]
 
 
 def _ledger_row(line: LedgerLine, version: str, kind: str | None) -> dict[str, Any]:
@@ -157,8 +191,9 @@ def _further_row(lines: Sequence[LedgerLine], version: str) -> dict[str, Any]:
 _MEANING = Coalesce("kind__maps_to__name", "kind__name")
 
 
-def _event_kinds(event_ids: list[int]) -> Mapping[int, str]:
-    return dict(Event.objects.filter(pk__in=event_ids).values_list("pk", _MEANING))
+def _event_kinds(lines: Sequence[LedgerLine]) -> Mapping[int, str]:
+    """Which kind of event each line is about, by the event's id."""
+    return dict(Event.objects.filter(pk__in=[line.event_id for line in lines]).values_list("pk", _MEANING))
 
 
 def _stage_criteria(case: Case, rank: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.browser.conftest import PASSWORD, Shop
-from tests.browser.test_pages import SIZES, Theme, look, looks
+from tests.browser.test_pages import SIZES, Theme, look, look_around, looks
 
 Open = Callable[..., Page]
 
@@ -136,3 +136,43 @@ def test_the_browsers_time_zone_is_suggested(shop: Shop, open_as: Open) -> None:
     page.get_by_text("Asia/Tokyo").last.wait_for()
     page.get_by_role("button", name="Use it").click()
     assert page.get_by_label("Time zone").input_value() == "Asia/Tokyo"
+
+
+def test_a_password_is_shown_while_it_is_typed_and_measured(shop: Shop, open_as: Open) -> None:
+    page = open_as("rita", viewport=SIZES["phone"])
+    page.goto("/account/password/change/")
+    field, said = page.get_by_label("New Password", exact=True), page.locator(".strength [role=status]")
+    meter = page.get_by_role("meter", name="How hard it is to guess")
+    for typed, words in (
+        ("short", "Too short: at least 12 characters"),
+        ("aaaaaaaaaaaa", "Easily guessed: longer is better"),
+        ("password1234", "Easily guessed: longer is better"),
+        ("rita@ripen.test rita", "Easily guessed: longer is better"),
+        ("green pears ripen", "Fair: longer is better"),
+        ("green pears ripen slowly", "Hard to guess"),
+        ("", ""),
+    ):
+        field.fill(typed)
+        assert said.inner_text() == words, typed
+    assert meter.get_attribute("value") == "0"
+    field.fill("green pears ripen slowly")
+    assert field.get_attribute("type") == "password"
+    show = page.get_by_role("button", name="Show what is typed").nth(1)
+    show.click()
+    assert (field.get_attribute("type"), show.get_attribute("aria-pressed")) == ("text", "true")
+    assert page.get_by_label("New Password (again)").get_attribute("type") == "password"
+    assert look_around(page, "/account/password/change/") == []
+    show.click()
+    assert field.get_attribute("type") == "password"
+
+
+def test_without_scripts_a_password_field_is_a_password_field(shop: Shop, open_as: Open) -> None:
+    page = open_as("rita", java_script_enabled=False)
+    page.goto("/account/password/change/")
+    assert page.get_by_role("button", name="Show what is typed").count() == 0
+    assert page.get_by_role("meter").count() == 0
+    page.get_by_label("Current Password").fill(PASSWORD)
+    page.get_by_label("New Password", exact=True).fill("password1234")
+    page.get_by_label("New Password (again)").fill("password1234")
+    page.get_by_role("button", name="Save the password").click()
+    assert "too common" in page.locator("main").inner_text()

@@ -243,7 +243,8 @@ def test_events_of_a_contact_come_by_its_indexes() -> None:
 
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
-    plan = events_of_contact(1).order_by("-occurred_at", "-id")[:100].explain()
+    # Alone: beside tables that are all but empty the planner may well begin with another of them.
+    plan = events_of_contact(1).select_related(None).order_by("-occurred_at", "-id")[:100].explain()
     assert "event_judged" in plan
     assert "event_marked" in plan
 

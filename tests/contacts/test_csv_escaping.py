@@ -25,6 +25,7 @@ def test_every_text_comes_back(text: str) -> None:
 
 
 @given(st.text(NASTY, max_size=12).map(tidy))
+@example(tidy("'=\u200b \u200b"))
 def test_a_cell_as_it_is_read_comes_back_the_same(text: str) -> None:
     assert escape(unescape(text)) == text or unescape(text) is text
 
@@ -96,3 +97,9 @@ def test_a_row_survives_writing_and_reading(values: list[str]) -> None:
 )
 def test_json_values_as_text(value: object, cell: str) -> None:
     assert as_cell(value) == cell
+
+
+@given(st.text(NASTY + " \u200b\ufeff", max_size=12))
+@example("a\u200b \u200b")
+def test_a_tidy_cell_stays_as_it_is(text: str) -> None:
+    assert tidy(tidy(text)) == tidy(text)

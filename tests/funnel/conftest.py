@@ -16,6 +16,7 @@ from contacts.models import Contact, Source
 from contacts.services.record import record_events
 from funnel.models import Announcement, Handoff, HandoffMove
 from funnel.services.consequences import draw_consequences
+from funnel.services.counting import count_due
 from funnel.services.handoffs import claim_handoff, return_handoff
 from funnel.services.hooks.messages import take_announcements
 from funnel.services.notices.telling import tell_announcements
@@ -72,8 +73,8 @@ class World:
         return Contact.objects.get(pk=receipt.contact_ids[0])
 
     def settle(self) -> None:
-        """Judge and draw consequences until nothing is left to do."""
-        while drain_due(now=self.now) or draw_consequences(now=self.now):
+        """Judge, draw consequences and count until nothing is left to do."""
+        while drain_due(now=self.now) or draw_consequences(now=self.now) or count_due(now=self.now):
             pass
 
     def tell(self) -> None:
@@ -99,9 +100,11 @@ class World:
 
     def claimed(self, by: User, email: str = "ann@acme.example") -> Handoff:
         """A handoff that ``by`` has claimed, judged."""
-        handoff = claim_handoff(handoff_id=self.offer(email).pk, by=by, now=self.later(minutes=1))
+        offer = self.offer(email)
+        claim_handoff(handoff_id=offer.pk, by=by, now=self.later(minutes=1))
+        claimed = Handoff.objects.get(pk=offer.pk)
         self.settle()
-        return handoff
+        return claimed
 
 
 @pytest.fixture

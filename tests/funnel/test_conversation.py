@@ -138,7 +138,8 @@ class TestLogging:
         world.now = world.now.replace(second=10)
         world.offer()
         world.now = world.now.replace(second=30)
-        handoff = claim_handoff(handoff_id=Handoff.objects.get().pk, by=rita, now=world.now)
+        handoff = Handoff.objects.get()
+        claim_handoff(handoff_id=handoff.pk, by=rita, now=world.now)
         for minutes, attempted in ((1, False), (0, True)):
             before = world.now.replace(second=0) - timedelta(minutes=minutes)
             one = Said(Activity.CALL_ATTEMPTED, before, "Rhea Rep")
@@ -206,9 +207,10 @@ class TestOutcome:
         rita = world.person()
         handoff = world.claimed(rita)
         then = world.now + timedelta(days=3)
-        handoff = record_outcome(
+        record_outcome(
             handoff_id=handoff.pk, by=rita, outcome="meeting_agreed", next_at=then, note=" At theirs ", now=world.now
         )
+        handoff.refresh_from_db()
         assert (handoff.state, handoff.outcome, handoff.next_at) == ("claimed", "meeting_agreed", then)
         assert handoff.due_at is None, "who has a result has tried"
         assert handoff.attempted_at == world.now
@@ -341,6 +343,7 @@ def test_a_released_handoff_begins_its_conversation_anew(world: World) -> None:
     handoff = world.claimed(rita)
     log_on_handoff(handoff_id=handoff.pk, said=said(world), by=rita, now=world.now)
     release_handoff(handoff_id=handoff.pk, by=rita, now=world.later(minutes=1))
-    handoff = claim_handoff(handoff_id=handoff.pk, by=ben, now=world.later(minutes=1))
+    claim_handoff(handoff_id=handoff.pk, by=ben, now=world.later(minutes=1))
+    handoff.refresh_from_db()
     assert handoff.attempted_at is None
-    assert Handoff.objects.get(pk=handoff.pk).due_at is not None
+    assert handoff.due_at is not None

@@ -20,15 +20,18 @@ Step = Callable[[Handoff, User, World], Handoff]
 
 
 def accept(handoff: Handoff, by: User, world: World) -> Handoff:
-    return accept_handoff(handoff_id=handoff.pk, by=by, now=world.now)
+    accept_handoff(handoff_id=handoff.pk, by=by, now=world.now)
+    return Handoff.objects.get(pk=handoff.pk)
 
 
 def give_back(handoff: Handoff, by: User, world: World) -> Handoff:
-    return return_handoff(handoff_id=handoff.pk, by=by, reason="no_response", now=world.now)
+    return_handoff(handoff_id=handoff.pk, by=by, reason="no_response", now=world.now)
+    return Handoff.objects.get(pk=handoff.pk)
 
 
 def win(handoff: Handoff, by: User, world: World) -> Handoff:
-    return win_handoff(handoff_id=handoff.pk, by=by, note="Signed for a year.", now=world.now)
+    win_handoff(handoff_id=handoff.pk, by=by, note="Signed for a year.", now=world.now)
+    return Handoff.objects.get(pk=handoff.pk)
 
 
 def facts(contact: Contact) -> list[tuple[str, Any]]:
@@ -39,7 +42,8 @@ def facts(contact: Contact) -> list[tuple[str, Any]]:
 def test_claiming_makes_the_rep_the_owner_and_leaves_a_fact(world: World) -> None:
     rep = world.person()
     offer = world.offer()
-    handoff = claim_handoff(handoff_id=offer.pk, by=rep, now=world.later(minutes=5))
+    claim_handoff(handoff_id=offer.pk, by=rep, now=world.later(minutes=5))
+    handoff = Handoff.objects.get(pk=offer.pk)
 
     assert (handoff.state, handoff.claimed_by, handoff.claimed_at) == (HandoffState.CLAIMED, rep, world.now)
     assert Standing.objects.get(contact=offer.contact).owner == rep
@@ -148,9 +152,10 @@ def test_winning_needs_a_note(world: World) -> None:
 def test_a_return_gives_the_contact_back_to_marketing_with_its_reason(world: World) -> None:
     rep = world.person()
     handoff = world.claimed(rep)
-    handoff = return_handoff(
+    return_handoff(
         handoff_id=handoff.pk, by=rep, reason="cannot_buy_now", note="Budget next year", now=world.later(days=1)
     )
+    handoff.refresh_from_db()
 
     assert (handoff.state, handoff.reason, handoff.note) == ("returned", "cannot_buy_now", "Budget next year")
     assert Standing.objects.get().owner is None

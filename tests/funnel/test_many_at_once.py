@@ -94,8 +94,9 @@ class Rep:
         # Only a few, so that all are after the same.
         ids = Handoff.objects.filter(state=HandoffState.OFFERED).order_by("pk").values_list("pk", flat=True)[:20]
         if ids:
-            handoff = claim_handoff(handoff_id=self.chance.choice(list(ids)), by=self.person, now=self.now)
-            self.claimed.append(handoff.pk)
+            one = self.chance.choice(list(ids))
+            claim_handoff(handoff_id=one, by=self.person, now=self.now)
+            self.claimed.append(one)
 
     def _accept(self) -> None:
         if (own := self._any(claimed_by=self.person, state=HandoffState.CLAIMED)) is not None:

@@ -10,7 +10,7 @@ from django.core import mail
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
+from django.utils import timezone, translation
 from redis import Redis
 
 from contacts.enums import Role
@@ -20,7 +20,7 @@ from contacts.selectors.workers import QUEUES, SIGNS_KEY, Machinery
 from contacts.services.meters import give_sign
 from contacts.services.people import create_person
 from funnel.models import Notification, Trouble
-from funnel.operation import PARTS, Level, judge_operation
+from funnel.operation import PARTS, Finding, Level, judge_operation
 from funnel.selectors.operation import Disk, Observed
 from funnel.selectors.operation_words import say_operation
 from funnel.selectors.proofs import Checked
@@ -154,12 +154,27 @@ def test_administrators_see_what_is_wrong_and_what_to_do(client: Client, broker:
     wrong, fine = page.split("<caption>In order", 1) if "<caption>In order" in page else page.split("In order", 1)
     assert "Judging worker" in wrong
     assert "No sign of life." in wrong
-    assert "1 wait, the first for 5 min." in wrong
+    assert "1 waits, for 5 min." in wrong
     assert "Start it again and read its log." in wrong
     assert "/docs/operate/#worker" in wrong
     assert "7 minutes ago" in wrong
     assert "Worker of webhooks" in fine
     assert "Last sign of life" in fine
+
+
+@pytest.mark.parametrize(
+    ("number", "language", "said"),
+    [
+        (1, "en", "Answers; 1 message waits."),
+        (1_200, "en", "Answers; 1,200 messages wait."),
+        (1, "de", "Antwortet; 1 Nachricht wartet."),
+        (0, "de", "Antwortet; 0 Nachrichten warten."),
+    ],
+)
+def test_one_is_not_many(number: int, language: str, said: str) -> None:
+    with translation.override(language):
+        (line,) = say_operation([Finding("broker", Level.OK, "ok", {"messages": number})], since={}, now=timezone.now())
+    assert line.said == said
 
 
 @pytest.mark.django_db

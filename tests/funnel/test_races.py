@@ -53,7 +53,11 @@ def at_once(jobs: Sequence[Callable[[], T]]) -> list[T | Exception]:
 
 
 def claim(handoff: Handoff, by: User, now: datetime) -> Callable[[], Handoff]:
-    return lambda: claim_handoff(handoff_id=handoff.pk, by=by, now=now)
+    def run() -> Handoff:
+        claim_handoff(handoff_id=handoff.pk, by=by, now=now)
+        return handoff
+
+    return run
 
 
 def claim_by_reading_first(handoff: Handoff, by: User, now: datetime) -> Callable[[], Handoff]:

@@ -1,6 +1,8 @@
 """Who gets an offer: what is stored of the decision, and that races break no limit."""
 
-from collections.abc import Callable
+import contextlib
+import threading
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +16,7 @@ from contacts.models import Contact
 from funnel.enums import HandoffState
 from funnel.models import Absence, Handoff, RepProfile, RoutingRule, SalesSettings
 from funnel.selectors.routing import language_of
-from funnel.selectors.working import capacities
+from funnel.selectors.working import Capacity, capacities
 from funnel.services.claiming import claim_handoff
 from funnel.services.consequences import draw_consequences
 from funnel.services.handoffs import return_handoff, win_handoff
@@ -220,9 +222,19 @@ def test_several_drains_and_claims_at_once_give_nobody_more_than_their_limit() -
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_the_control_without_the_lock_gives_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves that the race above is one: drains that count without the lock give the same room twice."""
-    monkeypatch.setattr("funnel.services.routing.lock_capacities", capacities)
+    both = threading.Barrier(2)
+
+    def count_together(user_ids: Iterable[int]) -> Mapping[int, Capacity]:
+        found = capacities(user_ids)
+        # Counting takes a moment only, so that each waits for another to have counted too, as long as there is one.
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(timeout=0.5)
+        return found
+
+    monkeypatch.setattr("funnel.services.routing.lock_capacities", count_together)
     for _ in range(10):
         drain = scene(World(), reps_there=2, limit=3, contacts=8)
+        both.reset()
         at_once([drain, drain, drain])
         if any(one.is_over for one in capacities(User.objects.values_list("pk", flat=True)).values()):
             return

@@ -24,6 +24,13 @@ def test_nothing_set_means_embedded(tmp_path: Path) -> None:
     assert not env.debug
 
 
+@pytest.mark.parametrize(("value", "whose"), [("", ""), ("0", ""), ("1", "all"), ("yes", "all"), ("Admins", "admins")])
+def test_a_second_factor_is_demanded_of_nobody_of_administrators_or_of_everybody(value: str, whose: str) -> None:
+    assert Environment({"RIPEN_REQUIRE_SECOND_FACTOR": value}).second_factor_of == whose
+    with pytest.raises(BadSetting, match="RIPEN_REQUIRE_SECOND_FACTOR is none of 0, 1 and admins"):
+        _ = Environment({"RIPEN_REQUIRE_SECOND_FACTOR": "reps"}).second_factor_of
+
+
 def test_the_default_state_folder_lies_beside_manage_py() -> None:
     assert Environment({}).state_dir == BASE_DIR / ".ripen"
 

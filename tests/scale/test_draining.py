@@ -11,6 +11,8 @@ from pytest_django import Settings
 from config.network import of_client
 from contacts.models import Contact, Due, Standing
 from contacts.services.wake import clear_wake
+from funnel.tasks import drains, turns
+from scoring.models import Transition
 from scoring.services.evaluate import drain_due
 from scoring.tasks import BATCH, drain
 from tests.factories import SourceFactory, make_event, record
@@ -62,6 +64,29 @@ def test_a_drain_passes_by_what_another_holds_and_finds_contacts_of_its_own() ->
 
 
 @committed
+def test_who_has_waited_longest_is_judged_first_however_new_the_contact_is() -> None:
+    let_wait(3)
+    oldest, middle, newest = Contact.objects.order_by("pk").values_list("pk", flat=True)
+    Due.objects.all().delete()
+    for place, contact_id in enumerate((newest, oldest, middle)):
+        at = NOW - timedelta(minutes=10 - place)
+        Due.objects.create(contact_id=contact_id, occurred_at=at, queued_at=at)
+    for judged in (newest, oldest, middle):
+        assert drain_due(now=NOW, limit=1) == 1
+        assert Standing.objects.filter(contact_id=judged).exists()
+
+
+@committed
+def test_rows_of_somebody_who_is_gone_for_good_go_too() -> None:
+    """Written by who appended while the contact was erased, without holding it."""
+    let_wait(1)
+    Due.objects.create(contact_id=2**40, occurred_at=NOW)
+    assert drain_due(now=NOW) == 1
+    assert drain_due(now=NOW) == 0
+    assert not Due.objects.exists()
+
+
+@committed
 @pytest.mark.parametrize(("contacts", "woken"), [(BATCH + 50, 1), (50, 0)])
 def test_whoever_finds_a_full_batch_wakes_one_more_drain(settings: Settings, contacts: int, woken: int) -> None:
     broker = redis.Redis.from_url(settings.REDIS_URL)
@@ -71,6 +96,27 @@ def test_whoever_finds_a_full_batch_wakes_one_more_drain(settings: Settings, con
     drain()
     assert not Due.objects.exists()
     sent = [message for message in broker.lrange("celery", 0, -1) if b'"scoring.drain"' in message]
+    assert len(sent) == woken
+    broker.delete("celery")
+
+
+@committed
+@pytest.mark.parametrize(("turn", "woken"), [(0.0, 1), (60.0, 0)])
+def test_consequences_give_their_process_back_when_their_turn_is_over(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, turn: float, woken: int
+) -> None:
+    broker = redis.Redis.from_url(settings.REDIS_URL)
+    let_wait(40, datetime.now(UTC))
+    drain()
+    broker.delete("celery")
+    monkeypatch.setattr(drains, "BATCH", 10)
+    monkeypatch.setattr(turns, "TURN_SECONDS", turn)
+
+    drains.drain()
+
+    # One batch of the turn, and one after the hint was cleared; or all.
+    assert Transition.objects.filter(consumed_at=None).count() == (20 if woken else 0)
+    sent = [message for message in broker.lrange("celery", 0, -1) if b'"funnel.drain"' in message]
     assert len(sent) == woken
     broker.delete("celery")
 

@@ -141,8 +141,8 @@ def test_the_feed_never_passes_a_transaction_that_commits_late(api: Any) -> None
         cursor = page["cursor"]
 
     def read_until(number: int) -> None:
-        """PostgreSQL's own transactions (autovacuum) hold rows back for a moment, too."""
-        for _ in range(100):
+        """PostgreSQL's own transactions (autovacuum) and those of its other databases hold rows back, too."""
+        for _ in range(1_200):
             read()
             if len(feed) >= number:
                 break

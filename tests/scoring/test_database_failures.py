@@ -77,5 +77,5 @@ def test_one_that_fails_among_many_keeps_the_others_for_a_few_tries_only() -> No
         drain()
     assert Standing.objects.count() == 31
     # The whole, and of each level of halves the failing one and its neighbour.
-    locks = [query for query in asked if "FOR NO KEY UPDATE SKIP LOCKED" in query["sql"]]
+    locks = [query for query in asked if "FOR NO KEY UPDATE OF contact SKIP LOCKED" in query["sql"]]
     assert len(locks) == 1 + 2 * 5

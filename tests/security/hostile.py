@@ -5,7 +5,7 @@ from typing import Final
 
 MARK: Final = "xssmark"
 # Out of a text, an attribute of either quote, a script, a comment, a title, a textarea, a style and a template.
-HOSTILE: Final = (
+HOSTILE: Final[tuple[str, str, str, str]] = (
     f"\"'><{MARK} on{MARK}=1 src=x>",
     f"</script></title></textarea></style>--><{MARK}>",
     f'" on{MARK}=1 x="',

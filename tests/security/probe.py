@@ -97,7 +97,7 @@ def main() -> int:
             if found:
                 findings += 1
                 say(found)
-    say(f"{findings} findings" if findings else "0 findings")
+    say("1 finding" if findings == 1 else f"{findings} findings")
     return 1 if findings else 0
 
 

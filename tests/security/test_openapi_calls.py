@@ -57,6 +57,23 @@ def test_every_answer_is_one_that_the_document_knows(world: World, ids: dict[str
     assert "\n".join(wrong) == ""
 
 
+def test_a_body_that_is_no_json_is_answered_as_the_document_says(world: World, ids: dict[str, str]) -> None:
+    key = create_token(user=world.person(Role.ADMIN, "Ada Admin"), name="probe", by=None).key
+    client, wrong, refused = Client(headers={"Authorization": f"Bearer {key}"}), set(), 0
+    for operation in operations(read_schema()):
+        if operation.method.upper() not in {"POST", "PUT", "PATCH"}:
+            continue
+        address = re.sub(r"([\w-]+)/\{\w+\}", lambda found: f"{found[1]}/{ids.get(found[1], '1')}", operation.path)
+        call: Any = getattr(client, operation.method.lower())
+        status = call(address, data=b"a=1", content_type="text/csv").status_code
+        refused += status == 415
+        if str(status) not in operation.definition.raw["responses"]:
+            wrong.add(f"{operation.method} {operation.path}: {status}")
+
+    assert wrong == set()
+    assert refused >= 20
+
+
 def test_every_operation_of_the_api_asks_for_a_key(db: None) -> None:
     client = Client()
     open_to_all = set()

@@ -6,14 +6,19 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
-from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.contrib.auth.hashers import PBKDF2PasswordHasher, check_password, make_password
 from django.contrib.auth.models import User
 from django.core import mail
 from django.test import Client
+from pytest_django.fixtures import Settings
 
 from config import settings as product
 from config.logs import configure, logging_settings
+from config.passwords import KeyedPasswordHasher
+from config.sealing import CannotOpen
 from contacts.enums import Role, Scope
 from contacts.keys import HOOK_PREFIX, SOURCE_PREFIX, TOKEN_PREFIX, hash_key, mint_key
 from contacts.models import AuditEntry, PersonalToken, Source
@@ -22,15 +27,55 @@ from contacts.services.invitations import invite_person
 from contacts.services.people import create_token
 from contacts.services.sources import create_source
 from funnel.services.hooks.endpoints import create_endpoint, secret_of
+from tests.factories import make_user
 from tests.funnel.conftest import World
 
 CANARY = "canary-9f3b7"
 
 
 def test_passwords_are_kept_by_a_slow_hash() -> None:
-    assert not hasattr(product, "PASSWORD_HASHERS"), "Django's own choice, which it raises with every release"
+    assert product.PASSWORD_HASHERS[0] == "config.passwords.KeyedPasswordHasher"
+    assert KeyedPasswordHasher.iterations == PBKDF2PasswordHasher.iterations, "Django raises it with every release"
     assert PBKDF2PasswordHasher.iterations >= 600_000
-    assert PBKDF2PasswordHasher.algorithm == "pbkdf2_sha256"
+
+
+def test_a_password_cannot_be_tried_out_without_the_key(settings: Settings) -> None:
+    settings.PASSWORD_HASHERS = product.PASSWORD_HASHERS
+    kept = make_password("quite-a-long-passphrase")
+    assert len(kept) <= 128, "what the column holds"
+    assert check_password("quite-a-long-passphrase", kept)
+    assert not check_password("quite-a-long-passphrasf", kept)
+
+    settings.HASH_KEY = b"another installation's"
+
+    assert not check_password("quite-a-long-passphrase", kept)
+
+
+def test_a_password_hashed_before_there_was_a_key_signs_in_and_is_hashed_anew(db: None, settings: Settings) -> None:
+    settings.PASSWORD_HASHERS = product.PASSWORD_HASHERS
+    person = make_user(Role.REP, email="old@ripen.test", username="old@ripen.test")
+    User.objects.filter(pk=person.pk).update(password=make_password("quite-a-long-passphrase", hasher="pbkdf2_sha256"))
+    for _ in range(2):
+        answer = Client().post("/account/login/", {"login": person.email, "password": "quite-a-long-passphrase"})
+        assert answer.status_code == 302
+        person.refresh_from_db()
+        assert person.password.startswith("pbkdf2_sha256_keyed$")
+
+
+def test_seeds_of_second_factors_are_sealed(db: None, settings: Settings) -> None:
+    person = make_user(Role.REP, email="two@ripen.test", username="two@ripen.test")
+    secret = generate_totp_secret()
+    TOTP.activate(person, secret)
+    codes = RecoveryCodes.activate(person).get_unused_codes()
+    kept = str(list(Authenticator.objects.values_list("data", flat=True)))
+    assert secret not in kept
+    assert kept.count("sealed:") == 2
+    wrapped = Authenticator.objects.get(type="recovery_codes").wrap()
+    assert wrapped.get_unused_codes() == codes
+    assert wrapped.validate_code(codes[0])
+    settings.HASH_KEY = b"another installation's"
+    with pytest.raises(CannotOpen):
+        Authenticator.objects.get(type="totp").wrap().validate_code("000000")
 
 
 def test_keys_are_random_and_long() -> None:

@@ -25,51 +25,52 @@ from tests.security.hostile import HOSTILE, LINK, MARK, read_page
 A, B, C, D = HOSTILE
 
 
-def hostile_world(world: World) -> tuple[Cast, User]:
+def hostile_world(world: World, texts: tuple[str, str, str, str] = HOSTILE, link: str = LINK) -> tuple[Cast, User]:
     """Everything that a source, a form, a file or one of us can name, named by an enemy."""
+    a, b, c, d = texts
     rep = world.person(Role.REP, "Owning Rep")
     scene = cast_of(world, rep)
-    User.objects.filter(pk=rep.pk).update(first_name=A[:150], last_name=C[:150])
+    User.objects.filter(pk=rep.pk).update(first_name=a[:150], last_name=c[:150])
     for contact in Contact.objects.filter(present=True):
         world.happens(
             contact.email,
             "form_submitted",
             traits={
-                "first_name": A, "last_name": B, "job_title": C, "role": D, "phone": LINK, "country": A,
-                "company": {"name": A, "industry": B, "country": C}, f"key {A}": B, "website": LINK,
+                "first_name": a, "last_name": b, "job_title": c, "role": d, "phone": link, "country": a,
+                "company": {"name": a, "industry": b, "country": c}, f"key {a}": b, "website": link,
             },
-            properties={"url": LINK, "title": A, f"key {B}": C, "referrer": LINK, "with": A, "text": B},
+            properties={"url": link, "title": a, f"key {b}": c, "referrer": link, "with": a, "text": b},
         )  # fmt: skip
     world.settle()
     contact = scene.contact
     other = world.claimed(by=rep, email="returned@acme.example")
-    return_handoff(handoff_id=other.pk, by=rep, reason="other", note=A, now=world.later(minutes=1))
+    return_handoff(handoff_id=other.pk, by=rep, reason="other", note=a, now=world.later(minutes=1))
     admin = world.person(Role.ADMIN, "Ada Admin")
     until = world.now + timedelta(days=1)
-    pin_stage(contact_ids=[contact.pk], stage="lead", note=A, until=until, by=admin, now=world.now)
-    tag_contacts(contact_ids=[contact.pk], name=A[:40], by=admin, now=world.now)
+    pin_stage(contact_ids=[contact.pk], stage="lead", note=a, until=until, by=admin, now=world.now)
+    tag_contacts(contact_ids=[contact.pk], name=a[:40], by=admin, now=world.now)
     for role in Role:
-        save_view(by=world.person(role, f"Viewing {role.value}"), name=A[:60], query={"q": B}, shared=True)
+        save_view(by=world.person(role, f"Viewing {role.value}"), name=a[:60], query={"q": b}, shared=True)
     source = Source.objects.get(pk=scene.names["source"])
-    Source.objects.filter(pk=source.pk).update(name=A[:100], channel=B[:100], kind_names={C: "purchased"})
-    Kind.objects.filter(pk=scene.names["kind"]).update(name=f"tour{A}"[:64])
+    Source.objects.filter(pk=source.pk).update(name=a[:100], channel=b[:100], kind_names={c: "purchased"})
+    Kind.objects.filter(pk=scene.names["kind"]).update(name=f"tour{a}"[:64])
     RejectedMessage.objects.filter(source=source).update(
-        payload=A, message=B, message_id=C, code="required", field=D[:60], call="track"
+        payload=a, message=b, message_id=c, code="required", field=d[:60], call="track"
     )
     SourceWarning.objects.create(
-        source=source, code="odd", field=A[:60], message=B, message_id=C, first_at=world.now, last_at=world.now
+        source=source, code="odd", field=a[:60], message=b, message_id=c, first_at=world.now, last_at=world.now
     )
-    HookEndpoint.objects.update(description=A)
-    WorkingCalendar.objects.update(name=A)
-    RoutingRule.objects.create(name=A, mode="queue", position=1, conditions={"countries": [B], "sources": [C]})
-    Sequence.objects.update(name=A, description=B)
-    Job.objects.update(error=A)
-    ImportRun.objects.create(what="contacts", file_name=A, started_at=world.now, stored_file="none", mapping={})
-    create_token(user=rep, name=A, by=None)
+    HookEndpoint.objects.update(description=a)
+    WorkingCalendar.objects.update(name=a)
+    RoutingRule.objects.create(name=a, mode="queue", position=1, conditions={"countries": [b], "sources": [c]})
+    Sequence.objects.update(name=a, description=b)
+    Job.objects.update(error=a)
+    ImportRun.objects.create(what="contacts", file_name=a, started_at=world.now, stored_file="none", mapping={})
+    create_token(user=rep, name=a, by=None)
     document = dict(Definition.objects.get(pk=1).document)
-    document |= {"name": A, "key": "hostile", "description": B}
+    document |= {"name": a, "key": "hostile", "description": b}
     for stage in document["stages"]:
-        stage |= {"label": f"{stage['key']} {A}"[:60], "communication": B}
+        stage |= {"label": f"{stage['key']} {a}"[:60], "communication": b}
     store_draft(document=document, by=admin)
     Notification.objects.create(user=rep, kind="given", begun_at=world.now, at=world.now)
     return scene, rep

@@ -1,7 +1,7 @@
 """Signing in with a second factor, recovery codes, sessions, one's language and time zone, mails about changes."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from allauth.mfa.models import Authenticator
@@ -20,6 +20,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 from pytest_django.fixtures import Settings
+from time_machine import TimeMachineFixture
 
 from contacts.enums import Role
 from contacts.models import PersonalToken, Preferences
@@ -126,7 +127,7 @@ class TestSecondFactors:
         assert "Set up an authenticator app" in client.get("/account/security/totp/activate/").content.decode()
 
     def test_an_installation_may_ask_for_one(self, client: Client, rita: User, settings: Settings) -> None:
-        settings.REQUIRE_SECOND_FACTOR = True
+        settings.REQUIRE_SECOND_FACTOR = "all"
         client.force_login(rita)
         page = client.get("/queue/", follow=True)
         assert page.request["PATH_INFO"] == "/account/security/"
@@ -135,6 +136,53 @@ class TestSecondFactors:
         assert client.get("/api/v1/contacts/").status_code == 403
         with_app(rita)
         assert client.get("/queue/").status_code == 200
+
+    def test_an_installation_may_ask_administrators_alone_for_one(
+        self, client: Client, rita: User, settings: Settings
+    ) -> None:
+        settings.REQUIRE_SECOND_FACTOR = "admins"
+        client.force_login(rita)
+        assert client.get("/queue/").status_code == 200
+        admin = make_user(Role.ADMIN, email="ada@ripen.test", username="ada@ripen.test")
+        client.force_login(admin)
+        assert client.get("/team/", follow=True).request["PATH_INFO"] == "/account/security/"
+        with_app(admin)
+        assert client.get("/team/").status_code == 200
+
+    def test_a_code_is_good_once_however_long_its_time_and_without_the_cache(
+        self, rita: User, settings: Settings, time_machine: TimeMachineFixture
+    ) -> None:
+        settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
+        begun = datetime(2026, 11, 23, 9, 0, 1, tzinfo=UTC)
+        time_machine.move_to(begun)
+        # The code of the next half minute: taken now, and for more than a minute from now on.
+        code = str(format_hotp_value(hotp_value(with_app(rita), int(begun.timestamp()) // 30 + 1)))
+
+        def enter(written: str) -> str:
+            client = Client()
+            sign_in(client)
+            answer = client.post("/account/security/authenticate/", {"code": written})
+            return answer["Location"] if answer.status_code == 302 else answer.content.decode()
+
+        assert enter(code) == "/"
+        assert "Incorrect code" in enter(code)
+        time_machine.move_to(begun + timedelta(seconds=70))
+        assert "Incorrect code" in enter(f"{code[:3]} {code[3:]}")
+
+    def test_a_seed_that_was_kept_in_the_open_is_sealed_when_it_is_used(self, client: Client, rita: User) -> None:
+        secret = with_app(rita)
+        Authenticator.objects.update(data={"secret": secret})
+        sign_in(client)
+        client.post("/account/security/authenticate/", {"code": code_of(secret)})
+        assert client.get("/queue/").status_code == 200
+        assert Authenticator.objects.get(user=rita, type="totp").data["secret"].startswith("sealed:")
+
+    def test_under_another_key_no_code_is_right(self, client: Client, rita: User, settings: Settings) -> None:
+        secret = with_app(rita)
+        sign_in(client)
+        settings.HASH_KEY = b"another installation's"
+        answer = client.post("/account/security/authenticate/", {"code": code_of(secret)})
+        assert "Incorrect code" in answer.content.decode()
 
     def test_the_pages_hold_nothing_inline_and_need_no_scripts(self, client: Client, rita: User) -> None:
         sign_in(client)

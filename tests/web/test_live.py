@@ -16,7 +16,7 @@ PART = (
 def answer(token: str, age: str, state: str, tag: str = "") -> tuple[int, str]:
     request = RequestFactory().get("/queue/", headers={"If-None-Match": tag} if tag else {})
     response = live_answer(request, PART.format(token=token, age=age, state=state))
-    assert response["Cache-Control"] == "private, no-cache"
+    assert response["Cache-Control"] == "private, no-store"
     return response.status_code, response["ETag"]
 
 

@@ -10,7 +10,8 @@ from typing import Any, Final
 from zlib import crc32
 
 from django import template
-from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, RadioSelect
+from django.contrib.auth.password_validation import get_default_password_validators
+from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, PasswordInput, RadioSelect
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 
@@ -338,7 +339,21 @@ def field(bound: BoundField, optional: bool = False) -> dict[str, Any]:
         "radios": isinstance(widget, RadioSelect) and not isinstance(widget, CheckboxSelectMultiple),
         "boxes": isinstance(widget, CheckboxSelectMultiple),
         "optional": optional,
+        "secret": isinstance(widget, PasswordInput),
+        "least": _least_length() if _is_new_password(bound) else 0,
     }
+
+
+def _is_new_password(bound: BoundField) -> bool:
+    """Tell whether a new password is chosen here; the field in which it is repeated is none."""
+    fields = bound.form.fields.items()
+    chosen = (name for name, field in fields if field.widget.attrs.get("autocomplete") == "new-password")
+    return next(chosen, None) == bound.name
+
+
+def _least_length() -> int:
+    lengths = (getattr(validator, "min_length", 0) for validator in get_default_password_validators())
+    return max(lengths, default=0)
 
 
 # Frames: components round a block

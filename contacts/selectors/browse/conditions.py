@@ -37,8 +37,9 @@ class Conditions:
         rows = Standing.objects.filter(self.where)
         if self.candidates is None:
             return rows
-        # One array: a thousand placeholders cost more than the query.
-        return rows.filter(pk__in=RawSQL("SELECT unnest(%s::bigint[])", [list(self.candidates)]))
+        # One array, as text: a thousand placeholders cost more than the query, a thousand constants a sixth of it.
+        ids = f"{{{','.join(map(str, self.candidates))}}}"
+        return rows.filter(pk__in=RawSQL("SELECT unnest(%s::bigint[])", [ids]))
 
 
 def conditions_of(query: Query, *, stages: Sequence[str], now: datetime) -> Conditions:

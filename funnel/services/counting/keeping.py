@@ -1,10 +1,13 @@
-"""Counting contacts whose moves or facets changed, in the transaction that consumes the change.
+"""Counting contacts whose moves or facets changed, one batch after the other.
 
 What a contact added to the cells is taken out of them and what it adds now is put in: only the difference is written,
-so counting twice changes nothing. Which contacts are to be counted is an outbox that triggers fill.
+so counting twice, one after the other, changes nothing. Which contacts are to be counted is an outbox that triggers
+fill, with whatever is to be counted.
 
-Locks: the contacts (whoever counts holds them), then cells in one order, at the end of the transaction. Whoever counts
-shares a lock that counting everything anew takes alone; a drain does not wait for that, it leaves the outbox as it is.
+Locks: whoever counts holds one lock that is everybody's, and no contact: nobody who records, judges or merges ever
+waits for counting. What others change meanwhile is not seen before they commit, and comes with its own row of the
+outbox. A drain that does not get the lock leaves the outbox to whoever has it: they would queue for the cells of today
+in any case, and one large batch costs less than two small ones.
 """
 
 # ruff: noqa: S608  put together of constants
@@ -32,8 +35,8 @@ from scoring.selectors import published_definition
 
 # Names the lock among all advisory locks of the database ("FUNN" in ASCII).
 _LOCK: Final = 0x46554E4E
-# Several counters at once look at the same oldest rows; a wider window lets each find contacts of its own.
-_WINDOW: Final = 4
+# Contacts at a time: of more the same cells are written once.
+BATCH: Final = 2_000
 
 _OF_THESE: Final = "contact_id = ANY(%(ids)s)"
 _NOTHING: Final = f"SELECT {REACHED_COLUMNS} FROM funnel_reached WHERE false"
@@ -82,59 +85,58 @@ _COUNT_ALL: Final = (
     "ANALYZE funnel_tally",
 )
 
-# Whoever was merged away or erased is counted, too: as nobody.
-_LOCK_CONTACTS: Final = """
-SELECT id FROM contacts_contact WHERE id = ANY(%s) ORDER BY id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
-"""
-# Of contacts that are no more, nothing but what was counted can be held.
-_LOCK_GONE: Final = """
-SELECT contact_id FROM funnel_reached WHERE contact_id = ANY(%(ids)s)
-  AND NOT EXISTS (SELECT FROM contacts_contact WHERE id = contact_id)
-ORDER BY contact_id FOR UPDATE SKIP LOCKED
-"""
-_FORGET_NOBODY: Final = """
-DELETE FROM funnel_recount AS recount WHERE contact_id = ANY(%(ids)s)
-  AND NOT EXISTS (SELECT FROM contacts_contact WHERE id = recount.contact_id)
-  AND NOT EXISTS (SELECT FROM funnel_reached WHERE contact_id = recount.contact_id)
+# The contacts of the oldest rows, with all their rows.
+_TAKE: Final = """
+DELETE FROM funnel_recount WHERE contact_id IN (SELECT contact_id FROM funnel_recount ORDER BY id LIMIT %s)
+RETURNING contact_id
 """
 
 
-def count_contacts(*, contact_ids: Sequence[int], now: datetime) -> int:
-    """Bring the rollups in line with the transitions in force of these contacts, which the caller has locked.
+def count_due(*, now: datetime, limit: int = BATCH) -> int:
+    """Count up to ``limit`` contacts of the outbox; all there are where the definition has other stages now.
 
-    Returns how many were counted: all, or none while everything is counted anew or has to be, for the definition has
-    other stages now; the outbox remembers them. A fixed number of statements. The last thing to do in a transaction:
-    the cells of today are everybody's.
+    Returns the number of contacts done; 0 means that nothing is left (or that others are at it). A fixed number of
+    statements, whatever their number.
     """
-    if not contact_ids:
-        return 0
-    with connection.cursor() as cursor:
-        document = _share_counting(cursor)
-        if document is None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
+        if not cursor.fetchone()[0]:
             return 0
+        document = _definition_to_count_by(cursor)
+        if document is None:
+            return recount_all(now=now)
+        # Before the transitions are read: what is recorded after that has a row of its own.
+        cursor.execute(_TAKE, [limit])
+        contact_ids = sorted({contact_id for (contact_id,) in cursor.fetchall()})
+        if contact_ids:
+            _count(cursor, contact_ids, document)
+        return len(contact_ids)
+
+
+def hold_counting() -> None:
+    """Wait until nobody counts, and keep everybody from it until this transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+
+
+def count_contacts(*, contact_ids: Sequence[int]) -> int:
+    """Bring the rollups in line with the transitions in force of these contacts; the caller holds counting.
+
+    Returns how many were counted: all, or none where the definition has other stages now and everything has to be
+    counted anew.
+    """
+    with connection.cursor() as cursor:
+        document = _definition_to_count_by(cursor)
+        if not contact_ids or document is None:
+            return 0
+        cursor.execute("DELETE FROM funnel_recount WHERE contact_id = ANY(%s)", [list(contact_ids)])
         _count(cursor, contact_ids, document)
     return len(contact_ids)
 
 
-def count_due(*, now: datetime, limit: int = 1000) -> int:
-    """Count up to ``limit`` contacts of the outbox; all there are where the definition has other stages now.
-
-    Returns the number of contacts done; 0 means that nothing is left (or that others are at it).
-    """
-    with transaction.atomic(), connection.cursor() as cursor:
-        document = _share_counting(cursor)
-        if document is not None:
-            return _count_some(cursor, document, limit)
-    return _recount_other_stages(now=now)
-
-
 def forget_contacts(*, contact_ids: Sequence[int]) -> None:
-    """Take these contacts, which the caller has locked, out of the rollups, whatever their transitions say.
-
-    Waits while everything is counted anew.
-    """
+    """Take these contacts out of the rollups, whatever their transitions say; the caller holds counting."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_LOCK])
         cursor.execute("DELETE FROM funnel_recount WHERE contact_id = ANY(%s)", [list(contact_ids)])
         cursor.execute(_FORGET, {"ids": list(contact_ids)})
 
@@ -142,7 +144,7 @@ def forget_contacts(*, contact_ids: Sequence[int]) -> None:
 def recount_all(*, now: datetime) -> int:
     """Count everything anew, in one transaction that others read past; return the number of contacts with moves."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        hold_counting()
         _, document = published_definition()
         cursor.execute("SET LOCAL work_mem = '256MB'")
         # What is recorded from here on stays in the outbox, and may be counted twice without harm.
@@ -155,18 +157,9 @@ def recount_all(*, now: datetime) -> int:
         cursor.execute(
             "INSERT INTO funnel_counting (id, stages, counted_at) VALUES (1, %(stages)s, %(now)s) "
             "ON CONFLICT (id) DO UPDATE SET stages = excluded.stages, counted_at = excluded.counted_at",
-            {"stages": list(_stages(document)), "now": now},
+            {"stages": [stage.key for stage in document.stages], "now": now},
         )
     return int(counted)
-
-
-def _recount_other_stages(*, now: datetime) -> int:
-    """Count everything anew where the definition has other stages now, unless others are at it."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
-        if not cursor.fetchone()[0] or _counted_stages() in (None, _stages(published_definition()[1])):
-            return 0
-        return recount_all(now=now)
 
 
 def places_of(document: DefinitionDocument) -> dict[str, Any]:
@@ -175,56 +168,19 @@ def places_of(document: DefinitionDocument) -> dict[str, Any]:
     return {"keys": keys, "places": [document.stage_rank(key) for key in keys]}
 
 
-def _count_some(cursor: CursorWrapper, document: DefinitionDocument, limit: int) -> int:
-    cursor.execute(
-        "SELECT DISTINCT contact_id FROM (SELECT contact_id FROM funnel_recount ORDER BY id LIMIT %s) AS oldest",
-        [max(limit * _WINDOW, 1)],
-    )
-    asked = [contact_id for (contact_id,) in cursor.fetchall()]
-    if not asked:
-        return 0
-    cursor.execute(_LOCK_CONTACTS, [asked, limit])
-    locked = [contact_id for (contact_id,) in cursor.fetchall()]
-    if len(locked) < min(len(asked), limit):
-        cursor.execute(_FORGET_NOBODY, {"ids": asked})
-        cursor.execute(_LOCK_GONE, {"ids": asked})
-        locked += [contact_id for (contact_id,) in cursor.fetchall()]
-    if locked:
-        _count(cursor, locked, document)
-    return len(locked)
-
-
 def _count(cursor: CursorWrapper, contact_ids: Sequence[int], document: DefinitionDocument) -> None:
-    ids = list(contact_ids)
-    # Before the transitions are read: what is recorded after that has a row of its own.
-    cursor.execute("DELETE FROM funnel_recount WHERE contact_id = ANY(%s)", [ids])
-    cursor.execute(_COUNT_ANEW, {"ids": ids, **places_of(document)})
-
-
-def _share_counting(cursor: CursorWrapper) -> DefinitionDocument | None:
-    """The definition to count by; None where nobody may count one by one now."""
     # The statement is long and its rows are few: compiling it would take longer than running it.
-    cursor.execute("SELECT pg_try_advisory_xact_lock_shared(%s), set_config('jit', 'off', true)", [_LOCK])
-    if not cursor.fetchone()[0]:
-        return None
+    cursor.execute("SET LOCAL jit = off")
+    cursor.execute(_COUNT_ANEW, {"ids": list(contact_ids), **places_of(document)})
+
+
+def _definition_to_count_by(cursor: CursorWrapper) -> DefinitionDocument | None:
+    """The definition in force; None where all that is counted is of other stages than it has."""
     _, document = published_definition()
-    counted = _counted_stages()
-    if counted is None:
-        # Nothing was ever counted, so any order will do. Of two who say so at once one waits for the other.
-        cursor.execute(
-            "INSERT INTO funnel_counting (id, stages) VALUES (1, %s) ON CONFLICT DO NOTHING",
-            [list(_stages(document))],
-        )
-        counted = _counted_stages()
-    return document if counted == _stages(document) else None
-
-
-def _counted_stages() -> tuple[str, ...] | None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT stages FROM funnel_counting WHERE id = 1")
-        found = cursor.fetchone()
-    return tuple(found[0]) if found else None
-
-
-def _stages(document: DefinitionDocument) -> tuple[str, ...]:
-    return tuple(stage.key for stage in document.stages)
+    stages = [stage.key for stage in document.stages]
+    cursor.execute("SELECT stages FROM funnel_counting WHERE id = 1")
+    found = cursor.fetchone()
+    if found is None:
+        # Nothing was ever counted, so any order will do.
+        cursor.execute("INSERT INTO funnel_counting (id, stages) VALUES (1, %s)", [stages])
+    return document if found is None or found[0] == stages else None

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from contacts.registry import Erasing, Merging
-from funnel.services.counting.keeping import count_contacts, forget_contacts
+from funnel.services.counting.keeping import count_contacts, forget_contacts, hold_counting
 
 
 def keep_counts(merging: Merging) -> None:
@@ -12,9 +12,13 @@ def keep_counts(merging: Merging) -> None:
 
 
 def erase_counts(erasing: Erasing) -> None:
-    """Count the moves that the husk keeps as the husk's: nobody's, with no source, campaign, company or country."""
+    """Count the moves that the husk keeps as the husk's: nobody's, with no source, campaign, company or country.
+
+    Waits for whoever counts at this moment: a batch, or everything anew.
+    """
+    hold_counting()
     forget_contacts(contact_ids=erasing.contact_ids)
-    count_contacts(contact_ids=[erasing.husk_id], now=erasing.now)
+    count_contacts(contact_ids=[erasing.husk_id])
 
 
 def export_counts(contact_ids: Sequence[int]) -> Mapping[str, Any]:

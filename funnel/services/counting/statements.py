@@ -31,6 +31,7 @@ CELL: Final = "facet, grain, origin, target, value, day"
 SUMS: Final = ("moves", "reached", "loose", "strict", "skipped", "waited")
 _SUMS: Final = ", ".join(SUMS)
 _AGES: Final = [f"age_{place}" for place in range(len(AGES) + 1)]
+_AGE_PLACES: Final = range(1, len(_AGES) + 1)
 
 # Moves as transitions in force tell them. A stage that is not counted apart is the next weaker one that is; between two
 # such there is no move. %(keys)s are all stage keys and "", %(places)s the place of each.
@@ -142,14 +143,20 @@ CELLS: Final = f"""
     ) AS histograms USING (facet, origin, target, value, month)
 """
 
-# In everybody's order, so that drains wait for each other and never in a circle.
+# Whoever counts anew reads and writes the cells in one order. A function is called for each row that asks for it, so
+# none is where there is nothing to add.
 ADD_CELLS: Final = f"""
     INSERT INTO funnel_tally AS tally ({CELL}, {_SUMS}, ages, waits)
     SELECT {CELL}, {_SUMS}, ages, waits FROM ({CELLS}) AS cells
     ORDER BY facet, grain, origin, target, value COLLATE "C", day
     ON CONFLICT ({CELL}) DO UPDATE SET
         {", ".join(f"{name} = tally.{name} + excluded.{name}" for name in SUMS)},
-        ages = funnel_add_up(tally.ages, excluded.ages),
-        waits = CASE WHEN tally.grain = 'd' THEN funnel_change_waits(tally.waits, excluded.waits)
-                     ELSE funnel_add_up(tally.waits, excluded.waits) END
+        ages = CASE WHEN 0 = ALL (excluded.ages) THEN tally.ages
+                    WHEN tally.ages = ARRAY[]::integer[] THEN excluded.ages
+                    ELSE ARRAY[{", ".join(f"tally.ages[{place}] + excluded.ages[{place}]" for place in _AGE_PLACES)}]
+               END,
+        waits = CASE WHEN excluded.waits = ARRAY[]::integer[] THEN tally.waits
+                     WHEN tally.grain = 'm' THEN funnel_add_up(tally.waits, excluded.waits)
+                     WHEN 0 <= ALL (excluded.waits) THEN tally.waits || excluded.waits
+                     ELSE funnel_change_waits(tally.waits, excluded.waits) END
 """

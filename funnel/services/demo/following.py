@@ -11,8 +11,9 @@ from contacts.models import Contact, Standing
 from funnel.enums import OPEN_STATES, HandoffState
 from funnel.models import Announcement, Handoff
 from funnel.selectors.stages import handoff_stages
-from funnel.services.consequences import draw_consequences, freeze_evidence
+from funnel.services.consequences import draw_consequences
 from funnel.services.demo.handing import escalate_oldest
+from funnel.services.evidence import freeze_evidence
 from funnel.services.notices.telling import tell_announcements
 from scoring.services.evaluate import drain_due
 from scoring.services.rebuild import rebuild_contacts
@@ -89,5 +90,6 @@ def _freeze_evidence() -> None:
     handoffs = list(Handoff.objects.filter(state__in=OPEN_STATES).order_by("-offered_at")[:EXPLAINED])
     closed = Handoff.objects.exclude(state__in=OPEN_STATES).order_by("-closed_at")[: EXPLAINED - len(handoffs)]
     for handoff in [*handoffs, *closed]:
-        handoff.evidence = freeze_evidence(contact_id=handoff.contact_id, stage=handoff.stage, at=handoff.offered_at)
+        stages = {handoff.contact_id: handoff.stage}
+        handoff.evidence = freeze_evidence(stages=stages, at=handoff.offered_at)[handoff.contact_id]
         handoff.save(update_fields=["evidence"])

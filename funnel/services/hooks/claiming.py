@@ -7,8 +7,11 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import connection, transaction
 
+from contacts.models import Contact
+from contacts.services.suppression import suppressed_among
+from funnel.enums import AnnouncementType
 from funnel.hooks.signing import secrets_in_force, sign
-from funnel.models import HookDelivery
+from funnel.models import HookAttempt, HookDelivery
 from funnel.services.hooks.payloads import TEST
 
 # At most so many to one endpoint at once; to one that is failing a single one, to see whether it is back.
@@ -97,7 +100,22 @@ def claim_deliveries(*, now: datetime, free: int, places: int) -> list[Parcel]:
         cursor.execute(_TAKE, given)
         ids = [delivery_id for (delivery_id,) in cursor.fetchall()]
         rows = HookDelivery.objects.filter(pk__in=ids).select_related("message", "endpoint").order_by("due_at", "pk")
-        return [_parcel(row, now=now) for row in rows]
+        return [_parcel(row, now=now) for row in _without_withdrawn(list(rows))]
+
+
+def _without_withdrawn(rows: list[HookDelivery]) -> list[HookDelivery]:
+    """Delete what would have a tool write to an address that was suppressed since; return the others."""
+    steps = {row.pk: row.message.contact_ids for row in rows if row.message.type == AnnouncementType.STEP_DUE}
+    if not steps:
+        return rows
+    ids = {contact_id for contact_ids in steps.values() for contact_id in contact_ids}
+    emails = dict(Contact.objects.filter(pk__in=ids).values_list("pk", "email"))
+    suppressed = suppressed_among(set(emails.values()))
+    gone = [pk for pk, contact_ids in steps.items() if any(emails.get(one) in suppressed for one in contact_ids)]
+    # These alone, which are ours: who sends to another endpoint looks for itself.
+    HookAttempt.objects.filter(delivery__in=gone).delete()
+    HookDelivery.objects.filter(pk__in=gone).delete()
+    return [row for row in rows if row.pk not in gone]
 
 
 def _parcel(delivery: HookDelivery, *, now: datetime) -> Parcel:

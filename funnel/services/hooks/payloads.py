@@ -16,6 +16,7 @@ from django.db import transaction
 
 from contacts.enums import IdentityKind
 from contacts.models import Contact, Identity
+from contacts.services.suppression import suppressed_among
 from funnel.enums import AnnouncementType
 from funnel.models import Announcement, Handoff, HandoffMove, HookMessage
 from funnel.selectors.people import name_of
@@ -70,6 +71,8 @@ class _World:
     def __init__(self, announcements: Sequence[Announcement], *, now: datetime) -> None:
         contact_ids = {one.contact_id for one in announcements if one.contact_id is not None}
         self.contacts = Contact.objects.in_bulk(contact_ids)
+        told_to_write = {one.contact_id for one in announcements if one.type == AnnouncementType.STEP_DUE}
+        self.suppressed = suppressed_among({row.email for row in self.contacts.values() if row.pk in told_to_write})
         self.external: dict[int, list[str]] = {}
         names = Identity.objects.filter(contact__in=contact_ids, kind=IdentityKind.EXTERNAL_ID).order_by("id")
         for contact_id, value in names.values_list("contact_id", "value"):
@@ -94,6 +97,8 @@ class _World:
         if one.contact_id is not None:
             contact = self.contacts.get(one.contact_id)
             if contact is None or contact.erased_at is not None:
+                return None
+            if one.type == AnnouncementType.STEP_DUE and contact.email in self.suppressed:
                 return None
         if one.type in _PAIR:
             return dict(one.data)

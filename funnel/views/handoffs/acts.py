@@ -149,8 +149,8 @@ def reassign(request: HttpRequest, handoff_id: int) -> HttpResponse:
     given = form.cleaned_data
     to = User.objects.get(pk=given["rep"])
 
-    def reassigned(**about: Any) -> Handoff:
-        return reassign_handoff(to=to, override=given["override"], note=given["note"], **about)
+    def reassigned(**about: Any) -> None:
+        reassign_handoff(to=to, override=given["override"], note=given["note"], **about)
 
     done = gettext("It is %(name)s's now.") % {"name": to.get_full_name() or to.email}
     return _act(request, handoff_id, reassigned, done=done)
@@ -159,7 +159,7 @@ def reassign(request: HttpRequest, handoff_id: int) -> HttpResponse:
 def _act(
     request: HttpRequest,
     handoff_id: int,
-    action: Callable[..., Handoff],
+    action: Callable[..., None],
     *,
     done: str,
     form: Form | None = None,
