@@ -83,6 +83,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     empties = "transactional_db" in fixtures or (marker is not None and bool(marker.kwargs.get("transaction")))
     if not empties and marker is None and "db" not in fixtures:
         return
+    if empties and not (marker and marker.kwargs.get("serialized_rollback")):
+        # Else Django fills the tables it has emptied with content types of other ids, and no later test can be given
+        # what migrations ship.
+        pytest.fail(
+            "a test that empties tables needs django_db(transaction=True, serialized_rollback=True)", pytrace=False
+        )
     if _flushed and not empties:
         from django.db import connections
 

@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 from django.db import connections
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Dialog, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, Request, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from contacts.enums import Role
@@ -17,6 +17,8 @@ from scoring.models import Definition
 from tests.funnel.conftest import World
 from tests.roles.page_calls import PAGES
 from tests.security.test_stored_xss import hostile_world
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 # What a browser would act on at once: a dialog, a request to elsewhere (here, where nobody listens), and one to an
 # address of the attacker's choice.
@@ -47,10 +49,15 @@ class Watch:
         """A page that is watched."""
         page = self.context.new_page()
         page.on("dialog", self._dialog)
-        page.on("console", lambda message: self.seen.append(f"{page.url}: {message.type} {message.text}"))
+        page.on("console", lambda message: self._console(page, message))
         page.on("pageerror", lambda error: self.seen.append(f"{page.url}: {error}"))
         page.on("request", self._request)
         return page
+
+    def _console(self, page: Page, message: ConsoleMessage) -> None:
+        # A browser asks for it of its own accord where an answer is no page, at a moment of its own choice.
+        if not message.location["url"].endswith("/favicon.ico"):
+            self.seen.append(f"{page.url}: {message.type} {message.text}")
 
     def _dialog(self, dialog: Dialog) -> None:
         self.seen.append(f"dialog {dialog.message}")
@@ -82,7 +89,6 @@ def watch(browser: Browser, live_server: LiveServer, monkeypatch: pytest.MonkeyP
     connections.close_all()
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_nothing_planted_runs_in_a_browser(watch: Watch) -> None:
     world = World()
     scene, rep = hostile_world(world, ENEMY, LINK)
