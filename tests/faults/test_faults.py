@@ -73,6 +73,8 @@ _WAITS = (
     "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%%SELECT id FROM contacts_contact%%'"
 )
 
+_UNDER_WAY = "SELECT FROM scoring_run WHERE kind = 'roll_back' AND finished_at IS NULL"
+
 
 def a_run_is_held(app: RunningApp) -> bool:
     return bool(fetch(app, _WAITS))
@@ -148,7 +150,12 @@ def test_what_is_stopped_at_the_shell_is_finished_by_the_worker(app: RunningApp,
             stderr=subprocess.PIPE,
             text=True,
         )
-        wait_until(lambda: a_run_is_held(app), patience=PATIENCE, what="the roll-back is under way")
+        # Others wait for the contact, too, and a shell that has only begun knows no interrupt yet.
+        wait_until(
+            lambda: bool(fetch(app, _UNDER_WAY)) and a_run_is_held(app),
+            patience=PATIENCE,
+            what="the roll-back is under way",
+        )
         shell.send_signal(signal.SIGINT)
     _, told = shell.communicate(timeout=PATIENCE)
     # Before its last line a log may say that a hint was lost: on a busy machine the broker is given up on early.

@@ -125,10 +125,10 @@ def test_what_other_processes_count_is_told(client: Client, django_capture_on_co
 
 
 def test_a_silent_worker_is_down_and_a_lively_one_is_not(client: Client) -> None:
-    give_sign("celery@one", of=["celery"])
-    give_sign("celery@two", of=["celery"], at=time.time() - 5)
-    give_sign("celery@gone", of=["celery"], at=time.time() - 600)
-    give_sign("hooks@one", of=["hooks"], at=time.time() - 31)
+    assert give_sign("celery@one", of=["celery"])
+    assert give_sign("celery@two", of=["celery"], at=time.time() - 5)
+    assert give_sign("celery@gone", of=["celery"], at=time.time() - 600)
+    assert give_sign("hooks@one", of=["hooks"], at=time.time() - 31)
 
     found = figures(client)
 
