@@ -1,7 +1,7 @@
 """Marking the clicks of link scanners while they are recorded, and those recorded before that turn out to be theirs."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -66,6 +66,7 @@ def suspect_bursts(
     *,
     items: Sequence[Item],
     created: Collection[int],
+    said_of: Callable[[], Collection[int]],
     renamed: Sequence[int],
     received_at: datetime,
 ) -> None:
@@ -75,8 +76,10 @@ def suspect_bursts(
     begins nothing and confirms nothing. Two batches on their way at once may only together show a burst, so each looks
     again once it is committed: whichever that is last sees both, and nobody waits for anybody. No statement unless the
     batch holds clicks in mails, deliveries or sends; one otherwise and one after the commit, and a fixed number where
-    stored events are marked: all contacts of the batch are held from then on (in id order, with those of the companies
-    ``renamed``). ``created``: contacts that this transaction makes.
+    stored events are marked. The contacts of these are held from then on, and in the same id order those that the
+    transaction will hold later (``said_of`` the batch, or of the companies ``renamed``), for two that hold some now and
+    some then would wait in a circle; not the whole batch, for each drain would be waited for. ``created``: contacts
+    that this transaction makes.
     """
     concerned = [item for item in items if item.kind is not None and item.kind.id in _KINDS]
     if not concerned:
@@ -101,7 +104,8 @@ def suspect_bursts(
             )
     wanted = _judge(signs, concerned, stored)
     if wanted:
-        lock_contacts(cursor, contact_ids=sorted({item.contact_id for item in items} - new), company_ids=renamed)
+        marked = {stored[number].contact_id for number in wanted}
+        lock_contacts(cursor, contact_ids=sorted(marked | (set(said_of()) - new)), company_ids=renamed)
         suspect_events(cursor, reasons=wanted, over=("", *REASONS), now=received_at)
 
 

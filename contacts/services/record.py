@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -30,7 +31,7 @@ from contacts.services.merging import merge_suggested
 from contacts.services.messages import write_due, write_messages
 from contacts.services.newcomers import are_many
 from contacts.services.rows import Item, Raced
-from contacts.services.said import appearances_of, company_calls, write_said
+from contacts.services.said import appearances_of, company_calls, said_of, write_said
 from contacts.services.wake import wake
 
 logger = logging.getLogger(__name__)
@@ -230,7 +231,14 @@ def _record(
         received_at=received_at,
         blank=not are_many(found.created),
     )
-    suspect_bursts(cursor, items=items, created=found.created, renamed=companies.renamed, received_at=received_at)
+    suspect_bursts(
+        cursor,
+        items=items,
+        created=found.created,
+        said_of=partial(said_of, items, found=found, appearances=appearances, calls=calls),
+        renamed=companies.renamed,
+        received_at=received_at,
+    )
     write_said(
         cursor,
         source=source,

@@ -53,6 +53,16 @@ def company_calls(items: Iterable[Item], appearances: Mapping[str, Item]) -> lis
     return calls
 
 
+def said_of(
+    items: Sequence[Item], *, found: Resolution, appearances: Mapping[str, Item], calls: Sequence[CompanyCall]
+) -> set[int]:
+    """Return whom `write_said` will hold, and whom it may hold as long as it is open which messages are a machine's."""
+    spoken = {item.contact_id for item in items if item.event.traits or item.event.fills or _confirms(item)}
+    begun = {item.contact_id for item in items if _is_beginning(item, found)}
+    named = {item.contact_id for item in (*appearances.values(), *(call.item for call in calls))}
+    return spoken | begun | named
+
+
 def write_said(
     cursor: CursorWrapper,
     *,
@@ -112,17 +122,16 @@ def _attribute_rows(source: Source, items: Iterable[Item], calls: Iterable[Compa
                 if name != "company" or value is None
             ]
             rows += [_said(item, name, value, source, weak=True) for name, value in event.fills.items()]
-        if (
-            item.kind is not None
-            and item.kind.name == "details_confirmed"
-            and not event.suspect_reason
-            and "details_confirmed" not in event.traits
-        ):
+        if _confirms(item) and not event.suspect_reason and "details_confirmed" not in event.traits:
             rows.append(_said(item, "details_confirmed", True, source, weak=weak))
     rows += [
         _said(call.item, "company", call.company_id, source, weak=weak) for call in calls if "address" not in call.given
     ]
     return rows
+
+
+def _confirms(item: Item) -> bool:
+    return item.kind is not None and item.kind.name == "details_confirmed"
 
 
 def _said(item: Item, name: str, value: Any, source: Source, *, weak: bool) -> AttributeRow:

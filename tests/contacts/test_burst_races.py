@@ -9,7 +9,7 @@ import pytest
 from django.db import connection, transaction
 
 from contacts.ingest.bursts import MANY_LINKS
-from contacts.models import Event, Source
+from contacts.models import Contact, Event, Source
 from contacts.services import machines
 from tests.factories import SourceFactory, make_contact, make_event, record
 
@@ -61,6 +61,27 @@ def test_control_without_looking_again_nobody_is_found(monkeypatch: pytest.Monke
     monkeypatch.setattr(machines, "look_again", lambda stretches, *, expected, now: None)
     make_contact(LONG_AGO, email="p1@acme.test")
     assert send_apart(SourceFactory.create()) == [""] * 3
+
+
+def test_whoever_shares_a_batch_with_a_burst_is_not_waited_for() -> None:
+    source = SourceFactory.create()
+    for number in (1, 2):
+        make_contact(LONG_AGO, email=f"p{number}@acme.test")
+    record(*clicks("ab", 1), source=source)
+    neighbour = make_event("page_viewed", contact={"email": "p2@acme.test"}, occurred_at=NOON.isoformat())
+
+    def other() -> int:
+        try:
+            return record(*clicks("c", 1), neighbour, source=source).accepted
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
+        # As whoever judges the neighbour does.
+        Contact.objects.select_for_update(no_key=True).get(email="p2@acme.test")
+        assert pool.submit(other).result(timeout=60) == 2
+    marked = Event.objects.filter(kind__name="email_clicked")
+    assert list(marked.values_list("suspect_reason", flat=True)) == [MANY_LINKS] * 3
 
 
 def test_many_writers_in_any_order_find_all_and_never_wait_in_a_circle() -> None:
