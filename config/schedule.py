@@ -6,6 +6,7 @@ from typing import Any, Final
 BEAT_SCHEDULE: Final[Mapping[str, Mapping[str, Any]]] = {
     "sweep-scoring": {"task": "scoring.drain", "schedule": 2.0, "options": {"expires": 10}},
     "sweep-funnel": {"task": "funnel.drain", "schedule": 2.0, "options": {"expires": 10}},
+    "count-funnel": {"task": "funnel.count", "schedule": 2.0, "options": {"expires": 10}},
     "reconcile-funnel": {"task": "funnel.reconcile", "schedule": 5.0, "options": {"expires": 10}},
     "sweep-announcements": {"task": "funnel.tell", "schedule": 2.0, "options": {"expires": 10}},
     "look-out": {"task": "funnel.look_out", "schedule": 20.0, "options": {"expires": 20}},

@@ -17,12 +17,12 @@ BATCH: Final = 200
 
 @shared_task(name="funnel.drain")
 def drain() -> None:
-    """Draw the consequences of new transitions, then count whoever changed without one (another country, say).
+    """Draw the consequences of new transitions.
 
     Woken on commit; the 2 s sweep finds what a lost wake-up left. The hint stands while we work: of all processes one
     at a time draws consequences because it was woken, the others judge.
     """
-    _, is_left = turns.work_off(_draw, _count, until=time.monotonic() + turns.TURN_SECONDS)
+    _, is_left = turns.work_off(_draw, until=time.monotonic() + turns.TURN_SECONDS)
     clear_wake("funnel.drain")
     # Once more after clearing: what was committed before it found the hint standing and sent none.
     if _draw() or is_left:
@@ -35,9 +35,14 @@ def reconcile() -> None:
     turns.take_turn("funnel.reconcile", lambda: reconcile_standings(now=timezone.now(), limit=BATCH))
 
 
+@shared_task(name="funnel.count")
+def count() -> None:
+    """Count whoever changed for the funnel's figures; swept every 2 s.
+
+    Nothing wakes it: nobody waits for a figure as for an offer, and moves that are counted together share their cells.
+    """
+    turns.take_turn("funnel.count", lambda: count_due(now=timezone.now()))
+
+
 def _draw() -> int:
     return draw_consequences(now=timezone.now(), limit=BATCH)
-
-
-def _count() -> int:
-    return count_due(now=timezone.now())

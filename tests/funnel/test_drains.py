@@ -6,6 +6,7 @@ import pytest
 from celery import current_app
 from django.conf import settings
 from django.core.management import call_command
+from django.db import connection
 
 from contacts.models import Due, Standing
 from funnel.enums import HandoffState
@@ -31,7 +32,8 @@ def test_both_sweeps_run_often_enough_that_nobody_waits_ten_seconds() -> None:
 
     assert every["funnel.drain"] == 2.0
     assert every["funnel.reconcile"] in (2.0, 5.0)
-    assert {"funnel.drain", "funnel.reconcile"} <= set(current_app.tasks)
+    assert every["funnel.count"] == 2.0
+    assert {"funnel.drain", "funnel.reconcile", "funnel.count"} <= set(current_app.tasks)
 
 
 def test_the_drain_task_opens_what_a_lost_wake_up_left(world: World) -> None:
@@ -52,6 +54,20 @@ def test_the_reconcile_task_opens_what_no_transition_announces(world: World) -> 
     run("funnel.reconcile")
 
     assert Handoff.objects.get().state == HandoffState.OFFERED
+
+
+def test_the_count_task_counts_who_changed(world: World) -> None:
+    world.happens("ann@acme.example", "demo_requested", traits=FITTING)
+    drain_due(now=world.now)
+    run("funnel.drain")
+
+    run("funnel.count")
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM funnel_passage")
+        assert cursor.fetchone() != (0,)
+        cursor.execute("SELECT count(*) FROM funnel_recount")
+        assert cursor.fetchone() == (0,)
 
 
 def test_draining_from_the_shell_judges_and_draws_the_consequences(world: World) -> None:
