@@ -220,6 +220,12 @@ class TestSessions:
         assert told.to == [rita.email]
         assert "account at Ripen was changed" in str(told.body)
 
+    def test_an_empty_field_shows_no_answer(self, client: Client, rita: User) -> None:
+        sign_in(client)
+        page = client.get("/account/password/change/").content.decode()
+        assert ">Current Password</label>" in page
+        assert "placeholder=" not in page.partition("<main")[2].partition("</main>")[0]
+
     def test_a_page_costs_no_write_for_it(self, client: Client, rita: User) -> None:
         sign_in(client)
         client.get("/account/")

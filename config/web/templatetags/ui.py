@@ -333,6 +333,9 @@ def skeleton(lines: int = 3) -> dict[str, Any]:
 def field(bound: BoundField, optional: bool = False) -> dict[str, Any]:
     """A form field with its label, help and errors, each tied to the control. ``optional``: say so on the label."""
     widget = bound.field.widget
+    if str(widget.attrs.get("placeholder", "")) == str(bound.label):
+        # allauth's forms say it twice; what stands in an empty field looks like an answer.
+        del widget.attrs["placeholder"]
     return {
         "field": bound,
         "check": isinstance(widget, CheckboxInput),
