@@ -6,8 +6,8 @@ from django.utils.translation import gettext
 class HandoffConflict(Exception):
     """The handoff is not in the state that the move needs; somebody or something was faster.
 
-    ``code`` is stable: ``already_claimed``, ``kept_for_another``, ``limit_reached``, ``not_claimable`` or
-    ``wrong_state``; ``message`` is for people.
+    ``code`` is stable: ``already_claimed``, ``kept_for_another``, ``limit_reached``, ``not_claimable``,
+    ``nothing_to_claim``, ``others_claiming`` or ``wrong_state``; ``message`` is for people.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -34,6 +34,25 @@ class NotClaimable(HandoffConflict):
 
     def __init__(self, message: str) -> None:
         super().__init__("not_claimable", message)
+
+
+class NothingToClaim(HandoffConflict):
+    """No offer waits that the person may claim, or, with ``only_kept``, none that is kept for them."""
+
+    def __init__(self, *, only_kept: bool = False) -> None:
+        said = (
+            gettext("Nothing is kept for you.")
+            if only_kept
+            else gettext("There is nothing to claim: no offer waits that is yours to take.")
+        )
+        super().__init__("nothing_to_claim", said)
+
+
+class OthersClaiming(HandoffConflict):
+    """Offers wait still, and others are taking all of them at this moment."""
+
+    def __init__(self) -> None:
+        super().__init__("others_claiming", gettext("Others are taking the last offers at this moment: try again."))
 
 
 class WrongState(HandoffConflict):

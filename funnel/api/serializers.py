@@ -186,6 +186,12 @@ class HandoffSerializer(serializers.ModelSerializer[Handoff]):
         return evidence
 
 
+class ClaimNextSerializer(serializers.Serializer[Any]):
+    """The body of a claim of whatever comes next; it may be empty."""
+
+    only_kept = serializers.BooleanField(default=False, help_text="Only what is kept for the caller.")
+
+
 class ReturnSerializer(serializers.Serializer[Any]):
     """The body of a return."""
 

@@ -10,6 +10,7 @@ from funnel.api.views import ContactHandoffViewSet, HandoffViewSet
 
 urlpatterns: list[URLPattern] = [
     path("handoffs/", HandoffViewSet.as_view({"get": "list"}), name="api-handoff-list"),
+    path("handoffs/claim-next/", HandoffViewSet.as_view({"post": "claim_next"}), name="api-handoff-claim-next"),
     path("handoffs/<int:pk>/", ConversationViewSet.as_view({"get": "retrieve"}), name="api-handoff-detail"),
     path("handoffs/<int:pk>/claim/", HandoffViewSet.as_view({"post": "claim"}), name="api-handoff-claim"),
     path("handoffs/<int:pk>/accept/", HandoffViewSet.as_view({"post": "accept"}), name="api-handoff-accept"),

@@ -1,6 +1,7 @@
 """Handoffs over HTTP: the same services as the pages, one call each."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -25,6 +26,7 @@ from contacts.scopes import HasScope, person_of
 from contacts.selectors.naming import present_id
 from funnel.api.filters import HandoffFilters, as_id
 from funnel.api.serializers import (
+    ClaimNextSerializer,
     HandoffSerializer,
     NoteSerializer,
     OutcomeSerializer,
@@ -37,7 +39,7 @@ from funnel.models import Handoff
 from funnel.permissions import check_lead_handoffs
 from funnel.selectors.handoffs import all_handoffs
 from funnel.selectors.working import sales_settings
-from funnel.services.claiming import claim_handoff, reassign_handoff, take_over_handoff
+from funnel.services.claiming import claim_handoff, claim_next, reassign_handoff, take_over_handoff
 from funnel.services.handoffs import accept_handoff, return_handoff, win_handoff
 from funnel.services.outcomes import record_outcome
 from funnel.services.releasing import release_handoff
@@ -107,6 +109,25 @@ class HandoffViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, HandoffRe
         caller holds as many as they may; ``not_claimable``: the contact left the stages handed to Sales.
         """
         return self._make(claim_handoff, pk)
+
+    @extend_schema(
+        summary="Claim the next",
+        request=ClaimNextSerializer,
+        responses={200: HandoffSerializer, 400: ErrorSerializer, 403: ErrorSerializer, 409: ErrorSerializer},
+    )
+    @action(detail=False, methods=["post"], url_path="claim-next", url_name="claim-next")
+    def claim_next(self, request: Request) -> Response:
+        """Make the caller the rep of the queue's first offer that they may claim and that nobody else is taking.
+
+        However many ask at once, each gets one of their own. 409 ``nothing_to_claim``: no offer waits that they may
+        claim; ``others_claiming``: others are taking the last ones at this moment, and asking again is worthwhile;
+        ``limit_reached`` as for a claim.
+        """
+        check_parameters(request)
+        by, given = self._person(), self._body(ClaimNextSerializer)
+        with _told():
+            handoff_id = claim_next(by=by, only_kept=given["only_kept"], now=timezone.now())
+        return self._answer(handoff_id)
 
     @extend_schema(
         summary="Accept", request=None, responses={200: HandoffSerializer, 403: ErrorSerializer, 409: ErrorSerializer}
@@ -197,10 +218,11 @@ class HandoffViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, HandoffRe
     def _make(self, service: Callable[..., None], pk: int, **given: Any) -> Response:
         """Call the move's service as the person who asks, and answer the handoff or the conflict."""
         check_parameters(self.request)
-        try:
+        with _told():
             service(handoff_id=pk, by=self._person(), now=timezone.now(), **given)
-        except HandoffConflict as conflict:
-            raise ApiError(409, conflict.code, conflict.message, _named(conflict)) from conflict
+        return self._answer(pk)
+
+    def _answer(self, pk: int) -> Response:
         return Response(self.get_serializer(all_handoffs().get(pk=pk)).data)
 
     def _person(self) -> User:
@@ -210,6 +232,15 @@ class HandoffViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, HandoffRe
             message = "Only a person works handoffs: use a personal token or a session."
             raise ApiError(403, "person_required", message)
         return by
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Answer what conflicts in here with 409."""
+    try:
+        yield
+    except HandoffConflict as conflict:
+        raise ApiError(409, conflict.code, conflict.message, _named(conflict)) from conflict
 
 
 def _named(conflict: HandoffConflict) -> dict[str, str]:

@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from django.contrib.auth.models import User
 from django.db.models import Count, F, QuerySet
@@ -16,6 +17,8 @@ from funnel.selectors.cards import HandoffCard, handoffs_for_cards, make_cards
 from funnel.selectors.marks import read_mark, write_mark
 from funnel.selectors.working import sales_settings, working_times
 
+# The queue's order over ``funnel_handoff``, for what is written in SQL; an index has it (handoff_by_due).
+QUEUE_ORDER: Final = "coalesce(due_at, first_offered_at), id"
 PAGE_SIZE = 50
 COUNT_CAP = 1000
 # Beyond so many the alarm says "200 or more".

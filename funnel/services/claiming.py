@@ -1,24 +1,34 @@
-"""Whoever takes a handoff: a rep claims it, a leader gives it to somebody or takes it over.
+"""Whoever takes a handoff: a rep claims it or the next, a leader gives it to somebody or takes it over.
 
 Locks: what every move locks, then the rep who takes it (capacity.py).
 """
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.translation import gettext
 
 from contacts.audit import AuditAct, AuditThing
 from contacts.permissions import SELLERS, roles_of
 from contacts.services.auditing import audited
-from funnel.errors import HandoffConflict, HandoffTaken, KeptForAnother, LimitReached, NotClaimable, WrongState
+from funnel.errors import (
+    HandoffConflict,
+    HandoffTaken,
+    KeptForAnother,
+    LimitReached,
+    NotClaimable,
+    NothingToClaim,
+    OthersClaiming,
+    WrongState,
+)
 from funnel.models import Handoff
 from funnel.moves import CLAIM, HELD_STATES, REASSIGN, TAKE_OVER, Move
 from funnel.permissions import check_claim, check_lead_handoffs, leads_sales
 from funnel.selectors.people import name_of
+from funnel.selectors.queue import QUEUE_ORDER
 from funnel.selectors.stages import handoff_stages, stage_label
 from funnel.services.capacity import lock_capacities
 from funnel.services.making import Moved, Which, make_moves
@@ -32,16 +42,63 @@ def claim_handoff(*, handoff_id: int, by: User, now: datetime) -> None:
     Sales.
     """
     check_claim(by)
-    # What is kept for somebody is theirs, or a leader's.
-    rows = Which(
-        f"id = %s AND {_READY} AND (%s OR assigned_to_id IS NULL OR assigned_to_id = %s)",
-        [handoff_id, list(handoff_stages()), leads_sales(by), by.pk],
-    )
+    condition, values = _claimable(by)
+    rows = Which(f"id = %s AND {condition}", [handoff_id, *values])
     with transaction.atomic():
         moved = make_moves(CLAIM, rows, now=now, by=by, to_rep=by.pk)
         if not moved:
             raise _claim_refused(handoff_id, by=by)
         _check_room(by, moved[0], by=by)
+
+
+def claim_next(*, by: User, only_kept: bool = False, now: datetime) -> int:
+    """Claim the first offer of the queue that ``by`` may claim and that nobody else is taking; return its id.
+
+    However many do so at once, nobody waits for another's claim and each gets one of their own. ``only_kept``: only of
+    those that are kept for ``by``; so it is, too, where their limit leaves room for no others. Raises
+    ``PermissionDenied`` (role), ``NothingToClaim``, ``OthersClaiming`` or ``LimitReached``.
+    """
+    check_claim(by)
+    try:
+        return _claim_first(by, only_kept=only_kept, now=now)
+    except LimitReached:
+        if only_kept or (kept := _try_first(by, only_kept=True, now=now)) is None:
+            raise
+        return kept
+
+
+def _claim_first(by: User, *, only_kept: bool, now: datetime) -> int:
+    # What others had locked at the first look may be free again, or the only ones that are left.
+    for _ in range(2):
+        if (found := _try_first(by, only_kept=only_kept, now=now)) is not None:
+            return found
+        if not _is_any_claimable(by, only_kept=only_kept):
+            raise NothingToClaim(only_kept=only_kept)
+    raise OthersClaiming
+
+
+def _try_first(by: User, *, only_kept: bool, now: datetime) -> int | None:
+    condition, values = _claimable(by, only_kept=only_kept)
+    with transaction.atomic():
+        moved = make_moves(
+            CLAIM, Which(condition, values, first_by=QUEUE_ORDER), now=now, by=by, to_rep=by.pk, skip_locked=True
+        )
+        if not moved:
+            return None
+        _check_room(by, moved[0], by=by)
+        return moved[0].handoff_id
+
+
+_IS_ANY: Final = "SELECT EXISTS (SELECT FROM funnel_handoff WHERE {condition} AND state = ANY(%s))"
+
+
+def _is_any_claimable(by: User, *, only_kept: bool) -> bool:
+    """Tell whether an offer waits that ``by`` may claim, whoever is at it."""
+    condition, values = _claimable(by, only_kept=only_kept)
+    with connection.cursor() as cursor:
+        cursor.execute(_IS_ANY.format(condition=condition), [*values, list(CLAIM.sources)])
+        (found,) = cursor.fetchone()
+    return bool(found)
 
 
 @audited(AuditAct.HANDOFF_REASSIGNED, "handoff_id", thing=AuditThing.HANDOFF, keep=["to", "override"])
@@ -86,10 +143,22 @@ def _check_room(rep: User, moved: Moved, *, by: User) -> None:
         raise LimitReached(name_of(rep), room.limit, themselves=rep == by)
 
 
-# The contact still stands where Sales may claim it; its value: the stages that are handed over.
-_READY: Final = """EXISTS (
-    SELECT FROM contacts_standing AS standing
-    WHERE standing.contact_id = funnel_handoff.contact_id AND standing.stage = ANY(%s))"""
+def _claimable(by: User, *, only_kept: bool = False) -> tuple[str, list[Any]]:
+    """What an offer must be for ``by`` to claim it beside being one, and the values of that."""
+    stages = list(handoff_stages())
+    if only_kept:
+        return f"{_READY} AND assigned_to_id = %s", [stages, by.pk]
+    # What is kept for somebody is theirs, or a leader's.
+    if leads_sales(by):
+        return _READY, [stages]
+    return f"{_READY} AND (assigned_to_id IS NULL OR assigned_to_id = %s)", [stages, by.pk]
+
+
+# The contact still stands where Sales may claim it; its value: the stages that are handed over. Written so that it is
+# asked of one offer after the other, in the queue's order, and not of all of them before they are sorted.
+_READY: Final = """(
+    SELECT standing.stage FROM contacts_standing AS standing
+    WHERE standing.contact_id = funnel_handoff.contact_id) = ANY(%s)"""
 
 
 def _take(move: Move, handoff_id: int, *, by: User, to: User, note: str, now: datetime) -> Moved:

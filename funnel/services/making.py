@@ -39,10 +39,14 @@ class Once:
 
 @dataclass(frozen=True, slots=True)
 class Which:
-    """Handoffs by a condition in SQL over ``funnel_handoff`` and its values: for moves that are made by the hundred."""
+    """Handoffs by a condition in SQL over ``funnel_handoff`` and its values: for moves that are made by the hundred.
+
+    ``first_by``: only the first of them in this order (SQL); with ``skip_locked``, the first that nobody else moves.
+    """
 
     condition: str
     values: Sequence[Any]
+    first_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,14 +214,19 @@ RETURNING handoff.id, handoff.contact_id, coalesce(handoff.origin_contact_id, ha
 
 _CHOSEN: Final = """
 SELECT id, state, coalesce(claimed_by_id, assigned_to_id), due_at FROM funnel_handoff
-WHERE {condition} AND state = ANY(%s) ORDER BY id FOR NO KEY UPDATE {skip}
+WHERE {condition} AND state = ANY(%s) ORDER BY {order} {limit} FOR NO KEY UPDATE {skip}
 """
 
 
 def _chosen(move: Move, rows: "QuerySet[Handoff] | Which", *, skip_locked: bool) -> tuple[str, Sequence[Any]]:
     """The statement that locks those of ``rows`` that may make the move, and its values."""
     if isinstance(rows, Which):
-        sql = _CHOSEN.format(condition=rows.condition, skip="SKIP LOCKED" if skip_locked else "")
+        sql = _CHOSEN.format(
+            condition=rows.condition,
+            order=rows.first_by or "id",
+            limit="LIMIT 1" if rows.first_by else "",
+            skip="SKIP LOCKED" if skip_locked else "",
+        )
         return sql, [*rows.values, list(move.sources)]
     held_by = Coalesce("claimed_by", "assigned_to")
     chosen = rows.filter(state__in=move.sources).order_by("pk").values_list("pk", "state", held_by, "due_at")

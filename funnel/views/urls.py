@@ -50,6 +50,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("contacts/<int:contact_id>/log/", handoffs.contact_log, name="contact-log"),
     path("queue/", handoffs.queue, name="queue"),
     path("mine/", handoffs.mine, name="mine"),
+    path("handoffs/claim-next/", handoffs.claim_next, name="handoff-claim-next"),
     path("handoffs/<int:handoff_id>/", handoffs.handoff, name="handoff"),
     path("handoffs/<int:handoff_id>/claim/", handoffs.claim, name="handoff-claim"),
     path("handoffs/<int:handoff_id>/accept/", handoffs.accept, name="handoff-accept"),

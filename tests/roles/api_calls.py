@@ -111,6 +111,7 @@ API: dict[str, list[Call]] = {
     "api-handoff-detail": [Call("get", "/api/v1/handoffs/{handoff}/", EVERYBODY, Scope.HANDOFFS_READ)],
     "api-contact-handoffs": [Call("get", "/api/v1/contacts/{contact}/handoffs/", EVERYBODY, Scope.HANDOFFS_READ)],
     "api-handoff-claim": [Call("post", "/api/v1/handoffs/{handoff}/claim/", {R, L, A})],
+    "api-handoff-claim-next": [Call("post", "/api/v1/handoffs/claim-next/", {R, L, A})],
     "api-handoff-accept": [
         Call("post", "/api/v1/handoffs/{handoff}/accept/", {L, A}),
         Call("post", "/api/v1/handoffs/{claimed}/accept/", {R, L, A}),

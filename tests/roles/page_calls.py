@@ -265,6 +265,7 @@ PAGES: dict[str, list[Call]] = {
     "handoff": [Call("get", "/handoffs/{handoff}/", EVERYBODY)],
     "handoff-claim": [Call("post", "/handoffs/{handoff}/claim/", {R, L, A})],
     # These answer a refusal with a message on the handoff's page; see test_pages_change_nothing_for_strangers.
+    "handoff-claim-next": [Call("post", "/handoffs/claim-next/", {R, L, A})],
     "handoff-accept": [Call("post", "/handoffs/{claimed}/accept/", EVERYBODY)],
     "handoff-return": [Call("post", "/handoffs/{claimed}/return/", EVERYBODY, body={"return-reason": "other"})],
     "handoff-win": [Call("post", "/handoffs/{claimed}/win/", EVERYBODY, body={"win-note": "Signed."})],

@@ -50,9 +50,9 @@ WITHOUT_A_LINE: dict[str, str] = {
     ),
     **dict.fromkeys(
         (
-            "funnel.claiming.claim_handoff", "funnel.handoffs.accept_handoff", "funnel.handoffs.return_handoff",
-            "funnel.handoffs.win_handoff", "funnel.outcomes.record_outcome", "funnel.releasing.release_handoff",
-            "funnel.stranded.release_all_of",
+            "funnel.claiming.claim_handoff", "funnel.claiming.claim_next", "funnel.handoffs.accept_handoff",
+            "funnel.handoffs.return_handoff", "funnel.handoffs.win_handoff", "funnel.outcomes.record_outcome",
+            "funnel.releasing.release_handoff", "funnel.stranded.release_all_of",
         ),
         "a rep's own work: each move is a fact of the contact with its rep",
     ),
@@ -87,7 +87,7 @@ SILENT: dict[str, str] = {
     ),
     **dict.fromkeys(
         [f"{kind}handoff-{move}" for kind in ("", "api-")
-         for move in ("accept", "claim", "log", "outcome", "release", "return", "win")],
+         for move in ("accept", "claim", "claim-next", "log", "outcome", "release", "return", "win")],
         "a rep's own work: each move is a fact of the contact with its rep",
     ),
     **dict.fromkeys(

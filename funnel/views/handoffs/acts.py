@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST
-from django_htmx.http import HttpResponseClientRefresh
+from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh
 
 from config.web.pages import add_errors, page, person_of, safe_next
 from funnel.errors import HandoffConflict
@@ -24,6 +24,7 @@ from funnel.permissions import check_lead_handoffs, check_see_handoffs
 from funnel.selectors.cards import HandoffCard, handoffs_for_cards, make_cards
 from funnel.selectors.working import sales_settings
 from funnel.services.claiming import claim_handoff, reassign_handoff, take_over_handoff
+from funnel.services.claiming import claim_next as claim_first
 from funnel.services.handoffs import accept_handoff, return_handoff, win_handoff
 from funnel.services.outcomes import record_outcome
 from funnel.services.releasing import release_handoff
@@ -53,6 +54,26 @@ def claim(request: HttpRequest, handoff_id: int) -> HttpResponse:
         return redirect("handoff", handoff_id)
     messages.warning(request, taken.message)
     return redirect(safe_next(request, "/queue/"))
+
+
+@page(check_see_handoffs)
+@require_POST
+def claim_next(request: HttpRequest) -> HttpResponse:
+    """Claim the queue's next card and go to its page; ``kept=me``: the next of those that are kept for oneself.
+
+    Where there is none, or no room for it, the queue says so.
+    """
+    only_kept = request.POST.get("kept", "") == "me"
+    try:
+        handoff_id = claim_first(by=person_of(request), only_kept=only_kept, now=timezone.now())
+    except HandoffConflict as conflict:
+        messages.warning(request, conflict.message)
+        target = "/queue/?kept=me" if only_kept else "/queue/"
+    else:
+        messages.success(request, gettext("Claimed. Get in touch, then accept or return."))
+        target = reverse("handoff", args=[handoff_id])
+    # By htmx for its button's sake alone, which a second click does not press.
+    return HttpResponseClientRedirect(target) if request.htmx else redirect(target)  # type: ignore[attr-defined]
 
 
 @page(check_see_handoffs)

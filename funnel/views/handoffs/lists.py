@@ -17,7 +17,7 @@ from django_htmx.middleware import HtmxDetails
 from config.web.live import MOST_SHOWN, is_live, live_answer, shown_parts
 from config.web.pages import link_with, page, person_of
 from config.web.ui import Tab
-from funnel.permissions import check_see_handoffs, leads_sales
+from funnel.permissions import can_claim, check_see_handoffs, leads_sales
 from funnel.selectors.cards import HandoffCard
 from funnel.selectors.mine import CLOSED, COLUMNS, MyColumn, MyHandoffs
 from funnel.selectors.mine import mine as list_mine
@@ -57,6 +57,7 @@ def queue(request: HttpRequest) -> HttpResponseBase:
         "starving": found.starving,
         "lately": offers_lately() if not (found.cards or after or only_kept) else None,
         "may_lead": leads_sales(person),
+        "may_claim": can_claim(person),
         "next_url": link_with(request.GET, after=found.next) if found.next else "",
         "first_url": link_with(request.GET) if after else "",
     }
