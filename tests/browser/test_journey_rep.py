@@ -50,6 +50,25 @@ def test_claims_by_keyboard_logs_a_call_and_returns_it_with_a_reason(shop: Shop,
     assert state_of(shop, handoff) == "returned"
 
 
+def test_takes_the_next_card_by_one_key_and_once_however_often_it_is_clicked(shop: Shop, open_as: Open) -> None:
+    def held() -> int:
+        mine = "SELECT count(*) FROM funnel_handoff JOIN auth_user ON auth_user.id = claimed_by_id WHERE email LIKE %s"
+        return int(shop.ask(mine, "rita@%"))
+
+    shop.offer("Nextor")
+    shop.offer("Another")
+    page, before = open_as("rita"), held()
+    page.goto("/queue/")
+    page.keyboard.press("n")
+    page.wait_for_url("**/handoffs/*/")
+    expect(page.get_by_role("status").filter(has_text="Get in touch")).to_be_visible()
+    assert held() == before + 1
+    page.goto("/queue/")
+    page.get_by_role("button", name="Claim next").dblclick()
+    page.wait_for_url("**/handoffs/*/")
+    assert held() == before + 2
+
+
 def test_a_claim_is_undone_in_its_row(shop: Shop, open_as: Open) -> None:
     _, handoff = shop.offer("Undine")
     page = open_as("rita")
