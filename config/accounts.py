@@ -27,6 +27,7 @@ from django.utils.translation import gettext, ngettext
 from config.sealing import open_sealed, seal
 from contacts.enums import Role
 from contacts.permissions import roles_of
+from contacts.selectors.people import person_of_session
 from contacts.services.throttling import take_back
 
 logger = logging.getLogger(__name__)
@@ -107,20 +108,20 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth s
         return {**entity, "name": settings.MFA_TOTP_ISSUER}
 
 
-class _WithPreferences:
-    """Reads the person of a session together with how they want Ripen to speak: every page needs both."""
+class _OfSession:
+    """Reads the person of a session."""
 
     def get_user(self, user_id: int) -> User | None:
         """Return the person; None where there is none, or where they are deactivated."""
-        user = User.objects.select_related("preferences").filter(pk=user_id).first()
+        user = person_of_session(user_id)
         return user if user is not None and user.is_active else None
 
 
-class PasswordBackend(_WithPreferences, ModelBackend):
+class PasswordBackend(_OfSession, ModelBackend):
     """Signs in by username and password."""
 
 
-class AddressBackend(_WithPreferences, AuthenticationBackend):  # type: ignore[misc]  # allauth ships no types
+class AddressBackend(_OfSession, AuthenticationBackend):  # type: ignore[misc]  # allauth ships no types
     """Signs in by e-mail address and password."""
 
 

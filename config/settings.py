@@ -212,6 +212,7 @@ LANGUAGE_COOKIE_SAMESITE = "Lax"
 
 # --- The web ------------------------------------------------------------------------------------------------------
 
+SESSION_ENGINE = "config.sessions"
 SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid"
 SESSION_COOKIE_AGE = SESSION_HOURS * 3600
 SESSION_COOKIE_SECURE = HTTPS

@@ -5,8 +5,8 @@ that name; a superuser counts as an administrator. What a role may ask of the AP
 token (or a session) may do what its person may do, no more and no less.
 """
 
-from collections.abc import Callable
-from typing import Concatenate, ParamSpec, TypeAlias
+from collections.abc import Callable, Iterable
+from typing import Concatenate, Final, ParamSpec, TypeAlias
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
@@ -24,6 +24,8 @@ EDITORS = frozenset({Role.MARKETER, Role.MANAGER, Role.ADMIN})
 SELLERS = frozenset({Role.REP, Role.MANAGER, Role.ADMIN})
 LEADERS = frozenset({Role.MANAGER, Role.ADMIN})
 ADMINS = frozenset({Role.ADMIN})
+
+_REMEMBERED: Final = "_ripen_roles"
 
 # Who speaks for a team (the values of scoring's Team).
 _VOICES = {
@@ -49,14 +51,23 @@ def roles_of(user: Person) -> frozenset[Role]:
     """
     if isinstance(user, AnonymousUser) or not user.is_active:
         return frozenset()
-    remembered: frozenset[Role] | None = vars(user).get("_ripen_roles")
-    if remembered is None:
-        names = set(user.groups.values_list("name", flat=True))
-        remembered = frozenset(role for role in Role if role.value in names)
-        if user.is_superuser:
-            remembered |= {Role.ADMIN}
-        vars(user)["_ripen_roles"] = remembered
-    return remembered
+    # Through the lazy object that a request has for its person, so that it is noted on the person.
+    remembered: frozenset[Role] | None = getattr(user, _REMEMBERED, None)
+    return remember_roles(user, user.groups.values_list("name", flat=True)) if remembered is None else remembered
+
+
+def remember_roles(user: User, groups: Iterable[str]) -> frozenset[Role]:
+    """Note on the object which roles its groups (their names) and being a superuser mean, and return them."""
+    names = set(groups)
+    roles = frozenset(role for role in Role if role.value in names or (role is Role.ADMIN and user.is_superuser))
+    setattr(user, _REMEMBERED, roles)
+    return roles
+
+
+def forget_roles(user: User) -> None:
+    """Have the roles asked for again, after they have changed."""
+    if hasattr(user, _REMEMBERED):
+        delattr(user, _REMEMBERED)
 
 
 def scopes_of(user: Person) -> frozenset[str]:

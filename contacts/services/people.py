@@ -18,7 +18,7 @@ from contacts.audit import AuditAct
 from contacts.enums import Role
 from contacts.keys import TOKEN_PREFIX, mint_key
 from contacts.models import PersonalToken
-from contacts.permissions import check_manage_team
+from contacts.permissions import check_manage_team, forget_roles
 from contacts.services.auditing import audited
 from contacts.services.wake import wake
 
@@ -96,7 +96,7 @@ def set_roles(*, person: User, roles: Collection[Role], by: User) -> None:
         # Other groups, which an installation may have for itself, stay.
         person.groups.remove(*Group.objects.filter(name__in=Role.values))
         person.groups.add(*Group.objects.filter(name__in=[role.value for role in roles]))
-        vars(person).pop("_ripen_roles", None)
+        forget_roles(person)
         _keep_an_administrator("roles")
         wake("funnel.stranded")
     logger.info("roles_set", extra={"person": person.pk, "by": by.pk, "roles": sorted(roles)})

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.contrib.auth.models import User
-from django.db.models import Count, Max, Prefetch, Q, QuerySet
+from django.db import connection
+from django.db.models import Prefetch, Q, QuerySet
 from django.urls import reverse
 
 from contacts.models import Contact
@@ -82,10 +83,18 @@ def notifications_for(user: User) -> "QuerySet[Notification]":
     return Notification.objects.filter(user=user, in_app=True, kind__in=kinds_for(roles_of(user)))
 
 
+# Every page of everybody asks it: as a queryset, putting it together took ten times as long as answering it.
+_UNREAD: Final = """
+SELECT count(*), max(at) FROM funnel_notification
+WHERE user_id = %s AND read_at IS NULL AND in_app AND kind = ANY(%s)
+"""
+
+
 def unread_of(user: User) -> Unread:
-    """What this person has not read; one query."""
-    found = notifications_for(user).filter(read_at=None).aggregate(number=Count("pk"), at=Max("at"))
-    return Unread(found["number"], found["at"])
+    """What of ``notifications_for`` this person has not read; one query."""
+    with connection.cursor() as cursor:
+        cursor.execute(_UNREAD, [user.pk, [kind.value for kind in kinds_for(roles_of(user))]])
+        return Unread(*cursor.fetchone())
 
 
 def notification_page(*, user: User, after: str = "", size: int = PAGE_SIZE) -> NotificationPage:

@@ -105,8 +105,7 @@ def definition_document(row: Definition) -> DefinitionDocument:
 
 def stage_labels() -> dict[str, str]:
     """Label of each stage that the definition in force uses, weakest first."""
-    _, document = published_definition()
-    return {stage.key: stage.label for stage in document.stages}
+    return {stage.key: stage.label for stage in document_in_force().stages}
 
 
 def definition_names() -> DefinitionInForce:

@@ -10,16 +10,19 @@ import pytest
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.core import mail
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 
 from contacts.enums import Role
-from contacts.models import Invitation, PersonalToken
+from contacts.models import Invitation, PersonalToken, Preferences
 from contacts.permissions import roles_of
+from contacts.selectors.people import person_of_session
 from contacts.services import people
 from contacts.services.invitations import accept_invitation, invite_person, link_of
 from contacts.services.people import deactivate_person, set_roles
@@ -281,3 +284,46 @@ def test_deactivating_revokes_only_what_is_theirs(ada: User) -> None:
     make_token(ben)
     deactivate_person(person=rita, by=ada, now=timezone.now())
     assert list(PersonalToken.objects.filter(revoked_at=None).values_list("user", flat=True)) == [ben.pk]
+
+
+class TestThePersonOfASession:
+    def test_comes_with_roles_and_preferences_by_one_query(
+        self, ada: User, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        """Every field is that of the database, and what was brought along is not asked for again."""
+        Preferences.objects.create(user=ada, language="de", time_zone="Europe/Berlin", hides_first_steps=True)
+        with django_assert_num_queries(1):
+            found = person_of_session(ada.pk)
+            assert found is not None
+            assert roles_of(found) == {Role.ADMIN}
+            kept = found.preferences
+        for one in (found, kept):
+            stored = type(one).objects.filter(pk=one.pk).values().get()
+            assert {name: getattr(one, name) for name in stored} == stored
+        found.first_name = "Augusta"
+        found.save()
+        assert User.objects.get(pk=ada.pk).first_name == "Augusta"
+
+    def test_may_have_neither_and_may_be_nobody(self, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+        rita = User.objects.create(username="rita")
+        with django_assert_num_queries(1):
+            found = person_of_session(rita.pk)
+            assert found is not None
+            assert roles_of(found) == frozenset()
+            assert not hasattr(found, "preferences")
+        assert person_of_session(rita.pk + 1_000) is None
+
+    def test_has_the_roles_of_the_moment_in_every_request(self, ada: User) -> None:
+        rita = make_user(Role.REP)
+        client = signed_in(rita)
+        assert client.get("/team/").status_code == 403
+        set_roles(person=rita, roles={Role.ADMIN}, by=ada)
+        assert roles_of(rita) == {Role.ADMIN}
+        assert client.get("/team/").status_code == 200
+
+    def test_is_signed_out_where_the_session_is_over(self) -> None:
+        client = signed_in(make_user(Role.REP))
+        assert client.get("/contacts/").status_code == 200
+        Session.objects.update(expire_date=timezone.now())
+        answer = client.get("/contacts/")
+        assert (answer.status_code, answer.headers["Location"]) == (302, "/account/login/?next=/contacts/")
