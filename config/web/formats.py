@@ -80,6 +80,12 @@ def format_points(millipoints: int, *, signed: bool = False) -> str:
 
     ``signed`` puts a plus before gains; losses carry a true minus sign.
     """
+    return _points(millipoints, signed, _language())
+
+
+@lru_cache(maxsize=8192)
+def _points(millipoints: int, signed: bool, _language: str) -> str:
+    """Points as they are written in a language: a list shows a hundred, and of the same few."""
     whole, rest = divmod(abs(millipoints), 1_000)
     text = f"{whole:,}"
     if rest:
@@ -221,21 +227,23 @@ def _exact(local: datetime, language: str) -> str:
 
 def format_relative(moment: datetime, *, now: datetime) -> str:
     """Write a moment as people say it: ``just now``, ``5 minutes ago``, ``in 2 hours``; beyond a week the day."""
-    return _relative(moment, now, _language())
+    return _relative(timezone.localtime(moment), now, _language())
 
 
 def format_both(moment: datetime, *, now: datetime) -> tuple[str, str]:
     """Write a moment in full and as people say it, at once: language and zone are looked up for both."""
-    language = _language()
-    return _exact(timezone.localtime(moment), language), _relative(moment, now, language)
+    language, local = _language(), timezone.localtime(moment)
+    return _exact(local, language), _relative(local, now, language)
 
 
-def _relative(moment: datetime, now: datetime, language: str) -> str:
-    gap = moment - now
+def _relative(local: datetime, now: datetime, language: str) -> str:
+    """The words for a moment of the zone that is shown."""
+    gap = local - now
     seconds = abs(gap.total_seconds())
     if seconds < 45:
         return gettext("just now")
     if seconds >= _WEEK:
-        return format_day(moment, now=now)
+        formats, today = _day_formats(language), now.astimezone(local.tzinfo)
+        return _written(local.date(), formats.day if local.year == today.year else formats.day_with_year, language)
     say = _ahead if gap > timedelta(0) else _ago
     return say(*_largest_unit(gap), language)

@@ -6,6 +6,11 @@ from django.db import models
 from django.db.models.functions import Coalesce, Now, NullIf
 
 
+def called_company(name: str, domain: str | None, *, key: int) -> str:
+    """What people call a company: its name, else its domain."""
+    return name or domain or f"Company {key}"
+
+
 class Company(models.Model):
     """An organisation. The columns hold the current values; CompanyChange holds what was true when."""
 
@@ -42,7 +47,7 @@ class Company(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name or self.domain or f"Company {self.pk}"
+        return called_company(self.name, self.domain, key=self.pk)
 
 
 class CompanyChange(models.Model):

@@ -19,6 +19,13 @@ def sort_name(path: str = "") -> Combinable:
     return Coalesce(NullIf(Lower(Trim(whole)), Value("")), Value("zzzzzzzz"))
 
 
+def called(first_name: str, last_name: str, email: str, *, key: int, is_erased: bool) -> str:
+    """What people call a contact: its name, else its e-mail, else an honest placeholder."""
+    if is_erased:
+        return "Erased person"
+    return f"{first_name} {last_name}".strip() or email or f"Anonymous visitor {key}"
+
+
 class Contact(models.Model):
     """A person (or an anonymous visitor). The columns hold current values; AttributeChange what was true when.
 
@@ -91,11 +98,9 @@ class Contact(models.Model):
 
     @property
     def display_name(self) -> str:
-        """What people call the contact: its name, else its e-mail, else an honest placeholder."""
-        if self.erased_at is not None:
-            return "Erased person"
-        name = f"{self.first_name} {self.last_name}".strip()
-        return name or self.email or f"Anonymous visitor {self.pk}"
+        """What people call the contact."""
+        is_erased = self.erased_at is not None
+        return called(self.first_name, self.last_name, self.email, key=self.pk, is_erased=is_erased)
 
 
 class Identity(models.Model):

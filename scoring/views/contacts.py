@@ -16,13 +16,14 @@ from config.web.icons import stage_icon
 from config.web.live import is_live, live_answer
 from config.web.pages import link_with, page, person_of
 from config.web.ui import MenuItem, Tab
-from contacts.models import SavedView, Standing
+from contacts.models import SavedView
 from contacts.permissions import can_act_on_contacts, can_export, check_view_contacts
 from contacts.selectors.browse import (
     COUNT_CAP,
     FALLS_LOOKED_AT,
     SEARCH_CAP,
     ContactPage,
+    ListedContact,
     Query,
     Sort,
     StageCount,
@@ -92,7 +93,7 @@ class Column:
 class Row:
     """A contact of the list with its tags."""
 
-    standing: Standing
+    contact: ListedContact
     tags: list[str]
 
 

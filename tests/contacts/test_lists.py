@@ -37,7 +37,7 @@ pytestmark = pytest.mark.django_db
 def found(address: str) -> set[str]:
     query = Query.read(QueryDict(address).dict())
     assert not query.problems
-    return {row.contact.first_name for row in browse_contacts(query, stages=STAGES, now=NOW).rows}
+    return {row.name for row in browse_contacts(query, stages=STAGES, now=NOW).rows}
 
 
 def test_each_filter_finds_its_contacts_and_they_add_up() -> None:
@@ -127,7 +127,7 @@ def test_a_walk_that_is_cut_goes_on_where_it_stopped(monkeypatch: pytest.MonkeyP
     seen, query, pages = [], Query(means="no"), 0
     while True:
         page = browse_contacts(query, stages=STAGES, limit=2, now=NOW)
-        seen += [row.contact.first_name for row in page.rows]
+        seen += [row.name for row in page.rows]
         pages += 1
         if not page.next:
             break

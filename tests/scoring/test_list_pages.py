@@ -5,9 +5,10 @@ from html import unescape
 
 import pytest
 from django.test import Client
+from pytest_django import DjangoAssertNumQueries
 
 from contacts.enums import Role
-from contacts.models import Contact, ContactTag, Job, SavedView
+from contacts.models import Company, Contact, ContactTag, Job, SavedView, Standing, Tag
 from contacts.selectors.views import COLUMNS
 from tests.contacts.test_contacts_api import stand
 from tests.factories import make_contact, make_user
@@ -43,6 +44,25 @@ def test_filters_are_chips_and_what_is_not_understood_says_so(client: Client) ->
     assert "“nowhere” is no stage in use" in shown
     assert "Judged ahead" in shown
     assert "No contact matches" in shown
+
+
+@pytest.mark.parametrize(("address", "most"), [("/contacts/", 12), ("/contacts/?sort=fit", 12), ("/companies/", 6)])
+def test_a_page_asks_little_however_many_it_shows(
+    client: Client, address: str, most: int, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    """Session, person and unread news are three of them; who is shown, with companies, owners and tags, is not more."""
+    ann, *_ = people(1)
+    client.get(address)
+    with django_assert_max_num_queries(most) as one:
+        client.get(address)
+    tag = Tag.objects.create(name="fair")
+    for other in people(5):
+        ContactTag.objects.create(contact=other, tag=tag)
+        Contact.objects.filter(pk=other.pk).update(company=Company.objects.create(name=f"Firm {other.pk}"))
+    Standing.objects.exclude(pk=ann.pk).update(owner=make_user(Role.REP))
+    with django_assert_max_num_queries(len(one)):
+        shown = text_of(client, address)
+    assert shown.count("data-row-link") >= 5
 
 
 def test_live_tabs_answer_alone_and_not_twice(client: Client) -> None:

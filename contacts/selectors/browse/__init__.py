@@ -13,6 +13,7 @@ from contacts.selectors.browse.listing import (
     count_stages,
     ids_of_view,
 )
+from contacts.selectors.browse.rows import ListedContact
 from contacts.selectors.search import SEARCH_CAP
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "RIPEN",
     "SEARCH_CAP",
     "ContactPage",
+    "ListedContact",
     "Problem",
     "Query",
     "Sort",

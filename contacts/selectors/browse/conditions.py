@@ -45,18 +45,19 @@ class Conditions:
 def conditions_of(query: Query, *, stages: Sequence[str], now: datetime) -> Conditions:
     """Return what the list shows for ``query``; a query for the search and for each selective filter it tries."""
     where = standing_filters(query, now=now) & contact_filters(query, "contact__")
-    is_free = not where
     if search_words(query.text):
         candidates, capped = search_candidates(query.text)
         return Conditions(where, candidates, capped)
     if query.soon == FALL:
         falling, more = foresight().falling(now, FALLS_LOOKED_AT)
         return Conditions(where, tuple(falling), more)
+    if not where:
+        return Conditions(where, is_free=True)
     for ids in [*_selective(query), *_ranges(query, stages, now=now)]:
         found = tuple(ids[: SELECTIVE + 1])
         if len(found) <= SELECTIVE:
             return Conditions(where, found)
-    return Conditions(where, is_free=is_free)
+    return Conditions(where)
 
 
 def standing_filters(query: Query, *, now: datetime, path: str = "") -> Q:

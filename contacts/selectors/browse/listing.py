@@ -22,6 +22,7 @@ from contacts.models import Contact, Standing
 from contacts.models.contact import sort_name
 from contacts.selectors.browse.asked import Query, Sort
 from contacts.selectors.browse.conditions import Conditions, conditions_of
+from contacts.selectors.browse.rows import ListedContact, listed
 
 PAGE_SIZE = 50
 COUNT_CAP = 10_000
@@ -72,12 +73,12 @@ class StageCount:
 class ContactPage:
     """One page of the list.
 
-    ``rows`` come with contact, company and owner loaded. ``next`` is the ``after`` of the following page, ``""`` on the
+    ``next`` is the ``after`` of the following page, ``""`` on the
     last one. ``candidates_capped`` tells that the search found more than it looks at; ``looked_at`` how many contacts
     were looked at where that was not all of them, so that the page may be short of rows: further ones follow ``next``.
     """
 
-    rows: tuple[Standing, ...]
+    rows: tuple[ListedContact, ...]
     next: str
     counts: tuple[StageCount, ...]
     candidates_capped: bool = False
@@ -113,9 +114,8 @@ def browse_contacts(
     following = _write_mark(page[-1]) if has_more else ""
     if looked_at and not has_more:
         following = _last_looked_at(query, shown, mark, looked_at)
-    rows = Standing.objects.select_related("contact__company", "owner").in_bulk([key for key, _ in page])
     return ContactPage(
-        rows=tuple(rows[key] for key, _ in page if key in rows),
+        rows=listed([key for key, _ in page]),
         next=following,
         counts=counts if counts is not None else count_along(found, stages),
         candidates_capped=found.capped,
