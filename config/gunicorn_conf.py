@@ -1,6 +1,7 @@
 """gunicorn's configuration, for `manage.py up` and the container alike."""
 
 import gc
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from config.redaction import RedactingFilter, RedactingFormatter
 _env = Environment()
 # New objects that might be part of a cycle; a batch of events makes some thousands.
 _COLLECTED_EVERY = 50_000
+# Requests between two sweeps of what survived one, and of what survived several.
+_YOUNG_EVERY, _OLD_EVERY = 30, 1_500
+_answered = count(1)
 
 # All of the container's own network; `up` says 127.0.0.1 on its command line.
 bind = ["0.0.0.0:8000"]
@@ -59,6 +63,17 @@ def when_ready(server: Any) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECTED_EVERY, 10, 10)
+
+
+def post_request(worker: Any, req: Any, environ: Any, resp: Any) -> None:
+    """Sweep what an answered request leaves behind: 0.3 ms in which nobody waits.
+
+    Django's contexts and lazy objects refer to each other in cycles, some hundreds of objects a page. Left to
+    themselves they were swept all at once, every hundredth page, in the middle of one: 50 ms. What survived a sweep,
+    since another thread was still at it, is looked at with a later one.
+    """
+    turn = next(_answered)
+    gc.collect(2 if turn % _OLD_EVERY == 0 else 1 if turn % _YOUNG_EVERY == 0 else 0)
 
 
 def post_fork(server: Any, worker: Any) -> None:
