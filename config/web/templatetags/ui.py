@@ -208,8 +208,8 @@ def score_meter(
 @register.simple_tag
 def score_bar(millipoints: int, maximum: int = 100_000) -> SafeString:
     """A score with a small bar, for table cells; in thousandths of a point."""
-    bar, value = charts.meter(millipoints, maximum=max(maximum, 1)), formats.format_score(millipoints)
-    return SafeString(_SCORE % (bar.width, escape(value)))
+    bar = charts.meter(millipoints, maximum=max(maximum, 1))
+    return SafeString(_SCORE % (bar.width, escape(formats.format_score(millipoints))))
 
 
 @register.inclusion_tag("components/sparkline.html")
@@ -355,8 +355,7 @@ def _is_new_password(bound: BoundField) -> bool:
 
 
 def _least_length() -> int:
-    lengths = (getattr(validator, "min_length", 0) for validator in get_default_password_validators())
-    return max(lengths, default=0)
+    return max((getattr(one, "min_length", 0) for one in get_default_password_validators()), default=0)
 
 
 # Frames: components round a block
