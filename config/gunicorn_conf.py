@@ -6,6 +6,7 @@ from typing import Any
 
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]  # it ships no types
 
+from config.balance import BALANCE, share
 from config.env import Environment
 from config.local.processes import die_with_parent
 from config.redaction import RedactingFilter, RedactingFormatter
@@ -61,13 +62,29 @@ def when_ready(server: Any) -> None:
     gc.set_threshold(_COLLECTED_EVERY, 10, 10)
 
 
+def pre_fork(server: Any, worker: Any) -> None:
+    """Give a worker its place among those that share the connections."""
+    worker.place = BALANCE.enter()
+
+
+def pre_request(worker: Any, req: Any) -> None:
+    """Let senders connect again where another worker has less to do."""
+    share(BALANCE, worker.place, req)
+
+
+def post_request(worker: Any, req: Any, environ: Any, resp: Any) -> None:
+    """Count a request that is answered."""
+    BALANCE.end(worker.place)
+
+
 def post_fork(server: Any, worker: Any) -> None:
     """Let a worker die with its master, however that ends."""
     die_with_parent()
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """Drop the live gauges of a worker that has ended."""
+    """Give the place of a worker that has ended to the next, and drop its live gauges."""
+    BALANCE.leave(worker.place)
     if _env.text("PROMETHEUS_MULTIPROC_DIR"):
         from prometheus_client import multiprocess
 
