@@ -214,7 +214,7 @@ def once(client: Any, address: str) -> tuple[float, float, float]:
     """Seconds of the processor and of the clock for a request, and of the clock for its statements alone."""
     from django.db import connection
 
-    from config.gunicorn_conf import post_request
+    from config.gunicorn_conf import sweep
 
     statements: list[tuple[str, Any]] = []
 
@@ -230,7 +230,7 @@ def once(client: Any, address: str) -> tuple[float, float, float]:
             raise SystemExit(f"{address}: {answer.status_code}")
     took = time.perf_counter() - began
     # A worker sweeps when it has answered: work, but nobody's waiting.
-    post_request(None, None, None, None)
+    sweep()
     spent = processor() - spent
     began = time.perf_counter()
     with connection.cursor() as cursor:

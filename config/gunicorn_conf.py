@@ -7,6 +7,7 @@ from typing import Any
 
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]  # it ships no types
 
+from config.balance import BALANCE, share
 from config.env import Environment
 from config.local.processes import die_with_parent
 from config.redaction import RedactingFilter, RedactingFormatter
@@ -65,7 +66,7 @@ def when_ready(server: Any) -> None:
     gc.set_threshold(_COLLECTED_EVERY, 10, 10)
 
 
-def post_request(worker: Any, req: Any, environ: Any, resp: Any) -> None:
+def sweep() -> None:
     """Sweep what an answered request leaves behind: 0.3 ms in which nobody waits.
 
     Django's contexts and lazy objects refer to each other in cycles, some hundreds of objects a page. Left to
@@ -76,13 +77,30 @@ def post_request(worker: Any, req: Any, environ: Any, resp: Any) -> None:
     gc.collect(2 if turn % _OLD_EVERY == 0 else 1 if turn % _YOUNG_EVERY == 0 else 0)
 
 
+def pre_fork(server: Any, worker: Any) -> None:
+    """Give a worker its place among those that share the connections."""
+    worker.place = BALANCE.enter()
+
+
+def pre_request(worker: Any, req: Any) -> None:
+    """Let senders connect again where another worker has less to do."""
+    share(BALANCE, worker.place, req)
+
+
+def post_request(worker: Any, req: Any, environ: Any, resp: Any) -> None:
+    """Count a request that is answered, and sweep."""
+    BALANCE.end(worker.place)
+    sweep()
+
+
 def post_fork(server: Any, worker: Any) -> None:
     """Let a worker die with its master, however that ends."""
     die_with_parent()
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """Drop the live gauges of a worker that has ended."""
+    """Give the place of a worker that has ended to the next, and drop its live gauges."""
+    BALANCE.leave(worker.place)
     if _env.text("PROMETHEUS_MULTIPROC_DIR"):
         from prometheus_client import multiprocess
 

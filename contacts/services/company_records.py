@@ -22,7 +22,7 @@ from contacts.services.companies import (
     lock_companies,
     record_companies,
 )
-from contacts.services.messages import write_due
+from contacts.services.messages import write_due_of_companies
 from contacts.services.record import MAX_ROUNDS, TooBusy
 from contacts.services.rows import Item, Raced
 from contacts.services.traits import lock_contacts, rename_companies
@@ -105,5 +105,5 @@ def _follow(cursor: CursorWrapper, outcome: Companies) -> None:
         lock_contacts(cursor, contact_ids=[], company_ids=outcome.renamed)
         rename_companies(cursor, company_ids=outcome.renamed)
     if outcome.changed:
-        write_due(cursor, items=[], companies=outcome.changed)
+        write_due_of_companies(cursor, companies=outcome.changed)
         wake("scoring.drain")

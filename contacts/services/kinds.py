@@ -66,19 +66,19 @@ def find_kinds(cursor: CursorWrapper, *, source: Source, events: Iterable[Incomi
     return kinds
 
 
-def check_kind(event: IncomingEvent, kinds: Mapping[str, KindRef], *, source: Source, system: bool) -> KindRef | None:
-    """Return the kind of ``event``, None for a message that is no event.
+def check_kind(name: str | None, kinds: Mapping[str, KindRef], *, source: Source, system: bool) -> KindRef | None:
+    """Return the kind of that name, None for a message that is no event and has none.
 
     Raises:
         Refused: ``reserved_kind``, ``not_allowed`` (public source), ``too_many_kinds``.
     """
-    if event.kind is None:
+    if name is None:
         return None
-    kind = kinds.get(event.kind)
+    kind = kinds.get(name)
     if source.kind == SourceKind.PUBLIC and (
         kind is None or kind.initiator != Initiator.THEM or kind.name in NOT_FROM_PUBLIC
     ):
-        raise Refused("not_allowed", "kind", f"A public source may not send “{event.kind}”.")
+        raise Refused("not_allowed", "kind", f"A public source may not send “{name}”.")
     if kind is None:
         raise Refused("too_many_kinds", "kind", f"A source may introduce at most {MAX_KINDS_OF_SOURCE} kinds.")
     if kind.system and not system:

@@ -23,15 +23,15 @@ _KINDS: Final[dict[int, Sort]] = {kind.id: SORTS[kind.name] for kind in SHIPPED_
 
 # Judged and marked events stand in an index each. What a person has said of an event holds, whatever is found.
 _NEARBY: Final = """
-SELECT e.id, e.contact_id, e.kind_id, e.occurred_at, e.properties, e.suspect_reason, EXISTS (
-    SELECT FROM contacts_eventcorrection o
-    WHERE o.event_id = e.id AND o.action = 'reclassified'
-        AND (o.corrected_by_id IS NOT NULL OR o.source_id IS NOT NULL))
+SELECT e.id, e.contact_id, e.kind_id, e.occurred_at, e.properties, e.suspect_reason
 FROM contacts_event e
 WHERE e.contact_id = r.contact_id AND e.occurred_at BETWEEN r.since AND r.until AND e.kind_id = ANY(%(kinds)s)
 """
 FIND_NEARBY: Final = f"""
-SELECT near.*
+SELECT near.*, EXISTS (
+    SELECT FROM contacts_eventcorrection o
+    WHERE o.event_id = near.id AND o.action = 'reclassified'
+        AND (o.corrected_by_id IS NOT NULL OR o.source_id IS NOT NULL))
 FROM jsonb_to_recordset(%(stretches)s::jsonb) AS r(contact_id bigint, since timestamptz, until timestamptz)
 CROSS JOIN LATERAL (
     {_NEARBY} AND e.retracted_at IS NULL AND e.suspect_reason = ''

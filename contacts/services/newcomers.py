@@ -5,17 +5,15 @@ value is in force is decided here under the rule of contacts/selectors/history.p
 The rows are those that the statements of contacts/services/traits.py and beginnings.py would have left.
 """
 
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-import msgspec
-from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from contacts.selectors.folding import fold_texts
 from contacts.services.beginnings import BeginningRow
+from contacts.services.copying import NULL, Moments, copy_lines, fields, json_field
 from contacts.services.traits import ANSWERS, TEXTS, AttributeRow
 
 # From so many on COPY of finished rows is faster than the statements, which are fewer.
@@ -32,7 +30,6 @@ COPY contacts_contact (
 FROM STDIN
 """
 _FIND_COMPANY_NAMES: Final = "SELECT id, name FROM contacts_company WHERE id = ANY(%s)"
-_encode: Final = msgspec.json.Encoder().encode
 
 
 def are_many(contact_ids: Sequence[int]) -> bool:
@@ -61,9 +58,9 @@ def write_newcomers(
     known = [in_force.get(contact_id, {}) for contact_id in contact_ids]
     searched = fold_texts(cursor, [_search_text(values, company_names) for values in known])
     began = {row.contact_id: row for row in beginnings}
-    moments = _Moments()
+    moments = Moments()
     arrival = moments[received_at]
-    _copy(
+    copy_lines(
         cursor,
         _COPY_CONTACTS,
         [
@@ -71,7 +68,7 @@ def write_newcomers(
             for contact_id, values, search_text in zip(contact_ids, known, searched, strict=True)
         ],
     )
-    _copy(cursor, _COPY_CHANGES, _change_lines(rows, arrival, moments))
+    copy_lines(cursor, _COPY_CHANGES, _change_lines(rows, arrival, moments))
 
 
 def _fold(rows: Iterable[AttributeRow]) -> dict[int, dict[str, Any]]:
@@ -109,7 +106,7 @@ def _contact_line(
     began: BeginningRow | None,
     search_text: str,
     arrival: str,
-    moments: "_Moments",
+    moments: Moments,
 ) -> str:
     free = {
         name.removeprefix(_ATTRIBUTES): value
@@ -118,58 +115,31 @@ def _contact_line(
     }
     get = values.get
     company_id = get("company")
-    attributes = _encode(free).decode().replace("\\", "\\\\") if free else "{}"
-    known = _line([*[get(name) or "" for name in TEXTS], *[get(name) or "unknown" for name in ANSWERS]])
-    where, when = "\t\t\t", f"{_NULL}\t{_NULL}"
+    attributes = json_field(free) if free else "{}"
+    known = fields([*[get(name) or "" for name in TEXTS], *[get(name) or "unknown" for name in ANSWERS]])
+    where, when = "\t\t\t", f"{NULL}\t{NULL}"
     if began is not None:
-        where = _line([began.channel, began.direction, began.motion, began.campaign])
+        where = fields([began.channel, began.direction, began.motion, began.campaign])
         when = f"{moments[began.at]}\t{began.message}"
     return (
         f"{contact_id}\t{known}\t{'t' if get('details_confirmed') else 'f'}"
-        f"\t{_NULL if company_id is None else company_id}\t{attributes}\t{where}\t{when}"
-        f"\t{_line([search_text])}\t{arrival}\t{arrival}\n"
+        f"\t{NULL if company_id is None else company_id}\t{attributes}\t{where}\t{when}"
+        f"\t{fields([search_text])}\t{arrival}\t{arrival}\n"
     )
 
 
-def _change_lines(rows: Iterable[AttributeRow], arrival: str, moments: "_Moments") -> list[str]:
+def _change_lines(rows: Iterable[AttributeRow], arrival: str, moments: Moments) -> list[str]:
     names: dict[str, str] = {}
     lines: list[str] = []
     for row in rows:
         name = names.get(row.name)
         if name is None:
-            name = names[row.name] = _line([row.name])
-        # JSON has no tabs or line ends of its own.
-        value = _NULL if row.value is None else _encode(row.value).decode().replace("\\", "\\\\")
-        source_id = _NULL if row.source_id is None else row.source_id
-        origin_id = _NULL if row.origin_id is None else row.origin_id
+            name = names[row.name] = fields([row.name])
+        value = NULL if row.value is None else json_field(row.value)
+        source_id = NULL if row.source_id is None else row.source_id
+        origin_id = NULL if row.origin_id is None else row.origin_id
         lines.append(
             f"{row.contact_id}\t{name}\t{value}\t{moments[row.effective_at]}\t{arrival}\t{source_id}\t{row.message}"
             f"\t{'t' if row.weak else 'f'}\t{origin_id}\n"
         )
     return lines
-
-
-_NULL: Final = r"\N"
-_ESCAPES: Final = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-
-
-def _line(fields: list[str]) -> str:
-    """Fields in COPY's text format; most need no escaping, which one look at all of them tells."""
-    together = " ".join(fields)
-    if together.isprintable() and "\\" not in together:
-        return "\t".join(fields)
-    return "\t".join([field.translate(_ESCAPES) for field in fields])
-
-
-class _Moments(dict[datetime, str]):
-    """Moments as text; those of a batch are few."""
-
-    def __missing__(self, moment: datetime) -> str:
-        text = self[moment] = moment.isoformat()
-        return text
-
-
-def _copy(cursor: CursorWrapper, sql: str, lines: Sequence[str]) -> None:
-    # Django wraps the errors of execute(), not those of COPY.
-    with connection.wrap_database_errors:
-        cursor.copy_expert(sql, io.StringIO("".join(lines)))

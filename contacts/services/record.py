@@ -28,9 +28,9 @@ from contacts.services.identities import names_of, resolve, write_identities
 from contacts.services.kinds import check_kind, find_kinds
 from contacts.services.machines import suspect_bursts
 from contacts.services.merging import merge_suggested
-from contacts.services.messages import write_due, write_messages
+from contacts.services.messages import write_due, write_due_of_companies, write_messages
 from contacts.services.newcomers import are_many
-from contacts.services.rows import Item, Raced
+from contacts.services.rows import Item, KindRef, Raced
 from contacts.services.said import appearances_of, company_calls, said_of, write_said
 from contacts.services.wake import wake
 
@@ -250,7 +250,8 @@ def _record(
         received_at=received_at,
     )
     write_messages(cursor, source=source, items=items, received_at=received_at, by=by)
-    write_due(cursor, items=items, companies=companies.changed)
+    write_due(cursor, source=source, items=items)
+    write_due_of_companies(cursor, companies=companies.changed)
     follow_refusals(cursor, source=source, items=items, received_at=received_at)
     receipt.accepted = len(items)
     receipt.created = set(found.created)
@@ -267,17 +268,39 @@ def _permitted(
     kinds = find_kinds(cursor, source=source, events=events)
     public = source.kind == SourceKind.PUBLIC
     source_id = source.pk
+    # The same for all events of a kind.
+    verdicts: dict[str | None, KindRef | Refused | None] = {None: None}
     items: list[Item] = []
     for event in events:
-        try:
-            kind = check_kind(event, kinds, source=source, system=system)
-            if public:
-                _check_public(event)
-        except Refused as refused:
-            _reject(receipt, event, refused.code, refused.field, refused.message)
-            continue
-        items.append(Item(event, kind, dedupe_id(source_id, event.message_id), names_of(event)))
+        if event.kind not in verdicts:
+            verdicts[event.kind] = _verdict(event.kind, kinds, source, system=system)
+        verdict = verdicts[event.kind]
+        if not isinstance(verdict, Refused):
+            refused = _refused_of_public(event) if public else None
+            if refused is None:
+                items.append(Item(event, verdict, dedupe_id(source_id, event.message_id), names_of(event)))
+                continue
+            verdict = refused
+        _reject(receipt, event, verdict.code, verdict.field, verdict.message)
     return items
+
+
+def _verdict(
+    name: str | None, kinds: Mapping[str, KindRef], source: Source, *, system: bool
+) -> KindRef | Refused | None:
+    try:
+        return check_kind(name, kinds, source=source, system=system)
+    except Refused as refused:
+        return refused
+
+
+def _refused_of_public(event: IncomingEvent) -> Refused | None:
+    """What a key that anybody can read may not say."""
+    try:
+        _check_public(event)
+    except Refused as refused:
+        return refused
+    return None
 
 
 def _check_public(event: IncomingEvent) -> None:

@@ -1,5 +1,6 @@
 """Rows on their way to PostgreSQL: one JSON parameter a statement, whatever the number of rows."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -48,3 +49,11 @@ class Item(msgspec.Struct, gc=False):
 def as_json(rows: Any) -> str:
     """Return rows as the text of one JSON parameter, for ``jsonb_to_recordset``."""
     return _encoder.encode(rows).decode()
+
+
+def as_array(texts: Sequence[str]) -> str:
+    """Return texts as one array parameter: a list would be one more constant to parse for each."""
+    together = '","'.join(texts)
+    if "\\" in together or together.count('"') != 2 * (len(texts) - 1):
+        together = '","'.join(text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    return f'{{"{together}"}}' if texts else "{}"

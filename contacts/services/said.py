@@ -11,7 +11,7 @@ from contacts.ingest.identifiers import company_domain
 from contacts.models import Source
 from contacts.services.beginnings import beginnings_of, write_beginnings
 from contacts.services.companies import Companies, CompanyCall
-from contacts.services.identities import EMAIL, Resolution, address_uuid
+from contacts.services.identities import BEGUN, EMAIL, LONG_AGO, Resolution, address_uuid
 from contacts.services.newcomers import are_many, write_newcomers
 from contacts.services.rows import Item
 from contacts.services.traits import (
@@ -26,16 +26,18 @@ from contacts.services.traits import (
 def appearances_of(items: Iterable[Item], found: Resolution) -> dict[str, Item]:
     """Return the addresses that this batch shows earlier than anything before, each with its earliest message."""
     earliest: dict[str, Item] = {}
+    seen = found.addresses_seen
     for item in items:
         address = item.event.email
-        if address is None or found.owners.get((EMAIL, address)) != item.contact_id:
+        if address is None or seen.get(address) is LONG_AGO:
+            continue
+        if found.owners.get((EMAIL, address)) != item.contact_id:
             continue
         if found.origins.get((EMAIL, address)) != item.origin_id:
             # The address of one part of a merged contact, in a message of another part's.
             continue
         if address not in earliest or item.order < earliest[address].order:
             earliest[address] = item
-    seen = found.addresses_seen
     return {
         address: item
         for address, item in earliest.items()
@@ -82,7 +84,8 @@ def write_said(
     rows = _attribute_rows(source, items, calls)
     first_seen = _appearance_rows(appearances, calls)
     changed = {row.contact_id for row in rows} | {row.contact_id for row in first_seen}
-    human = (item for item in items if not item.event.suspect_reason)
+    known = found.beginnings
+    human = (item for item in items if known.get(item.contact_id) is not BEGUN and not item.event.suspect_reason)
     beginnings = [item for item in _earliest(human) if _is_beginning(item, found)]
     if are_many(found.created):
         new = set(found.created)

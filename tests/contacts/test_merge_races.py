@@ -155,7 +155,7 @@ def test_an_event_that_was_under_way_when_its_contact_was_merged_follows_it(monk
 @committed
 def test_control_who_does_not_look_again_leaves_it_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     ann, double = pair()
-    monkeypatch.setattr(messages, "INSERT_DUE", messages.INSERT_DUE.replace("AND c.present", ""))
+    monkeypatch.setattr(messages, "INSERT_DUE_BY_EVENTS", messages.INSERT_DUE_BY_EVENTS.replace("AND c.present", ""))
     interleaved(monkeypatch, SourceFactory.create(), lambda: merge(ann, double))
     assert strayed() == [
         f"invariant 6: contact {double.pk}: was merged into {ann.pk} and still has 1 rows of contacts_event"

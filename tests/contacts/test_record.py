@@ -60,6 +60,65 @@ def test_the_same_id_with_another_body_is_a_conflict_and_the_first_wins() -> Non
     assert Event.objects.get().properties == {}
 
 
+ODD = [
+    r"\N",
+    r"\.",
+    "a\tb",
+    "a\nb",
+    "a\r\nb",
+    "a\\tb",
+    'a"b',
+    "{a,b}",
+    "a','b",
+    '","',
+    "\\",
+    "NULL",
+    "\x1f\u2028\x85",
+    "😀 ä",
+]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_texts_are_kept_as_they_came_and_name_whom_they_named(odd: str) -> None:
+    source = SourceFactory.create()
+    event = make_event(
+        message_id=f"m{odd}m",
+        contact={"external_id": f"u{odd}u"},
+        properties={"channel": f"c{odd}c", "text": odd, odd: [odd, {"deep": odd}]},
+    )
+    receipt = record(event, source=source)
+    assert (receipt.accepted, receipt.rejected) == (1, [])
+    stored = Event.objects.get()
+    assert (stored.message_id, stored.channel, stored.properties) == (f"m{odd}m", f"c{odd}c", event["properties"])
+    assert Identity.objects.get().value == f"u{odd}u"
+    assert record(event, source=source).duplicates == 1
+    known = make_event(contact=event["contact"])
+    stranger = make_event(contact={"external_id": "u"})
+    assert record(known, stranger, source=source).accepted == 2
+    assert Contact.objects.get(identities__value=f"u{odd}u").events.count() == 2
+
+
+def test_a_value_names_another_contact_as_another_sort_of_name() -> None:
+    record(make_event(contact={"anonymous_id": "7"}))
+    record(make_event(contact={"external_id": "7"}))
+    assert Contact.objects.count() == 2
+    record(make_event(contact={"external_id": "7"}), make_event(contact={"anonymous_id": "7"}))
+    assert [contact.events.count() for contact in Contact.objects.all()] == [2, 2]
+
+
+@pytest.mark.parametrize("earlier", [0.0, 1e-6, 3.0])
+def test_only_what_happened_before_all_that_is_known_moves_a_beginning(earlier: float) -> None:
+    who, first = {"email": "ann@acme.test"}, NOW - timedelta(days=5)
+    record(make_event("page_viewed", contact=who, occurred_at=first.isoformat(), properties={"channel": "ads"}))
+    at_or_before = (first - timedelta(seconds=earlier)).isoformat()
+    later = make_event(contact=who, occurred_at=at(1), properties={"channel": "fair"})
+    record(later, make_event(contact=who, occurred_at=at_or_before, message_id="~", properties={"channel": "search"}))
+    contact = Contact.objects.get()
+    assert contact.source_at == Identity.objects.get().seen_at == first - timedelta(seconds=earlier)
+    if earlier:
+        assert contact.source_channel == "search"
+
+
 def test_two_sources_may_use_the_same_message_id() -> None:
     event = make_event(contact={"external_id": "u1"})
     record(event)

@@ -7,7 +7,7 @@ from weakref import ref
 import pytest
 from django.test import Client
 
-from config.gunicorn_conf import post_request
+from config.gunicorn_conf import sweep
 from contacts.enums import Role
 from tests.factories import make_user
 
@@ -30,7 +30,7 @@ def by_itself() -> Iterator[None]:
 def test_what_an_answered_request_left_is_gone() -> None:
     left = ref(Loop())
     assert left() is not None
-    post_request(None, None, None, None)
+    sweep()
     assert left() is None
 
 
@@ -38,11 +38,11 @@ def test_what_another_thread_still_needed_is_gone_later() -> None:
     needed = Loop()
     left = ref(needed)
     for _ in range(40):
-        post_request(None, None, None, None)
+        sweep()
     del needed
     assert left() is not None
     for _ in range(1_500):
-        post_request(None, None, None, None)
+        sweep()
     assert left() is None
 
 
@@ -52,14 +52,14 @@ def test_nothing_piles_up_page_after_page() -> None:
     client = Client()
     client.force_login(make_user(Role.REP))
 
-    def piled(*, sweep: bool) -> int:
+    def piled(*, swept: bool) -> int:
         client.get("/contacts/")
         gc.collect()
         for _ in range(5):
             client.get("/contacts/")
-            if sweep:
-                post_request(None, None, None, None)
+            if swept:
+                sweep()
         return gc.collect()
 
-    assert piled(sweep=False) > 500
-    assert piled(sweep=True) < 50
+    assert piled(swept=False) > 500
+    assert piled(swept=True) < 50
