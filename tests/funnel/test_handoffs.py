@@ -244,7 +244,7 @@ def test_a_fact_that_cannot_be_recorded_undoes_the_claim(world: World) -> None:
     """State and fact are written together or not at all."""
 
     def fail(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
-        if "INSERT INTO contacts_event" in sql:
+        if "INSERT INTO contacts_due" in sql:
             raise OperationalError("the disk is full")
         return execute(sql, params, many, context)
 

@@ -125,6 +125,8 @@ def test_control_without_counting_they_stay_with_it(tmp_path: Path) -> None:
 
 def test_after_a_reload_nobody_is_sent_away_without_need(tmp_path: Path) -> None:
     def answer(port: int) -> tuple[bytes, str | None]:
+        # A request counts until a moment after its answer was read.
+        time.sleep(0.1)
         with closing(connected(port)) as connection:
             connection.request("GET", "/")
             response = connection.getresponse()
