@@ -16,33 +16,34 @@ _PATIENCE_SECONDS: Final = 0.5
 _clients: dict[str, "redis.Redis"] = {}
 
 
-def wake(task: str) -> None:
+def wake(task: str, *, hint: str = "") -> None:
     """Send ``task`` once the current transaction has committed, at most one at a time.
 
+    ``hint``: a name that is counted apart, where a task is sent for more than one reason; the task's own otherwise.
     A hint that is already on its way is enough; one that is lost costs only the seconds until the sweep, so a broker
     that is away is logged and otherwise ignored.
     """
-    transaction.on_commit(lambda: _send(task))
+    transaction.on_commit(lambda: _send(task, hint or task))
 
 
-def clear_wake(task: str) -> None:
+def clear_wake(hint: str) -> None:
     """Let the next hint through. A drain calls this before it reads, so that no row falls between."""
     try:
-        broker().delete(_flag(task))
+        broker().delete(_flag(hint))
     except redis.RedisError as error:
-        logger.warning("wake_not_cleared", extra={"task": task, "error": str(error)})
+        logger.warning("wake_not_cleared", extra={"hint": hint, "error": str(error)})
 
 
-def _send(task: str) -> None:
+def _send(task: str, hint: str) -> None:
     try:
-        if broker().set(_flag(task), 1, nx=True, ex=_FLAG_SECONDS):
+        if broker().set(_flag(hint), 1, nx=True, ex=_FLAG_SECONDS):
             current_app.send_task(task, expires=60)
     except Exception as error:  # noqa: BLE001  whatever the broker's client raises, the facts are stored
         logger.warning("wake_lost", extra={"task": task, "error": str(error)})
 
 
-def _flag(task: str) -> str:
-    return f"ripen:wake:{task}"
+def _flag(hint: str) -> str:
+    return f"ripen:wake:{hint}"
 
 
 def broker() -> "redis.Redis":

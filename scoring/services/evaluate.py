@@ -135,7 +135,8 @@ def _judge_locked(
             cursor.execute(_LOCK, [candidates, limit])
             locked += [contact_id for (contact_id,) in cursor.fetchall()]
             if not locked:
-                cursor.execute(_FORGET_NOBODY, [candidates])
+                # Of a long queue whom others hold are nearly all of them; who is nobody waits longest, and comes first.
+                cursor.execute(_FORGET_NOBODY, [candidates[:limit]])
                 return 0
         # Read after locking: rows that appear from here on stay for the next drain.
         with connection.cursor() as cursor:

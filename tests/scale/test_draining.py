@@ -1,7 +1,9 @@
 """A long queue is drained by as many processes as have nothing else to do."""
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import redis
@@ -97,6 +99,41 @@ def test_whoever_finds_a_full_batch_wakes_one_more_drain(settings: Settings, con
     assert not Due.objects.exists()
     sent = [message for message in broker.lrange("celery", 0, -1) if b'"scoring.drain"' in message]
     assert len(sent) == woken
+    broker.delete("celery")
+
+
+@committed
+def test_what_comes_while_a_drain_works_is_judged_by_it_and_wakes_no_other(settings: Settings) -> None:
+    broker = redis.Redis.from_url(settings.REDIS_URL)
+    clear_wake("scoring.drain")
+    let_wait(5, datetime.now(UTC))
+    assert b'"scoring.drain"' in b"".join(broker.lrange("celery", 0, -1)), "who is first wakes it"
+    broker.delete("celery")
+    came: list[int] = []
+
+    def report() -> None:
+        try:
+            let_wait(3, datetime.now(UTC))
+        finally:
+            connection.close()
+
+    def meanwhile(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        if sql.startswith("DELETE FROM contacts_due WHERE id") and not came:
+            other = threading.Thread(target=report)
+            other.start()
+            other.join(60)
+            came.append(Due.objects.count())
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(meanwhile):
+        drain()
+
+    assert came == [8]
+    assert not Due.objects.exists()
+    sent = [message for message in broker.lrange("celery", 0, -1) if b'"scoring.drain"' in message]
+    assert sent == []
+    let_wait(1, datetime.now(UTC))
+    assert b'"scoring.drain"' in b"".join(broker.lrange("celery", 0, -1)), "who comes later wakes it again"
     broker.delete("celery")
 
 
