@@ -21,6 +21,8 @@ from tests.faults.breaking import Impossible
 from tests.funnel.hooks.receiver import make_certificates
 from tests.running_app import RunningApp
 
+# What nginx would keep in /var/lib/nginx, which is there only where it is installed.
+_KEPT = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 CONFIGURATION = BASE_DIR / "docs" / "examples" / "proxy" / "nginx.conf"
 
 
@@ -81,6 +83,7 @@ def start_proxy(app: RunningApp) -> Iterator[Proxy]:
             (r"/etc/ssl/ripen/privkey\.pem", str(folder / "hooks.pem")),
             (r"/run/", f"{folder}/"),
             (r"/var/log/nginx/", f"{folder}/"),
+            (r"\nhttp \{\n", "\nhttp {\n" + "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in _KEPT)),
         ):
             text, times = re.subn(place, ours, text)
             assert times, f"{place} is not in {CONFIGURATION}"
