@@ -124,7 +124,9 @@ class Scores:
                     continue
                 room = most - threshold
                 up = (self.total < threshold) & (rises > 0) & (room >= 0)
-                halves = np.where(up, np.minimum(halves, np.log2(rises / room)), halves)
+                # What only approaches its threshold meets it all the same once what is missing rounds to nothing.
+                nearer = np.where(room > 0, rises / room, np.minimum(2 * rises - 1, 2))
+                halves = np.where(up, np.minimum(halves, np.log2(nearer)), halves)
             wait = np.maximum(halves, 0) * self._shortest
         return np.where(wait < NEVER // 2, at + np.where(wait < NEVER // 2, wait, 0).astype(np.int64), NEVER)
 

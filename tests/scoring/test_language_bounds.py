@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scoring.definition import read_document
-from scoring.engine import Compiled, Prior, Timeline, compile_definition, judge, replay
+from scoring.engine import NEVER, Compiled, Prior, Timeline, compile_definition, judge, replay
 from scoring.engine.facts import DAY, MINUTE
 from tests.scoring.worlds import KIND_IDS, KINDS, T0, make_facts
 
@@ -123,6 +123,19 @@ def within_rounding(compiled: Compiled, index: int, verdict: Any, events: int) -
         return bool(abs(verdict.engagement[0] - criterion.engagement.at_least * 1000) <= events + 1)
     odds = np.log(criterion.likelihood.at_least / (1 - criterion.likelihood.at_least)) if criterion.likelihood else 0.0
     return bool(abs(verdict.log_odds[0] - odds * 1_000_000) <= events + 1)
+
+
+def test_a_threshold_that_a_score_only_approaches_is_met_when_the_rest_rounds_to_nothing() -> None:
+    """-3 points that halve every week are 0.000 after three months, and then the score is at least 0."""
+    compiled = compiled_with(*document_parts([(-3.0, 7.0, "")], [{}, {}]), [0.0], floor=False)
+    facts = make_facts(compiled, [[(NOW, NAMES[0])]])
+    timeline = Timeline.start(1)
+    replay(compiled, facts, timeline, until=np.array([NOW + 80 * DAY]))
+    assert timeline.engagement[0] < 0
+    assert timeline.review_at[0] <= NOW + 90 * DAY
+    replay(compiled, facts, timeline, until=np.array([NOW + 400 * DAY]))
+    assert timeline.engagement[0] == 0
+    assert timeline.review_at[0] == NEVER
 
 
 @settings(max_examples=60)
