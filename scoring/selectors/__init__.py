@@ -12,7 +12,7 @@ from scoring.selectors.definitions import (
     stage_labels,
 )
 from scoring.selectors.facts import current_facts, load_facts
-from scoring.selectors.profiles import profile_values
+from scoring.selectors.histories import profile_values
 
 __all__ = [
     "Reign",

@@ -19,7 +19,8 @@ from scoring.engine.coding import CodedMatch
 from scoring.engine.facts import IntArray, SmallArray
 from scoring.matching import JUDGED, matching_events, property_value
 from scoring.selectors.columns import POSTGRES_EPOCH, copy_columns, whole_numbers
-from scoring.selectors.profiles import CurrentProfiles, ProfileHistories
+from scoring.selectors.histories import ProfileHistories
+from scoring.selectors.profiles import CurrentProfiles
 
 
 def load_facts(
@@ -36,11 +37,6 @@ def load_facts(
     """
     events = _load_events(contact_ids, _Chosen.contacts(contact_ids, until), compiled, with_event_ids)
     profiles = ProfileHistories(contact_ids, assessor, until)
-    first_event = np.full(len(contact_ids), NEVER, dtype=np.int64)
-    np.minimum.at(first_event, events.contact, events.at)
-    first_seen = np.where(
-        profiles.first_seen < np.minimum(first_event, profiles.first_change), profiles.first_seen, NEVER
-    )
     return Facts(
         contacts=len(contact_ids),
         event_contact=events.contact,
@@ -52,6 +48,49 @@ def load_facts(
         profile_at=profiles.at,
         profile_fit=profiles.fit,
         profile_answers=profiles.answers,
+        first_seen=_first_seen(profiles, _first_events(events, len(contact_ids))),
+        ordered=events.ordered,
+    )
+
+
+def facts_since(
+    contact_ids: IntArray, compiled: Compiled, profiles: CurrentProfiles, judged_at: IntArray, *, until: datetime
+) -> Facts:
+    """What `load_facts` loads, for timelines that go on from ``judged_at`` (microseconds; UNKNOWN_PAST: start over).
+
+    Of whom nothing was said since then there is only one profile to know, that in force now: the history of everybody's
+    attributes costs more than all the rest of a judgement.
+    """
+    events = _load_events(contact_ids, _Chosen.contacts(contact_ids, until), compiled, False)
+    everyone = np.arange(len(contact_ids))
+    # Without events the last activity is when somebody became known, which the history tells.
+    is_active = np.bincount(events.contact, minlength=len(contact_ids)) > 0
+    now = np.flatnonzero(is_active & (judged_at > UNKNOWN_PAST))
+    fit, answers = np.empty(0, dtype=np.int64), np.empty((0, profiles.assessor.leaf_count), dtype=np.bool_)
+    if len(now):
+        fit, answers, unchanged = profiles.assess_unchanged(contact_ids[now], judged_at[now])
+        now, fit, answers = now[unchanged], fit[unchanged], answers[unchanged]
+    first_seen = np.full(len(contact_ids), NEVER, dtype=np.int64)
+    contact, at = now, np.full(len(now), UNKNOWN_PAST, dtype=np.int64)
+    if len(now) < len(contact_ids):
+        then = np.setdiff1d(everyone, now, assume_unique=True)
+        histories = ProfileHistories(contact_ids[then], profiles.assessor, until)
+        first_seen[then] = _first_seen(histories, _first_events(events, len(contact_ids))[then])
+        contact = np.concatenate([now, then[histories.contact]])
+        order = np.argsort(contact, kind="stable")
+        contact, at = contact[order], np.concatenate([at, histories.at])[order]
+        fit, answers = np.concatenate([fit, histories.fit])[order], np.concatenate([answers, histories.answers])[order]
+    return Facts(
+        contacts=len(contact_ids),
+        event_contact=events.contact,
+        event_at=events.at,
+        event_code=events.code,
+        event_id=events.id,
+        event_value=events.value,
+        profile_contact=contact,
+        profile_at=at,
+        profile_fit=fit,
+        profile_answers=answers,
         first_seen=first_seen,
         ordered=events.ordered,
     )
@@ -91,6 +130,19 @@ class _Events:
     id: IntArray
     value: IntArray
     ordered: bool
+
+
+def _first_events(events: _Events, contacts: int) -> IntArray:
+    """When each contact's first event was; NEVER for none."""
+    first = np.full(contacts, NEVER, dtype=np.int64)
+    np.minimum.at(first, events.contact, events.at)
+    return first
+
+
+def _first_seen(histories: ProfileHistories, first_event: IntArray) -> IntArray:
+    """When each contact became known, where that is before all that is dated; else NEVER."""
+    dated = np.minimum(first_event, histories.first_change)
+    return np.where(histories.first_seen < dated, histories.first_seen, NEVER)
 
 
 # A kind's id is a smallint: it goes into one number with its contact's, so that a column less has to come here.

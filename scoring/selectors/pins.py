@@ -8,7 +8,7 @@ from contacts.selectors.pins import Pin, pins_in_force
 from scoring.definition import Criterion, DefinitionDocument, Stage
 from scoring.engine import Assessor
 from scoring.engine.profile import closes
-from scoring.selectors.profiles import profile_values
+from scoring.selectors.histories import profile_values
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,24 +1,21 @@
-"""Who contacts were and are: attribute values over time and now, assessed under a definition."""
+"""Who contacts are: their attribute values in force now, assessed under a definition."""
 
 import io
 import json
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from django.db import connection, transaction
 
 from contacts.enums import Answer
-from contacts.selectors.history import COUNTS, IN_ORDER
 from scoring.definition import DefinitionDocument
-from scoring.engine import NEVER, UNKNOWN_PAST, Assessor
+from scoring.engine import NEVER, Assessor
 from scoring.engine.facts import BoolArray, IntArray
-from scoring.moments import to_micros
+from scoring.moments import moment_sql
 from scoring.selectors.columns import read_rows, whole_numbers
 
-_COMPANY = "company."
+COMPANY = "company."
 _ANSWERS, _CONFIRMED = ("means", "authority"), "details_confirmed"
 _MOST_LINES = 100_000
 
@@ -30,135 +27,6 @@ _OWN_COLUMNS = frozenset({
 _COMPANY_COLUMNS = frozenset({"name", "domain", "industry", "employees", "country"})
 
 
-def profile_values(contact_id: int, assessor: Assessor, *, until: datetime) -> dict[str, object]:
-    """The attribute values of one contact that a definition looks at, as in force at ``until``."""
-    histories = ProfileHistories(np.array([contact_id], dtype=np.int64), assessor, until)
-    return dict(zip(assessor.attributes, histories.values[-1], strict=True))
-
-
-class ProfileHistories:
-    """The profiles of contacts over time: a row wherever an attribute that the definition looks at changed."""
-
-    def __init__(self, contact_ids: IntArray, assessor: Assessor, until: datetime | None) -> None:
-        self._places = {name: place for place, name in enumerate(assessor.attributes)}
-        self._unknown = [as_known(name, None) for name in assessor.attributes]
-        self._company_places = [place for name, place in self._places.items() if name.startswith(_COMPANY)]
-        self.values: list[list[object]] = []
-        index_of = {contact_id: index for index, contact_id in enumerate(contact_ids.tolist())}
-        own_names = [name for name in assessor.attributes if not name.startswith(_COMPANY)]
-        own: dict[int, list[tuple[datetime, str, Any]]] = defaultdict(list)
-        for contact_id, at, name, value in _changes(_OF_CONTACTS, contact_ids.tolist(), [*own_names, "company"], until):
-            own[contact_id].append((at, name, value))
-        companies = sorted({int(v) for changes in own.values() for _, name, v in changes if name == "company" and v})
-        theirs: dict[int, list[tuple[datetime, str, Any]]] = defaultdict(list)
-        company_names = [name.removeprefix(_COMPANY) for name in assessor.attributes if name.startswith(_COMPANY)]
-        for company_id, at, name, value in _changes(_OF_COMPANIES, companies, company_names, until):
-            theirs[company_id].append((at, f"{_COMPANY}{name}", value))
-
-        self.first_seen = np.full(len(contact_ids), NEVER, dtype=np.int64)
-        self.first_change = np.full(len(contact_ids), NEVER, dtype=np.int64)
-        contact: list[int] = []
-        times: list[int] = []
-        fits: list[int] = []
-        answers: list[tuple[bool, ...]] = []
-        for contact_id, direction, first_at in _people(contact_ids.tolist()):
-            index = index_of[contact_id]
-            self.first_seen[index] = to_micros(first_at)
-            for since, values in self._epochs(direction, own.get(contact_id, []), theirs):
-                assessment = assessor.assess(values)
-                contact.append(index)
-                times.append(since)
-                self.values.append(values)
-                fits.append(assessment.fit)
-                answers.append(assessment.answers)
-                if since > UNKNOWN_PAST:
-                    self.first_change[index] = min(self.first_change[index], since)
-        self.contact: IntArray = np.array(contact, dtype=np.int64)
-        self.at: IntArray = np.array(times, dtype=np.int64)
-        self.fit: IntArray = np.array(fits, dtype=np.int64)
-        self.answers: BoolArray = np.array(answers, dtype=np.bool_).reshape(len(contact), assessor.leaf_count)
-
-    def _epochs(
-        self,
-        direction: str,
-        own: Sequence[tuple[datetime, str, Any]],
-        theirs: dict[int, list[tuple[datetime, str, Any]]],
-    ) -> Iterable[tuple[int, list[object]]]:
-        """(from when, values of the assessor's attributes), the first from UNKNOWN_PAST; only real changes."""
-        values = self._unknown.copy()
-        values[self._places["source_direction"]] = direction
-        current = values
-        yield UNKNOWN_PAST, current
-        employers = {int(value) for _, name, value in own if name == "company" and value}
-        # Company changes first: within one instant the contact's own "company" then looks at the new values.
-        dated: list[tuple[datetime, int, str, Any]] = [
-            (at, company, name, value) for company in employers for at, name, value in theirs.get(company, ())
-        ]
-        dated += [(at, 0, name, value) for at, name, value in own]
-        if employers:
-            dated.sort(key=lambda change: (change[0], not change[1]))
-        values = current.copy()
-        known_of: dict[int, dict[int, Any]] = {company: {} for company in employers}
-        employer, last = 0, len(dated) - 1
-        for place, (at, company, name, value) in enumerate(dated):
-            if company:
-                known_of[company][self._places[name]] = value
-                if company == employer:
-                    values[self._places[name]] = value
-            elif name == "company":
-                employer = int(value) if value else 0
-                for theirs_place in self._company_places:
-                    values[theirs_place] = None
-                for theirs_place, known in known_of.get(employer, {}).items():
-                    values[theirs_place] = known
-            else:
-                values[self._places[name]] = as_known(name, value)
-            if place < last and dated[place + 1][0] == at:
-                continue
-            if values != current:
-                current = values.copy()
-                yield to_micros(at), current
-
-
-# Ids go to the database as one text, and rows come back as they are: models would cost more than all the rest.
-_CHANGES = """
-SELECT o.{owner}, o.effective_at, o.name, o.value::text FROM {table} o
-WHERE o.{owner} = ANY(%s::bigint[]) AND o.name = ANY(%s) AND o.effective_at <= %s::timestamptz AND {counts}
-ORDER BY o.{owner}, {order}
-"""
-_OF_CONTACTS = _CHANGES.format(owner="contact_id", table="contacts_attributechange", counts=COUNTS, order=IN_ORDER)
-_OF_COMPANIES = _CHANGES.format(
-    owner="company_id", table="contacts_companychange", counts="true", order="o.effective_at, o.message"
-)
-_PEOPLE = """
-SELECT id, source_direction, coalesce(source_at, created_at) FROM contacts_contact WHERE id = ANY(%s::bigint[])
-ORDER BY id
-"""
-
-
-def _changes(
-    sql: str, owner_ids: Sequence[int], names: Sequence[str], until: datetime | None
-) -> Iterator[tuple[int, datetime, str, Any]]:
-    """(whose, from when, attribute, value) of each change up to and including ``until``, in order."""
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [whole_numbers(owner_ids), list(names), until or "infinity"])
-        rows = cursor.fetchall()
-    # The same few values over and over.
-    values: dict[str | None, Any] = {None: None}
-    for owner_id, at, name, text in rows:
-        if text not in values:
-            values[text] = json.loads(text)
-        yield owner_id, at, name, values[text]
-
-
-def _people(contact_ids: Sequence[int]) -> list[tuple[int, str, datetime]]:
-    """Of each contact its direction, and when it became known, in order of ids."""
-    with connection.cursor() as cursor:
-        cursor.execute(_PEOPLE, [whole_numbers(contact_ids)])
-        rows: list[tuple[int, str, datetime]] = cursor.fetchall()
-        return rows
-
-
 class CurrentProfiles:
     """The profiles of contacts under the values in force now, from the contact and company columns.
 
@@ -168,31 +36,57 @@ class CurrentProfiles:
     """
 
     def __init__(self, document: DefinitionDocument) -> None:
-        self._assessor = Assessor(document)
-        self._own = _Lines(self._assessor, is_company=False)
-        self._theirs = _Lines(self._assessor, is_company=True)
+        self.assessor = Assessor(document)
+        self._own = _Lines(self.assessor, is_company=False)
+        self._theirs = _Lines(self.assessor, is_company=True)
         self._assessed: dict[int, int] = {}
+        names = self.assessor.attributes
+        self._own_names = ["company", *(name for name in names if not name.startswith(COMPANY))]
+        self._company_names = [name.removeprefix(COMPANY) for name in names if name.startswith(COMPANY)]
 
     def assess(self, contact_ids: IntArray) -> tuple[IntArray, BoolArray]:
         """Fit in millipoints and answers of each contact (ascending ids, all of which exist). At most two queries."""
-        ids, own, company = self._read_people(int(contact_ids[0]), int(contact_ids[-1]))
+        ids, own, company = self._read_range(int(contact_ids[0]), int(contact_ids[-1]))
         place = np.searchsorted(ids, contact_ids)
-        pairs, which = np.unique(own[place] << 32 | self._read_companies(company[place]), return_inverse=True)
+        return self._assess(own[place], company[place])
+
+    def assess_unchanged(self, contact_ids: IntArray, since: IntArray) -> tuple[IntArray, BoolArray, BoolArray]:
+        """As `assess`, of some contacts out of all, and who of them has had this profile ever ``since`` (microseconds).
+
+        At most four queries. Of a company it asks whether it changed since the earliest of its people's moments.
+        """
+        _, own, company = self._read_people("id = ANY(%s::bigint[])", [whole_numbers(contact_ids.tolist())])
+        fit, answers = self._assess(own, company)
+        # Asked after the values were read: a change that is committed between the two is seen here, and counts as one.
+        changed = _changed_since(_OF_CONTACTS, contact_ids, since, self._own_names)
+        employers, which = np.unique(company, return_inverse=True)
+        if self._company_names and employers[-1]:
+            earliest = np.full(len(employers), NEVER, dtype=np.int64)
+            np.minimum.at(earliest, which, since)
+            changed |= _changed_since(_OF_COMPANIES, employers, earliest, self._company_names)[which]
+        return fit, answers, ~changed
+
+    def _assess(self, own: IntArray, company: IntArray) -> tuple[IntArray, BoolArray]:
+        pairs, which = np.unique(own << 32 | self._read_companies(company), return_inverse=True)
         found = np.array([self._assessment(pair) for pair in pairs.tolist()], dtype=np.int64)[which]
-        fit, answers = self._assessor.assessments()
+        fit, answers = self.assessor.assessments()
         return fit[found], answers[found]
 
-    def _read_people(self, first: int, last: int) -> tuple[IntArray, IntArray, IntArray]:
-        """All contacts of a range of ids, ascending: id, what can be told of them, company (0 for none).
-
-        Grouped by the database: what it would cost to bring every contact's values here is most of the whole.
-        """
-        sql, params = self._own.grouped("contacts_contact", "id", "coalesce(company_id, 0)", "id BETWEEN %s AND %s")
+    def _read_range(self, first: int, last: int) -> tuple[IntArray, IntArray, IntArray]:
         with transaction.atomic(), connection.cursor() as cursor:
             # It expects as many groups as contacts, and would sort them all to be prepared for that.
             cursor.execute("SET LOCAL enable_sort = off")
-            alike = list(_copy_groups(sql, [*params, first, last]))
+            people = self._read_people("id BETWEEN %s AND %s", [first, last])
             cursor.execute("SET LOCAL enable_sort TO DEFAULT")
+        return people
+
+    def _read_people(self, chosen: str, values: Sequence[object]) -> tuple[IntArray, IntArray, IntArray]:
+        """The contacts that meet a condition, ascending: id, what can be told of them, company (0 for none).
+
+        Grouped by the database: what it would cost to bring every contact's values here is most of the whole.
+        """
+        sql, params = self._own.grouped("contacts_contact", "id", "coalesce(company_id, 0)", chosen)
+        alike = list(_copy_groups(sql, [*params, *values]))
         ids = np.concatenate([members for members, _, _ in alike])
         company = np.concatenate([companies for _, companies, _ in alike])
         told = [self._own[values] for _, _, values in alike]
@@ -218,12 +112,33 @@ class CurrentProfiles:
     def _assessment(self, pair: int) -> int:
         found = self._assessed.get(pair)
         if found is None:
-            numbers = [0] * len(self._assessor.attributes)
+            numbers = [0] * len(self.assessor.attributes)
             for lines, number in ((self._own, pair >> 32), (self._theirs, pair & 0xFFFFFFFF)):
                 for place, told in zip(lines.places, lines.told_apart[number], strict=True):
                     numbers[place] = told
-            found = self._assessed[pair] = self._assessor.assessment_of(tuple(numbers))
+            found = self._assessed[pair] = self.assessor.assessment_of(tuple(numbers))
         return found
+
+
+# Whether an index's entries for one owner hold a later moment; a row for each owner of whom that is so.
+_CHANGED = f"""
+SELECT asked.id FROM unnest(%s::bigint[], %s::bigint[]) AS asked (id, since)
+CROSS JOIN LATERAL (
+    SELECT FROM {{table}} AS change
+    WHERE change.{{owner}} = asked.id AND change.name = ANY(%s) AND change.effective_at > {moment_sql("asked.since")}
+    LIMIT 1) AS later
+"""  # noqa: S608  constants only
+_OF_CONTACTS = _CHANGED.format(table="contacts_attributechange", owner="contact_id")
+_OF_COMPANIES = _CHANGED.format(table="contacts_companychange", owner="company_id")
+
+
+def _changed_since(sql: str, owner_ids: IntArray, since: IntArray, names: Sequence[str]) -> BoolArray:
+    """Of which owners (ascending ids) the history says anything under these names later than a moment of each."""
+    changed = np.zeros(len(owner_ids), dtype=np.bool_)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [whole_numbers(owner_ids.tolist()), whole_numbers(since.tolist()), list(names)])
+        changed[np.searchsorted(owner_ids, np.array(cursor.fetchall(), dtype=np.int64).ravel())] = True
+    return changed
 
 
 # The text of each column (None for NULL), and of companies the size.
@@ -242,10 +157,10 @@ class _Lines(dict[Values, int]):
 
     def __init__(self, assessor: Assessor, *, is_company: bool) -> None:
         super().__init__()
-        names = [name for name in assessor.attributes if name.startswith(_COMPANY) == is_company]
+        names = [name for name in assessor.attributes if name.startswith(COMPANY) == is_company]
         found = [(name, _column(name, asks_presence_only=assessor.asks_presence_only(name))) for name in names]
         # Companies come grouped by the rest, and their sizes follow.
-        found.sort(key=lambda column: column[0] == f"{_COMPANY}employees")
+        found.sort(key=lambda column: column[0] == f"{COMPANY}employees")
         self.places = [assessor.attributes.index(name) for name, _ in found]
         self._columns = [(sql, params) for _, (sql, params, _) in found if sql]
         self._is_company = is_company
@@ -305,8 +220,8 @@ def _column(name: str, *, asks_presence_only: bool) -> tuple[str, tuple[object, 
     if name.startswith("attributes."):
         # As text: 1 and 1.0 are one key to the database, and need not be one to a definition.
         return "(attributes -> %s::text)::text", (name.removeprefix("attributes."),), _read_json
-    if name.startswith(_COMPANY):
-        return _company_column(name.removeprefix(_COMPANY))
+    if name.startswith(COMPANY):
+        return _company_column(name.removeprefix(COMPANY))
     if name not in _OWN_COLUMNS:
         # Nothing is ever known of it.
         return "''::text", (), _read_text

@@ -16,7 +16,7 @@ from scoring.matching import load_kinds
 from scoring.models import Publication, Transition
 from scoring.moments import to_datetime, to_micros
 from scoring.selectors import Reign, load_facts, reigns
-from scoring.selectors.profiles import ProfileHistories
+from scoring.selectors.histories import ProfileHistories
 from scoring.services.folding import fold_contacts
 
 

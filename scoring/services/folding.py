@@ -1,6 +1,7 @@
 """Folding contacts' timelines on to now, and writing what changed: standings and transitions, set-based."""
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,12 +11,25 @@ from django.db import connection
 from contacts.models import Standing
 from contacts.services.wake import wake
 from scoring.definition import STAGE_KEYS
-from scoring.engine import NEVER, UNKNOWN_PAST, Assessor, Change, Facts, MomentCause, Prior, Timeline, replay
+from scoring.engine import (
+    NEVER,
+    UNKNOWN_PAST,
+    Assessor,
+    Change,
+    Compiled,
+    Facts,
+    MomentCause,
+    Prior,
+    Timeline,
+    replay,
+)
 from scoring.engine.facts import IntArray
 from scoring.enums import Cause
 from scoring.moments import moment_sql, to_datetime, to_micros
 from scoring.selectors import Reign, load_facts, reigns
 from scoring.selectors.columns import whole_numbers
+from scoring.selectors.facts import facts_since
+from scoring.selectors.profiles import CurrentProfiles
 from scoring.selectors.standings import Stood, load_standings
 from scoring.services.chain import NewTransition, write_transitions
 
@@ -57,10 +71,45 @@ def fold_contacts(
     (microseconds) stops each contact at a moment of its own, not later than ``until``. Reads only; a fixed number
     of queries for each definition that was ever in force.
     """
-    return _fold(contact_ids, Stood.of(contact_ids, standings or {}), until, horizons)
+    return _fold(contact_ids, Stood.of(contact_ids, standings or {}), until, _load_all, horizons)
 
 
-def _fold(contact_ids: IntArray, stood: Stood, until: datetime, horizons: IntArray | None = None) -> Folded:
+# Facts of contacts (ids, ascending) up to a moment, for timelines that go on from moments of their own.
+_Load = Callable[[IntArray, Compiled, IntArray, datetime], Facts]
+
+
+def _load_all(contact_ids: IntArray, compiled: Compiled, _: IntArray, until: datetime) -> Facts:
+    """By their whole histories, whatever was judged before."""
+    return load_facts(contact_ids, compiled, Assessor(compiled.document), until=until)
+
+
+class _Remembered(threading.local):
+    """What a thread remembers of the profiles under each definition; these it keeps, for they are known by identity."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Compiled, CurrentProfiles]] = {}
+
+    def profiles(self, compiled: Compiled) -> CurrentProfiles:
+        """The profiles under a definition."""
+        if id(compiled) not in self._known:
+            if len(self._known) >= _DEFINITIONS_REMEMBERED:
+                self._known.clear()
+            self._known[id(compiled)] = compiled, CurrentProfiles(compiled.document)
+        return self._known[id(compiled)][1]
+
+
+_DEFINITIONS_REMEMBERED = 8
+_remembered = _Remembered()
+
+
+def _load_since(contact_ids: IntArray, compiled: Compiled, judged_at: IntArray, until: datetime) -> Facts:
+    """By the profiles in force now, of whom nothing was said since they were judged; the caller holds the contacts."""
+    return facts_since(contact_ids, compiled, _remembered.profiles(compiled), judged_at, until=until)
+
+
+def _fold(
+    contact_ids: IntArray, stood: Stood, until: datetime, load: _Load, horizons: IntArray | None = None
+) -> Folded:
     rulers = reigns()
     unranked = Prior.none(len(contact_ids))
     timeline = Timeline(
@@ -84,14 +133,14 @@ def _fold(contact_ids: IntArray, stood: Stood, until: datetime, horizons: IntArr
         last = horizons if reign.until is None else np.minimum(horizons, reign.until - 1)
         behind = np.flatnonzero((timeline.evaluated_at < last) & (reign.since <= horizons))
         if len(behind):
-            _fold_reign(folded, reign, behind, last[behind], until)
+            facts = load(contact_ids[behind], reign.compiled, timeline.evaluated_at[behind], until)
+            _fold_reign(folded, reign, behind, last[behind], facts)
     return folded
 
 
-def _fold_reign(folded: Folded, reign: Reign, behind: IntArray, last: IntArray, until: datetime) -> None:
+def _fold_reign(folded: Folded, reign: Reign, behind: IntArray, last: IntArray, facts: Facts) -> None:
     """Fold the contacts ``behind`` through one definition's reign, each up to and including its ``last`` moment."""
     document = reign.compiled.document
-    facts = load_facts(folded.contact_ids[behind], reign.compiled, Assessor(document), until=until)
     timeline = folded.timeline
     part = Timeline(
         stage=np.array([document.stage_rank(folded.stage[i]) for i in behind], dtype=np.int16),
@@ -172,7 +221,7 @@ def judge_contacts(contact_ids: Sequence[int], *, earliest: Mapping[int, datetim
     stood = load_standings(ids)
     fresh = np.array([to_micros(earliest[pk]) if pk in earliest else NEVER for pk in ids.tolist()], dtype=np.int64)
     starts_over = stood.is_judged & (fresh <= stood.evaluated_at)
-    folded = _fold(ids, stood.only(stood.is_judged & ~starts_over), now)
+    folded = _fold(ids, stood.only(stood.is_judged & ~starts_over), now, _load_since)
     written = write_transitions(folded.transitions, restarted=ids[starts_over].tolist(), now=now)
     if written:
         wake("funnel.drain")

@@ -9,7 +9,8 @@ import pytest
 from contacts.models import Company, Contact
 from scoring.definition import DefinitionDocument, read_document, to_builtins
 from scoring.engine import Assessor
-from scoring.selectors.profiles import CurrentProfiles, ProfileHistories
+from scoring.selectors.histories import ProfileHistories
+from scoring.selectors.profiles import CurrentProfiles
 from tests.scoring.facts import incoming, record
 from tests.scoring.worlds import default_document
 
