@@ -75,7 +75,7 @@ _DONE = "DELETE FROM contacts_due WHERE id = ANY(%s::bigint[])"
 # Nobody is left to judge: erased for good while somebody else appended, without holding the contact.
 _FORGET_NOBODY = """
 DELETE FROM contacts_due AS due
-WHERE contact_id = ANY(%s) AND NOT EXISTS (SELECT FROM contacts_contact AS contact WHERE contact.id = due.contact_id)
+WHERE contact_id = ANY(%s::bigint[]) AND NOT EXISTS (SELECT FROM contacts_contact AS contact WHERE contact.id = due.contact_id)
 """
 # Rows that were written for a contact while it was merged away: whom it became has to be judged for them.
 _GIVE_DUE = """
@@ -132,11 +132,11 @@ def _judge_locked(
     with transaction.atomic():
         now = judge_under_current_publications(now)
         with connection.cursor() as cursor:
-            cursor.execute(_LOCK, [candidates, limit])
+            cursor.execute(_LOCK, [whole_numbers(candidates), limit])
             locked += [contact_id for (contact_id,) in cursor.fetchall()]
             if not locked:
                 # Of a long queue whom others hold are nearly all of them; who is nobody waits longest, and comes first.
-                cursor.execute(_FORGET_NOBODY, [candidates[:limit]])
+                cursor.execute(_FORGET_NOBODY, [whole_numbers(candidates[:limit])])
                 return 0
         # Read after locking: rows that appear from here on stay for the next drain.
         with connection.cursor() as cursor:
@@ -165,7 +165,7 @@ def _judge_locked(
 def _facts_ahead(contact_ids: list[int], now: datetime) -> dict[int, datetime]:
     """The latest fact of those of these contacts that have one later than ``now``; their due rows speak of it, too."""
     with connection.cursor() as cursor:
-        cursor.execute(_AHEAD, {"ids": list(set(contact_ids)), "now": now})
+        cursor.execute(_AHEAD, {"ids": whole_numbers(set(contact_ids)), "now": now})
         return dict(cursor.fetchall())
 
 
