@@ -16,7 +16,7 @@ from config.web.schema import ErrorSerializer
 from contacts.api.reading import Caller, answering, identify, identify_compatible, read_body, receipt_body
 from contacts.api.serializers import EventBatchSerializer, ReceiptSerializer, SegmentReceiptSerializer
 from contacts.enums import WireFormat
-from contacts.ingest import native, posthog, segment
+from contacts.ingest import plain, posthog, segment
 from contacts.ingest.incoming import Batch
 from contacts.ingest.reading import read_json
 from contacts.services.pressure import check_capacity, take_share, timing_storage
@@ -70,7 +70,7 @@ def receive_events(request: HttpRequest) -> HttpResponse:
             return error_response(400, "invalid", f"{name} is 1 or 0.", {name: "1 or 0."})
         flags[name] = value in _YES
     check_capacity()
-    batch = native.read_events(read_json(read_body(request)), received_at=now)
+    batch = plain.read_batch(read_body(request), received_at=now)
     strict, dry_run = flags.get("strict", False), flags.get("dry_run", False)
     receipt = _record(caller, batch, WireFormat.NATIVE, now, strict=strict, dry_run=dry_run)
     if strict and receipt.rejected:

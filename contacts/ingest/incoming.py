@@ -3,6 +3,7 @@
 import hashlib
 import re
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -84,7 +85,7 @@ class Batch(msgspec.Struct, kw_only=True):
     rejected: list[Rejected] = []
     warnings: list[IngestionWarning] = []
     only_known: set[int] = set()
-    payloads: list[Any] = []
+    payloads: Sequence[Any] = []
     shared: dict[str, Any] = {}
 
 

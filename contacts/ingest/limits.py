@@ -12,10 +12,10 @@ MAX_PROPERTIES: Final = 300
 MAX_KEY_LENGTH: Final = 255
 MAX_STRING_BYTES: Final = 8 * 1024
 MAX_ARRAY_LENGTH: Final = 1_000
-_MIN_INTEGER: Final = -(2**63)
-_MAX_INTEGER: Final = 2**63 - 1
+MIN_INTEGER: Final = -(2**63)
+MAX_INTEGER: Final = 2**63 - 1
 # A character is at most four bytes of UTF-8: shorter strings need no counting.
-_SURELY_SHORT: Final = MAX_STRING_BYTES // 4
+SURELY_SHORT: Final = MAX_STRING_BYTES // 4
 
 
 def check_value(value: Any, field: str, depth: int = 1) -> None:
@@ -35,7 +35,7 @@ def check_value(value: Any, field: str, depth: int = 1) -> None:
             raise Refused("too_many_items", field, f"An array holds at most {MAX_ARRAY_LENGTH:,} items.")
         for position, item in enumerate(value):
             check_value(item, f"{field}.{position}", depth + 1)
-    elif isinstance(value, int) and not _MIN_INTEGER <= value <= _MAX_INTEGER:
+    elif isinstance(value, int) and not MIN_INTEGER <= value <= MAX_INTEGER:
         raise Refused("invalid_number", field, "An integer beyond 64 bits cannot be stored.")
 
 
@@ -51,7 +51,7 @@ def _check_object(value: dict[str, Any], field: str, depth: int) -> None:
         if not key.isprintable():
             _check_string(key, field or "(key)")
         if type(item) is str:
-            if len(item) > _SURELY_SHORT or not item.isascii() or "\0" in item:
+            if len(item) > SURELY_SHORT or not item.isascii() or "\0" in item:
                 _check_string(item, prefix + key)
         elif item is not None and type(item) is not bool:
             check_value(item, prefix + key, depth + 1)

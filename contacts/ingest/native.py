@@ -1,7 +1,7 @@
 """Ripen's own wire format: `POST /api/v1/events/` (API.md, "Events")."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -25,7 +25,8 @@ from contacts.ingest.traits import clean_text, clean_traits, name_company
 
 MAX_CHANNEL_LENGTH: Final = 100
 MAX_CAMPAIGN_LENGTH: Final = 255
-_KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+MAX_KIND_LENGTH: Final = 64
+KIND: Final = re.compile(rf"[a-z][a-z0-9_]{{0,{MAX_KIND_LENGTH - 1}}}")
 _MESSAGE_IDS: Final = ("message_id", "messageId", "uuid")
 _canonical: Final = msgspec.json.Encoder(order="sorted")
 
@@ -47,7 +48,7 @@ def read_events(document: Any, *, received_at: datetime) -> Batch:
     return read_each(payloads, lambda index, payload, warn: read_event(index, payload, received_at, warn))
 
 
-def read_each(payloads: list[Any], read: Callable[[int, Any, Warn], IncomingEvent]) -> Batch:
+def read_each(payloads: Sequence[Any], read: Callable[[int, Any, Warn], IncomingEvent]) -> Batch:
     """Read each payload on its own, so that a bad one never sinks its neighbours.
 
     Raises:
@@ -106,7 +107,25 @@ def read_event(index: int, payload: Any, received_at: datetime, warn: Warn) -> I
     properties = read_object(payload, "properties")
     message_id = read_message_id(payload, "message_id")
     kind = read_kind(payload.get("kind"))
-    given_time = payload.get("occurred_at")
+    return event_of(index, message_id, kind, payload.get("occurred_at"), contact, traits, properties, received_at, warn)
+
+
+def event_of(
+    index: int,
+    message_id: str,
+    kind: str,
+    given_time: Any,
+    contact: dict[str, Any],
+    traits: dict[str, Any],
+    properties: dict[str, Any],
+    received_at: datetime,
+    warn: Warn,
+) -> IncomingEvent:
+    """Put an event together from parts whose shape and limits are checked.
+
+    Raises:
+        Refused: with the first thing that is wrong with what they say.
+    """
     body = _canonical.encode((kind, given_time, contact, traits, properties))
     check_size(body)
     occurred_at, odd = times.occurred(given_time, received_at=received_at)
@@ -121,7 +140,8 @@ def read_event(index: int, payload: Any, received_at: datetime, warn: Warn) -> I
     if not names:
         raise Refused("missing_identity", "contact", "Name the contact: id, external_id, email or anonymous_id.")
     cleaned = clean_traits(traits) if traits else {}
-    name_company(cleaned, names.get("email"))
+    if cleaned:
+        name_company(cleaned, names.get("email"))
     return IncomingEvent(
         index=index,
         message_id=message_id,
@@ -159,7 +179,7 @@ def read_kind(value: Any) -> str:
     """Return an event kind: lower case Latin letters, digits and underscores, at most 64."""
     if value is None or value == "":
         raise Refused("required", "kind", "Say what happened: “kind” is required.")
-    if not isinstance(value, str) or not _KIND.fullmatch(value):
+    if not isinstance(value, str) or not KIND.fullmatch(value):
         raise Refused("invalid_kind", "kind", "A kind is 1 to 64 of a-z, 0-9 and _, beginning with a letter.")
     return value
 

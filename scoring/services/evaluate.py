@@ -75,7 +75,8 @@ _DONE = "DELETE FROM contacts_due WHERE id = ANY(%s::bigint[])"
 # Nobody is left to judge: erased for good while somebody else appended, without holding the contact.
 _FORGET_NOBODY = """
 DELETE FROM contacts_due AS due
-WHERE contact_id = ANY(%s::bigint[]) AND NOT EXISTS (SELECT FROM contacts_contact AS contact WHERE contact.id = due.contact_id)
+WHERE contact_id = ANY(%s::bigint[])
+  AND NOT EXISTS (SELECT FROM contacts_contact AS contact WHERE contact.id = due.contact_id)
 """
 # Rows that were written for a contact while it was merged away: whom it became has to be judged for them.
 _GIVE_DUE = """
