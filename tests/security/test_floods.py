@@ -122,7 +122,7 @@ ADVERSARIES: Mapping[str, tuple[Callable[[str], Any], Callable[[int], str]]] = {
     "e-mail": (lambda text: _refused(identifiers.normalise_email, text, "email"), lambda n: "a" * n + "@b"),
     "e-mail of labels": (lambda text: _refused(identifiers.normalise_email, text, "email"),
                          lambda n: "a@" + "b-" * (n // 2)),
-    "kind": (native._KIND.fullmatch, lambda n: "a_" * (n // 2) + "!"),
+    "kind": (native.KIND.fullmatch, lambda n: "a_" * (n // 2) + "!"),
     "crawlers": (machines._CRAWLER.search, lambda n: "Mozilla/5.0 (" * (n // 13)),
     "crawlers of letters": (machines._CRAWLER.search, lambda n: "bo" * (n // 2)),
     "free mail": (free_mail.FAMILIES.search, lambda n: "yahoo." * (n // 6)),
