@@ -9,6 +9,9 @@ from scoring.engine.compiled import UNBOUNDED, Scale
 from scoring.engine.facts import NEVER, Facts, FloatArray, IntArray
 from scoring.engine.weighing import Weights
 
+# By how much a part fades, at least, until it is looked at again whether the rest of it rounds to nothing.
+_SOONEST = 2 ** (1 / 64)
+
 
 class Scores:
     """The score of each contact, and a safe lower bound of when decay next carries it over a threshold.
@@ -124,8 +127,9 @@ class Scores:
                     continue
                 room = most - threshold
                 up = (self.total < threshold) & (rises > 0) & (room >= 0)
-                # What only approaches its threshold meets it all the same once what is missing rounds to nothing.
-                nearer = np.where(room > 0, rises / room, np.minimum(2 * rises - 1, 2))
+                # What only approaches its threshold meets it all the same once what is missing rounds to nothing. When
+                # exactly, the rounded parts do not tell: it is looked at now and then, more often towards the end.
+                nearer = np.where(room > 0, rises / room, np.clip(2 * rises - 1, _SOONEST, 2))
                 halves = np.where(up, np.minimum(halves, np.log2(nearer)), halves)
             wait = np.maximum(halves, 0) * self._shortest
         return np.where(wait < NEVER // 2, at + np.where(wait < NEVER // 2, wait, 0).astype(np.int64), NEVER)

@@ -19,6 +19,7 @@ from scoring.engine import (
     Facts,
     Prior,
     Timeline,
+    Verdicts,
     compile_definition,
     factors_of_likelihood,
     judge,
@@ -187,6 +188,17 @@ def test_every_score_can_be_taken_apart(
         assert factors.likelihood == float(verdict.likelihood[0])
 
 
+def is_decided_by_rounding(compiled: Compiled, verdict: Verdicts, events: int) -> bool:
+    """Whether a score is as near to a threshold as rounding each event to thousandths of a point may bring it.
+
+    What only approaches a threshold meets it once the rest rounds to nothing; no bound tells to the minute when.
+    """
+    score, fit = int(verdict.engagement[0]), int(verdict.fit[0])
+    missing = [score - threshold for threshold in compiled.thresholds]
+    missing += [score + fit - threshold for threshold in compiled.score_thresholds]
+    return any(abs(one) <= events for one in missing)
+
+
 @settings(max_examples=15, phases=SEARCH)
 @given(document=documents(), history=EVENTS, profile=PROFILES, at=TIMES, data=st.data())
 def test_nothing_changes_before_the_review(
@@ -203,6 +215,8 @@ def test_nothing_changes_before_the_review(
     moments = [latest, *(at + round((latest - at) * part) for part in data.draw(st.lists(st.floats(0, 1), max_size=4)))]
     for moment in moments:
         later = judge(compiled, facts, np.array([moment]), Prior(verdict.stage, verdict.furthest))
+        if is_decided_by_rounding(compiled, later, len(history)):
+            continue
         assert later.stage.tolist() == verdict.stage.tolist()
         assert later.enter.tolist() == verdict.enter.tolist()
         assert later.keep.tolist() == verdict.keep.tolist()
