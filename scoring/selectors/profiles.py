@@ -17,7 +17,6 @@ from scoring.selectors.columns import read_rows, whole_numbers
 
 COMPANY = "company."
 _ANSWERS, _CONFIRMED = ("means", "authority"), "details_confirmed"
-_MOST_LINES = 100_000
 
 # Attributes that have a column of their own; all others are free ones, or none at all.
 _OWN_COLUMNS = frozenset({
@@ -35,10 +34,11 @@ class CurrentProfiles:
     thread.
     """
 
-    def __init__(self, document: DefinitionDocument) -> None:
+    def __init__(self, document: DefinitionDocument, *, remembered: int = 100_000) -> None:
+        """``remembered``: how many different values at most, of contacts and of companies."""
         self.assessor = Assessor(document)
-        self._own = _Lines(self.assessor, is_company=False)
-        self._theirs = _Lines(self.assessor, is_company=True)
+        self._own = _Lines(self.assessor, is_company=False, most=remembered)
+        self._theirs = _Lines(self.assessor, is_company=True, most=remembered)
         self._assessed: dict[int, int] = {}
         names = self.assessor.attributes
         self._own_names = ["company", *(name for name in names if not name.startswith(COMPANY))]
@@ -155,8 +155,9 @@ class _Lines(dict[Values, int]):
     ``told_apart`` has what can be told for each number; number 0 is that of whom nothing is known.
     """
 
-    def __init__(self, assessor: Assessor, *, is_company: bool) -> None:
+    def __init__(self, assessor: Assessor, *, is_company: bool, most: int) -> None:
         super().__init__()
+        self._most = most
         names = [name for name in assessor.attributes if name.startswith(COMPANY) == is_company]
         found = [(name, _column(name, asks_presence_only=assessor.asks_presence_only(name))) for name in names]
         # Companies come grouped by the rest, and their sizes follow.
@@ -165,7 +166,7 @@ class _Lines(dict[Values, int]):
         self._columns = [(sql, params) for _, (sql, params, _) in found if sql]
         self._is_company = is_company
         self._fields = [
-            _Field(assessor, place, reader) for place, (_, (_, _, reader)) in zip(self.places, found, strict=True)
+            _Field(assessor, place, reader, most) for place, (_, (_, _, reader)) in zip(self.places, found, strict=True)
         ]
         self._numbers: dict[tuple[int, ...], int] = {}
         self.told_apart: list[tuple[int, ...]] = []
@@ -182,7 +183,7 @@ class _Lines(dict[Values, int]):
 
     def __missing__(self, values: Values) -> int:
         # Free text could make this grow without end.
-        if len(self) >= _MOST_LINES:
+        if len(self) >= self._most:
             self.clear()
         # A size may follow that nobody asked for.
         told = tuple(field[value] for field, value in zip(self._fields, values, strict=False))
@@ -199,12 +200,12 @@ class _Lines(dict[Values, int]):
 class _Field(dict[bytes | int | None, int]):
     """One column's values by what the definition can tell of them."""
 
-    def __init__(self, assessor: Assessor, place: int, reader: Reader) -> None:
+    def __init__(self, assessor: Assessor, place: int, reader: Reader, most: int) -> None:
         super().__init__()
-        self._assessor, self._place, self._reader = assessor, place, reader
+        self._assessor, self._place, self._reader, self._most = assessor, place, reader, most
 
     def __missing__(self, found: bytes | int | None) -> int:
-        if len(self) >= _MOST_LINES:
+        if len(self) >= self._most:
             self.clear()
         value = self._reader(found.decode() if isinstance(found, bytes) else found)
         (number,) = self._assessor.tell_apart([self._place], [value])

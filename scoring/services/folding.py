@@ -94,10 +94,12 @@ class _Remembered(threading.local):
         if id(compiled) not in self._known:
             if len(self._known) >= _DEFINITIONS_REMEMBERED:
                 self._known.clear()
-            self._known[id(compiled)] = compiled, CurrentProfiles(compiled.document)
+            self._known[id(compiled)] = compiled, CurrentProfiles(compiled.document, remembered=_PROFILES_REMEMBERED)
         return self._known[id(compiled)][1]
 
 
+# Some 40 MB at most: workers that drain live long, and the same contacts come again and again.
+_PROFILES_REMEMBERED = 20_000
 _DEFINITIONS_REMEMBERED = 8
 _remembered = _Remembered()
 
