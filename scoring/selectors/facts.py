@@ -16,7 +16,7 @@ from contacts.models import Event
 from scoring.definition import Match
 from scoring.engine import NEVER, UNKNOWN_PAST, Assessor, Compiled, Facts
 from scoring.engine.coding import CodedMatch
-from scoring.engine.facts import IntArray, SmallArray
+from scoring.engine.facts import BoolArray, IntArray, SmallArray
 from scoring.matching import JUDGED, matching_events, property_value
 from scoring.selectors.columns import POSTGRES_EPOCH, copy_columns, whole_numbers
 from scoring.selectors.histories import ProfileHistories
@@ -36,21 +36,9 @@ def load_facts(
     A fixed number of queries, whatever the number of contacts.
     """
     events = _load_events(contact_ids, _Chosen.contacts(contact_ids, until), compiled, with_event_ids)
-    profiles = ProfileHistories(contact_ids, assessor, until)
-    return Facts(
-        contacts=len(contact_ids),
-        event_contact=events.contact,
-        event_at=events.at,
-        event_code=events.code,
-        event_id=events.id,
-        event_value=events.value,
-        profile_contact=profiles.contact,
-        profile_at=profiles.at,
-        profile_fit=profiles.fit,
-        profile_answers=profiles.answers,
-        first_seen=_first_seen(profiles, _first_events(events, len(contact_ids))),
-        ordered=events.ordered,
-    )
+    histories = ProfileHistories(contact_ids, assessor, until)
+    profiles = _Profiles(histories.contact, histories.at, histories.fit, histories.answers)
+    return _facts(events, profiles, _first_seen(histories, _first_events(events, len(contact_ids))))
 
 
 def facts_since(
@@ -58,8 +46,8 @@ def facts_since(
 ) -> Facts:
     """What `load_facts` loads, for timelines that go on from ``judged_at`` (microseconds; UNKNOWN_PAST: start over).
 
-    Of whom nothing was said since then there is only one profile to know, that in force now: the history of everybody's
-    attributes costs more than all the rest of a judgement.
+    Of whom nothing was said since then there is only one profile to know, that in force now: bringing the history of
+    everybody's attributes would cost more than any other part of a judgement.
     """
     events = _load_events(contact_ids, _Chosen.contacts(contact_ids, until), compiled, False)
     everyone = np.arange(len(contact_ids))
@@ -80,20 +68,7 @@ def facts_since(
         order = np.argsort(contact, kind="stable")
         contact, at = contact[order], np.concatenate([at, histories.at])[order]
         fit, answers = np.concatenate([fit, histories.fit])[order], np.concatenate([answers, histories.answers])[order]
-    return Facts(
-        contacts=len(contact_ids),
-        event_contact=events.contact,
-        event_at=events.at,
-        event_code=events.code,
-        event_id=events.id,
-        event_value=events.value,
-        profile_contact=contact,
-        profile_at=at,
-        profile_fit=fit,
-        profile_answers=answers,
-        first_seen=first_seen,
-        ordered=events.ordered,
-    )
+    return _facts(events, _Profiles(contact, at, fit, answers), first_seen)
 
 
 def current_facts(contact_ids: IntArray, compiled: Compiled, profiles: CurrentProfiles) -> Facts:
@@ -104,20 +79,19 @@ def current_facts(contact_ids: IntArray, compiled: Compiled, profiles: CurrentPr
     """
     events = _load_events(contact_ids, _Chosen.range(contact_ids), compiled, False, compiled.counted_kinds)
     fit, answers = profiles.assess(contact_ids)
-    return Facts(
-        contacts=len(contact_ids),
-        event_contact=events.contact,
-        event_at=events.at,
-        event_code=events.code,
-        event_id=events.id,
-        event_value=events.value,
-        profile_contact=np.arange(len(contact_ids)),
-        profile_at=np.full(len(contact_ids), UNKNOWN_PAST, dtype=np.int64),
-        profile_fit=fit,
-        profile_answers=answers,
-        first_seen=np.full(len(contact_ids), NEVER, dtype=np.int64),
-        ordered=events.ordered,
-    )
+    contacts = len(contact_ids)
+    always = _Profiles(np.arange(contacts), np.full(contacts, UNKNOWN_PAST, dtype=np.int64), fit, answers)
+    return _facts(events, always, np.full(contacts, NEVER, dtype=np.int64))
+
+
+@dataclass(frozen=True, slots=True)
+class _Profiles:
+    """Columns of profiles: contact index, from when, fit and answers (see ``Facts``)."""
+
+    contact: IntArray
+    at: IntArray
+    fit: IntArray
+    answers: BoolArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +104,23 @@ class _Events:
     id: IntArray
     value: IntArray
     ordered: bool
+
+
+def _facts(events: _Events, profiles: _Profiles, first_seen: IntArray) -> Facts:
+    return Facts(
+        contacts=len(first_seen),
+        event_contact=events.contact,
+        event_at=events.at,
+        event_code=events.code,
+        event_id=events.id,
+        event_value=events.value,
+        profile_contact=profiles.contact,
+        profile_at=profiles.at,
+        profile_fit=profiles.fit,
+        profile_answers=profiles.answers,
+        first_seen=first_seen,
+        ordered=events.ordered,
+    )
 
 
 def _first_events(events: _Events, contacts: int) -> IntArray:
