@@ -53,7 +53,8 @@ class CurrentProfiles:
     def assess_unchanged(self, contact_ids: IntArray, since: IntArray) -> tuple[IntArray, BoolArray, BoolArray]:
         """As `assess`, of some contacts out of a range, and who of them has had this profile ever since.
 
-        ``since``: a moment of each (microseconds). At most four queries. Of a company it asks whether it changed since the earliest of its people's moments.
+        ``since``: a moment of each (microseconds). Of a company it asks whether it changed since the earliest moment of
+        its people. At most four queries.
         """
         _, own, company = self._read_people("id = ANY(%s::bigint[])", [whole_numbers(contact_ids.tolist())])
         fit, answers = self._assess(own, company)

@@ -88,9 +88,13 @@ def populate() -> None:
             }
         del traits["attributes"]
         email = f"p{number}@x{number}.example"
-        record(incoming("page_viewed", NOW - timedelta(days=2), email=email, traits=traits))
+        # Of what is said of a company at one moment the greatest id decides, so these are not left to chance.
+        record(
+            incoming("page_viewed", NOW - timedelta(days=2), email=email, traits=traits, message_id=f"first {number}")
+        )
         if number % 6 == 0:
-            record(incoming("page_viewed", NOW - timedelta(days=1), email=email, traits={"means": None, "free": None}))
+            taken_back = {"means": None, "free": None}
+            record(incoming("page_viewed", NOW - timedelta(days=1), email=email, traits=taken_back))
     record(incoming("page_viewed", NOW, email="plain@nowhere.example"))
 
 
