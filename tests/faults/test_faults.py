@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,8 @@ def test_what_is_stopped_at_the_shell_is_finished_by_the_worker(app: RunningApp,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            # Whoever runs the tests in the background may have told them, and so their children, to ignore it.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  no threads here
         )
         # Others wait for the contact, too, and a shell that has only begun knows no interrupt yet.
         wait_until(
