@@ -183,6 +183,7 @@ def test_a_key_that_is_sent_again_gets_the_first_answer(key: str) -> None:
     assert Event.objects.count() == 2
 
 
+@pytest.mark.usefixtures("forgotten_shares")
 def test_an_answer_that_says_not_now_is_not_kept(key: str, settings: Any) -> None:
     settings.INGEST_EVENTS_A_SECOND = 1
     body = {"events": [make_event()]}

@@ -16,7 +16,7 @@ from contacts.services import pressure
 from contacts.services.pressure import Gate, Overloaded, Throttled, check_capacity, take_share, timing_storage
 from tests.factories import make_contact, make_event, make_source, make_token, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("forgotten_shares")]
 
 
 class Clock:
