@@ -56,12 +56,21 @@ def quarter_of_traffic(*, people: int, events: int, seed: int, now: int) -> list
     return made
 
 
+# What was judged again about the past is ready when it still is today: most who were ready in June are not.
+_READY = """
+SELECT transition.id FROM contacts_standing AS standing JOIN scoring_transition AS transition USING (contact_id)
+WHERE standing.stage = 'sales_prospect' AND transition.to_stage = 'sales_prospect'
+    AND transition.effective_at = standing.stage_since AND transition.superseded_at IS NULL
+"""
+_OFFERED = "SELECT transition_id FROM funnel_handoff WHERE transition_id IS NOT NULL"
+
+
 @dataclass
 class Watcher(threading.Thread):
     """Looks at the database all the time and remembers when each row could first be seen.
 
-    ``ready``: when a transition into the stage that is handed over was first seen; ``offered``: when the offer that it
-    led to was; both by the transition's id.
+    ``ready``: when a contact was first seen in the stage that is handed over; ``offered``: when the offer that this led
+    to was; both by the id of the transition that brought the contact there.
     """
 
     app: RunningApp
@@ -81,14 +90,11 @@ class Watcher(threading.Thread):
         try:
             with connection.cursor() as cursor:
                 while not self._asked_to_stop.wait(0.02):
-                    cursor.execute("SELECT id FROM scoring_transition WHERE to_stage = 'sales_prospect'")
-                    seen = time.monotonic()
-                    for (transition_id,) in cursor.fetchall():
-                        self.ready.setdefault(transition_id, seen)
-                    cursor.execute("SELECT transition_id FROM funnel_handoff WHERE transition_id IS NOT NULL")
-                    seen = time.monotonic()
-                    for (transition_id,) in cursor.fetchall():
-                        self.offered.setdefault(transition_id, seen)
+                    for sql, first_seen in ((_READY, self.ready), (_OFFERED, self.offered)):
+                        cursor.execute(sql)
+                        seen = time.monotonic()
+                        for (transition_id,) in cursor.fetchall():
+                            first_seen.setdefault(transition_id, seen)
         finally:
             connection.close()
 
@@ -98,13 +104,19 @@ class Watcher(threading.Thread):
         self._asked_to_stop.set()
         self.join(10)
 
-    def gaps(self, *, since: float, until: float) -> list[float]:
-        """Seconds from a transition to its offer, of the transitions first seen in that time that led to one."""
-        return sorted(
-            self.offered[transition_id] - seen
-            for transition_id, seen in self.ready.items()
-            if since <= seen < until and transition_id in self.offered
-        )
+    def gaps(self, disturbances: list[tuple[float, float]]) -> tuple[list[float], list[float]]:
+        """Seconds from a transition to the offer that it led to, sorted.
+
+        First of those of whom no part fell into one of the disturbances, then of all others. Whoever was ready and
+        offered between two looks took no time.
+        """
+        quiet: list[float] = []
+        disturbed: list[float] = []
+        for transition_id, offered in self.offered.items():
+            ready = self.ready.get(transition_id, offered)
+            met = any(ready < until and offered > since for since, until in disturbances)
+            (disturbed if met else quiet).append(offered - ready)
+        return sorted(quiet), sorted(disturbed)
 
 
 @dataclass
