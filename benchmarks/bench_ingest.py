@@ -4,9 +4,11 @@ Two writers COPY rows that are already complete; clients send batches of native 
 `record_events`. Both with the same number of rows a transaction, durable commits, and all keys, indexes and foreign
 keys in place. The figure is the ratio; seconds depend on the machine and on what else it does, so short rounds
 alternate and the median counts. A client waits for its answer before it sends more, as senders do, so with two of them
-the processors wait for commits and for clients: `--clients 4` shows what the server takes.
+the processors wait for commits and for clients: `--clients 4` shows what the server takes. `--state` measures in an
+installation that holds contacts and events already, and leaves those of the rounds there.
 
     python benchmarks/bench_ingest.py [--events 20000] [--rounds 9] [--batch 500] [--contacts 20000] [--clients 2]
+        [--state FOLDER]
 """
 
 import argparse
@@ -17,13 +19,11 @@ import json
 import multiprocessing
 import os
 import random
-import shutil
 import signal
 import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -31,11 +31,17 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
+from typing import TYPE_CHECKING
 
-from measuring import ROOT, tell
+from measuring import ROOT, tell, throw_away_services
+
+if TYPE_CHECKING:
+    from contacts.models import Source
 
 KINDS = ("page_viewed", "email_opened", "email_clicked", "form_submitted", "demo_requested", "asset_downloaded")
 WRITERS = 2
+# Later than nearly everybody's beginning, as what trackers send is: an earlier one would have to be told all over.
+SECONDS_BACK = 3_600
 PREPARATION_SECONDS = 120
 
 # Seconds of each batch, of one writer.
@@ -65,7 +71,7 @@ def copy_rows(
         for number in range(first, first + batch):
             contact_id = draw.choice(contact_ids)
             message = uuid.UUID(int=draw.getrandbits(128), version=4)
-            occurred_at = now - timedelta(seconds=draw.randrange(10_000_000))
+            occurred_at = now - timedelta(seconds=draw.randrange(SECONDS_BACK))
             kind = SHIPPED[draw.choice(KINDS)].id
             row = (contact_id, contact_id, kind, occurred_at, now, "", source_id, message, message, 7)
             lines.append("\t".join(map(str, row)) + "\t" + json.dumps(properties(number)) + "\t\n")
@@ -87,7 +93,7 @@ def copy_rows(
 
 
 def post_events(
-    draw: random.Random, events: int, batch: int, port: int, key: str, contacts: int
+    draw: random.Random, events: int, batch: int, port: int, key: str, addresses: list[str]
 ) -> Callable[[], Times]:
     """Prepare POSTs of ``events`` events, ``batch`` a request, over one connection."""
     now = datetime.now(UTC)
@@ -97,8 +103,8 @@ def post_events(
             {
                 "message_id": str(uuid.UUID(int=draw.getrandbits(128), version=4)),
                 "kind": draw.choice(KINDS),
-                "occurred_at": (now - timedelta(seconds=draw.randrange(10_000_000))).isoformat(),
-                "contact": {"email": f"person{draw.randrange(contacts)}@company.com"},
+                "occurred_at": (now - timedelta(seconds=draw.randrange(SECONDS_BACK))).isoformat(),
+                "contact": {"email": draw.choice(addresses)},
                 "properties": properties(number),
             }
             for number in range(first, first + batch)
@@ -196,71 +202,68 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=500)
     parser.add_argument("--contacts", type=int, default=20_000)
     parser.add_argument("--clients", type=int, default=WRITERS)
+    parser.add_argument("--state", default="", help="measure in this state folder, and keep what is written")
     options = parser.parse_args()
-    folder = tempfile.mkdtemp(prefix="ripen-bench-")
     # Nobody judges here, so what is due piles up.
-    os.environ |= {
-        "RIPEN_INGEST_MAX_DUE": "0",
-        "RIPEN_STATE_DIR": folder,
-        "DJANGO_SETTINGS_MODULE": "config.settings",
-        "RIPEN_LOG_LEVEL": "ERROR",
-    }
-
-    from config.env import Environment
-    from config.local.session import lease_for
-
-    lease = lease_for(Environment())
-    try:
+    os.environ["RIPEN_INGEST_MAX_DUE"] = "0"
+    with throw_away_services(options.state):
         measure(options)
-    finally:
-        if lease is not None:
-            lease.release(wait=True)
-        shutil.rmtree(folder, ignore_errors=True)
+
+
+def known_contacts(count: int, source: "Source") -> tuple[list[int], list[str]]:
+    """Ids and addresses of so many contacts, new ones where nobody is there, each of whom did something before.
+
+    What comes of somebody for the first time under an address is more to write than anything later.
+    """
+    from django.db import connection
+
+    from contacts.ingest.native import read_events
+    from contacts.services.record import record_events
+
+    with connection.cursor() as cursor:
+        cursor.execute(_SOME_ADDRESSES, [count])
+        addresses = [address for (address,) in cursor.fetchall()]
+        addresses = addresses or [f"person{number}@company.com" for number in range(count)]
+        now = datetime.now(UTC)
+        before = (now - timedelta(seconds=2 * SECONDS_BACK)).isoformat()
+        contact_ids: set[int] = set()
+        for first in range(0, count, 1000):
+            said = [
+                {"message_id": address, "kind": "page_viewed", "occurred_at": before, "contact": {"email": address}}
+                for address in addresses[first : first + 1000]
+            ]
+            receipt = record_events(
+                source=source, events=read_events({"events": said}, received_at=now).events, received_at=now
+            )
+            contact_ids.update(receipt.contact_ids.values())
+        cursor.execute("ANALYZE")
+    return sorted(contact_ids), addresses
+
+
+# Spread over the whole table, however large.
+_SOME_ADDRESSES = """
+SELECT value FROM contacts_identity WHERE kind = 'email' ORDER BY hashint8(contact_id) LIMIT %s
+"""
 
 
 def measure(options: argparse.Namespace) -> None:
     """Prepare contacts, then let COPY and HTTP take turns."""
-    import django
-
-    django.setup()
-    from django.core.management import call_command
-    from django.db import connection
-
-    from contacts.ingest.native import read_events
-    from contacts.models import Contact, Event
-    from contacts.services.record import record_events
+    from contacts.models import Event
     from contacts.services.sources import create_source
 
-    call_command("migrate", verbosity=0)
-    new = create_source(name="bench", scopes=["events:write"], by=None)
-    now = datetime.now(UTC)
-    for first in range(0, options.contacts, 1000):
-        people = [
-            {
-                "message_id": f"p{n}",
-                "kind": "page_viewed",
-                "occurred_at": (now - timedelta(days=300)).isoformat(),
-                "contact": {"email": f"person{n}@company.com"},
-            }
-            for n in range(first, min(first + 1000, options.contacts))
-        ]
-        record_events(
-            source=new.source, events=read_events({"events": people}, received_at=now).events, received_at=now
-        )
-    contact_ids = list(Contact.objects.values_list("pk", flat=True))
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+    new = create_source(name=f"bench {time.time():.0f}", scopes=["events:write"], by=None)
+    contact_ids, addresses = known_contacts(options.contacts, new.source)
     copied: list[float] = []
     posted: list[float] = []
     waited: Times = []
     with serving() as port:
         # The first requests of a process are not what is measured.
-        run_together(post_events, options.clients, 8 * options.batch, options.batch, port, new.key, options.contacts)
+        run_together(post_events, options.clients, 8 * options.batch, options.batch, port, new.key, addresses)
         for number in range(options.rounds):
             rate, _ = run_together(copy_rows, WRITERS, options.events, options.batch, contact_ids, new.source.pk)
             copied.append(rate)
             rate, times = run_together(
-                post_events, options.clients, options.events, options.batch, port, new.key, options.contacts
+                post_events, options.clients, options.events, options.batch, port, new.key, addresses
             )
             posted.append(rate)
             waited += times

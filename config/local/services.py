@@ -17,6 +17,7 @@ from config.local.processes import ProcessMark, unprivileged
 _START_PATIENCE: Final = 60.0
 _LOG_LIMIT: Final = 10_000_000
 _ROLE: Final = "ripen"
+_LEAST_SHARED_MB: Final = 256
 
 
 class Service(ABC):
@@ -95,6 +96,13 @@ class Service(ABC):
         return lines[-1] if lines else "it said nothing"
 
 
+def memory_mb(limit_file: Path = Path("/sys/fs/cgroup/memory.max")) -> int:
+    """Mebibytes of memory that the machine has, or that its container's control group (version 2) may take."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = limit_file.read_text().strip() if limit_file.exists() else ""
+    return min(memory, int(limit) if limit.isdigit() else memory) >> 20
+
+
 class Postgres(Service):
     """The embedded PostgreSQL."""
 
@@ -108,17 +116,22 @@ class Postgres(Service):
         self.durable = durable
 
     def command(self) -> list[str]:
-        """Unix socket only; answers count on a commit being on disk."""
+        """Unix socket only; answers count on a commit being on disk.
+
+        Memory is taken as data need it, an eighth of what there is at most: the rest is for the application beside it.
+        """
+        memory = memory_mb()
+        shared = max(_LEAST_SHARED_MB, memory // 8) if self.durable else _LEAST_SHARED_MB
         settings = {
             "listen_addresses": "",
             "unix_socket_directories": str(self.layout.socket_dir),
             "unix_socket_permissions": "0700",
             "max_connections": "100",
             "max_logical_replication_workers": "0",
-            "shared_buffers": "256MB",
+            "shared_buffers": f"{shared}MB",
             "work_mem": "16MB",
             "maintenance_work_mem": "128MB",
-            "effective_cache_size": "1GB",
+            "effective_cache_size": f"{max(4 * _LEAST_SHARED_MB, memory // 2)}MB",
             "max_wal_size": "2GB",
             "random_page_cost": "1.1",
             "jit": "off",

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psycopg2
@@ -15,6 +16,7 @@ import pytest
 from config.env import BASE_DIR
 from config.local.layout import Layout, LocalServicesError
 from config.local.processes import ProcessMark, wait_until_gone
+from config.local.services import memory_mb
 from config.local.session import Lease, needs_services
 from tests.running_app import app_environment
 
@@ -42,6 +44,28 @@ def start_time(layout: Layout) -> str:
 
 def postmaster(layout: Layout) -> ProcessMark:
     return ProcessMark.of(int((layout.postgres_data / "postmaster.pid").read_text().split()[0]))
+
+
+def test_a_database_that_stays_has_an_eighth_of_the_memory_to_keep_its_pages_in(layout: Layout) -> None:
+    lease = Lease(layout, throw_away=False)
+    try:
+        with (
+            closing(psycopg2.connect(dbname="ripen", user="ripen", host=str(layout.socket_dir))) as connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute("SELECT pg_size_bytes(current_setting('shared_buffers'))")
+            (shared,) = cursor.fetchone() or (0,)
+    finally:
+        lease.release(wait=True)
+    there = next(int(line.split()[1]) for line in Path("/proc/meminfo").read_text().splitlines() if "MemTotal" in line)
+    assert shared <= max(there * 1024 / 8, 256 << 20)
+    assert shared >= min(there * 1024 / 8, memory_mb() << 17) - (1 << 20)
+
+
+@pytest.mark.parametrize(("limit", "expected"), [("67108864\n", 64), ("max\n", None), ("9223372036854771712\n", None)])
+def test_a_container_has_the_memory_that_its_limit_leaves(tmp_path: Path, limit: str, expected: int | None) -> None:
+    (tmp_path / "memory.max").write_text(limit)
+    assert memory_mb(tmp_path / "memory.max") == (expected or memory_mb(tmp_path / "there is none"))
 
 
 def test_the_services_stay_until_the_last_user_has_left(layout: Layout) -> None:
