@@ -18,7 +18,11 @@ change of hands alone: the statement that decides, as the product sends it. The 
 beside it stands what one takes of the processor, clients and server together, lost ones and looking included.
 Afterwards every offer must have been claimed once, by the one who was told so.
 
-    python benchmarks/bench_claims.py [--reps 50] [--processes 5] [--offers 250] [--rounds 3]
+With --away each statement waits so many milliseconds before it is sent, in all three ways, as if the database were on
+another host: whoever holds the lock then keeps everybody waiting for each of their round trips, and the processors of
+one machine no longer hide that.
+
+    python benchmarks/bench_claims.py [--reps 50] [--processes 5] [--offers 250] [--rounds 3] [--away 0]
 """
 
 import argparse
@@ -55,7 +59,9 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=5, help="that the reps' connections are spread over")
     parser.add_argument("--offers", type=int, default=250, help="shared out in each round")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--away", type=float, default=0.0, help="milliseconds that each statement is on its way")
     options = parser.parse_args()
+    where = f", the database {options.away:g} ms away" if options.away else ""
     with throw_away_services():
         now = datetime.now(UTC).replace(microsecond=0)
         reps = hire(options.reps)
@@ -72,7 +78,7 @@ def main() -> None:
                 for way in ways:
                     lot = make_offers(made, options.offers, now)
                     made += len(lot)
-                    took, busy, told = share_out(way, lot, reps, options.processes, now)
+                    took, busy, told = share_out(way, lot, reps, options.processes, now, options.away / 1000)
                     rates[way].append(len(lot) / took)
                     spent[way].append(busy / len(lot) * 1000)
                     doubles += wrongs(lot, told)
@@ -81,7 +87,7 @@ def main() -> None:
             card, next_, waiting = ways
             for way, name in ((card, "a card of the first page"), (next_, "the next")):
                 tell(
-                    f"claims of {name} by {options.reps} reps at once, {what}: {rate[way]:,.0f} a second, "
+                    f"claims of {name} by {options.reps} reps at once, {what}{where}: {rate[way]:,.0f} a second, "
                     f"{cost[way]:.1f} ms of the processor each",
                     f"{rate[way] / rate[waiting]:.1f} times",
                     against=f"a lock on the first offer that everybody waits for, {rate[waiting]:,.0f} a second, "
@@ -150,6 +156,7 @@ def share_out(
     reps: Sequence[int],
     processes: int,
     now: datetime,
+    away: float,
 ) -> tuple[float, float, list[tuple[int, int]]]:
     """Let all reps claim until nothing is left: the seconds that took, those of the processor, (offer, rep) as told."""
     from django.db import connections
@@ -157,7 +164,7 @@ def share_out(
     connections.close_all()
     ready, answers = FORK.Barrier(processes + 1), FORK.Queue()
     crews = [reps[place::processes] for place in range(processes)]
-    started = [FORK.Process(target=work, args=(way, lot, crew, now, ready, answers)) for crew in crews]
+    started = [FORK.Process(target=work, args=(way, lot, crew, now, away, ready, answers)) for crew in crews]
     for one in started:
         one.start()
     ready.wait()
@@ -174,6 +181,7 @@ def work(
     lot: Sequence[int],
     crew: Sequence[int],
     now: datetime,
+    away: float,
     ready: Any,
     answers: Any,
 ) -> None:
@@ -189,10 +197,15 @@ def work(
             transaction.set_rollback(True)
         return rep, connection.connection.info.backend_pid
 
+    def travel(execute: Callable[..., Any], *statement: Any) -> Any:
+        time.sleep(away)
+        return execute(*statement)
+
     def claim_all(rep: User) -> list[tuple[int, int]]:
         got = []
-        while (offer := way(rep, lot, now)) is not None:
-            got.append((offer, rep.pk))
+        with connection.execute_wrapper(travel) if away else contextlib.nullcontext():
+            while (offer := way(rep, lot, now)) is not None:
+                got.append((offer, rep.pk))
         return got
 
     # Threads keep their connection, so that the start is not the time it takes to connect.
